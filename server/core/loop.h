@@ -1,0 +1,131 @@
+/*
+ * The event loop of one core, and sockets on it. Completion style: start an operation, get a
+ * callback. loop_uring.c is the io_uring backend; another backend would fit behind this header. Not
+ * for threads: every call is made on the loop's own thread.
+ */
+#pragma once
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/wheel.h"
+#include "shared/str.h"
+
+struct loop;
+struct inbox;
+
+enum loop_receive {
+	LOOP_RECEIVE_AUTO,      /* multishot where the kernel has it */
+	LOOP_RECEIVE_MULTISHOT, /* -EOPNOTSUPP where absent */
+	LOOP_RECEIVE_ONESHOT,   /* each receive under a linked timeout */
+};
+
+struct loop_options {
+	unsigned entries; /* submission queue */
+	enum loop_receive receive;
+	unsigned receive_buffers; /* shared by all sockets of this core; a power of two */
+	unsigned receive_buffer_bytes;
+};
+
+struct loop_stats {
+	_Atomic uint64_t submission_full, completion_overflows, buffers_exhausted;
+};
+
+/* What was chosen, for `authctl status` and the log. */
+struct loop_features {
+	const char *engine; /* "io_uring" */
+	bool is_single_issuer, is_defer_taskrun;
+	bool is_receive_multishot, is_accept_multishot, is_buffer_ring;
+};
+
+/*
+ * Makes the loop of the calling thread. -EPERM, -ENOSYS: io_uring is forbidden or absent here;
+ * -ENOMEM: the memlock limit; loop_error_remedy() has a sentence for the operator.
+ */
+int loop_new(const struct loop_options *options, struct inbox *inbox, struct loop **ret_loop);
+void loop_free(struct loop *loop);
+const char *loop_error_remedy(int error);
+
+struct wheel *loop_wheel(struct loop *loop);
+const struct loop_features *loop_features(const struct loop *loop);
+const struct loop_stats *loop_stats(const struct loop *loop);
+
+/*
+ * One pass: submits what was started, waits for completions, inbox messages or the next timer, and
+ * runs their callbacks. *ret_waited_ns is how long it slept. Number of callbacks or a negative
+ * error.
+ */
+int loop_turn(struct loop *loop, uint64_t *ret_waited_ns);
+
+/* Time at the start of this pass: fresh enough for time-outs, costs nothing. */
+uint64_t loop_now_ns(const struct loop *loop);
+
+/* --- listening sockets --- */
+
+#define LOOP_ACCEPT_MAGIC UINT32_C(0x4c414343)
+
+struct loop_accept {
+	uint32_t magic;
+	int fd;
+	/* fd >= 0: a connection, now the callee's. Negative: accept failed (-EMFILE, ...); it goes
+	 * on. */
+	void (*on_accept)(struct loop_accept *accept, int fd);
+	void (*on_stopped)(struct loop_accept *accept); /* after loop_accept_stop(): may free it */
+	/* Private to the backend: */
+	struct loop *loop;
+	struct timer retry;
+	bool is_armed, is_stopping;
+	void *op[2];
+};
+
+void loop_accept_start(struct loop *loop, struct loop_accept *accept, int fd);
+void loop_accept_stop(struct loop_accept *accept);
+
+/* --- connected sockets --- */
+
+#define LOOP_STREAM_MAGIC UINT32_C(0x4c535452)
+
+struct loop_stream {
+	uint32_t magic;
+	int fd;
+	/*
+	 * data: n > 0 bytes, valid during the call. n == 0: the peer has finished sending.
+	 * n < 0: -ETIME (nothing came before the deadline; receiving goes on once a later deadline
+	 * is set), or a socket error. May close the stream.
+	 */
+	void (*on_receive)(struct loop_stream *stream, const char *data, int n);
+	/* All was sent (0), or it failed (-ETIME: the peer did not take it in time). May close. */
+	void (*on_sent)(struct loop_stream *stream, int result);
+	/* Nothing of the stream is in the kernel any more: its memory may go. */
+	void (*on_closed)(struct loop_stream *stream);
+	/* Private to the backend: */
+	struct loop *loop;
+	uint64_t receive_deadline_ns;
+	struct timer deadline_timer;
+	struct str sending;
+	uint64_t send_deadline_ns;
+	bool is_receiving, is_receive_armed, is_send_armed, is_closing, is_eof;
+	uint8_t ops_in_kernel;
+};
+
+/* Takes over fd. The three callbacks must be set. */
+void loop_stream_open(struct loop *loop, struct loop_stream *stream, int fd);
+
+/* Receives until told to stop; either may be called at any time and is idempotent. */
+void loop_stream_receive(struct loop_stream *stream);
+void loop_stream_receive_pause(struct loop_stream *stream);
+
+/* on_receive(-ETIME) when nothing was received by then; CLOCK_NEVER for none. Cheap to move later.
+ */
+void loop_stream_deadline(struct loop_stream *stream, uint64_t deadline_ns);
+
+/* Sends all of data, which must stay until on_sent; one at a time; timeout_ms in the kernel. */
+void loop_stream_send(struct loop_stream *stream, struct str data, unsigned timeout_ms);
+
+/* The peer sees the end of our data; it may go on sending. */
+void loop_stream_finish(struct loop_stream *stream);
+
+/* Ends everything; on_closed comes from a later pass. Idempotent. */
+void loop_stream_close(struct loop_stream *stream);

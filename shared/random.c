@@ -1,0 +1,88 @@
+/* Random bytes and UUIDs: see random.h. */
+#include "shared/random.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "shared/clock.h"
+#include "shared/macros.h"
+
+/* getrandom() never returns short up to 256 bytes; larger blocks only make forks and dumps worse.
+ */
+#define RANDOM_BLOCK_BYTES 256
+
+static _Thread_local struct {
+	unsigned char bytes[RANDOM_BLOCK_BYTES];
+	size_t used;
+	bool is_filled;
+} block;
+
+static void kernel_bytes(void *memory, size_t bytes)
+{
+	char *at = memory;
+
+	while (bytes) {
+		ssize_t n = getrandom(at, MIN(bytes, (size_t)RANDOM_BLOCK_BYTES), 0);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			abort();
+		at += n;
+		bytes -= (size_t)n;
+	}
+}
+
+void random_bytes(void *memory, size_t bytes)
+{
+	if (bytes > sizeof(block.bytes)) {
+		kernel_bytes(memory, bytes);
+		return;
+	}
+	if (!block.is_filled || bytes > sizeof(block.bytes) - block.used) {
+		kernel_bytes(block.bytes, sizeof(block.bytes));
+		block.used = 0;
+		block.is_filled = true;
+	}
+	memcpy(memory, block.bytes + block.used, bytes);
+	explicit_bzero(block.bytes + block.used, bytes);
+	block.used += bytes;
+}
+
+static const char hex[] = "0123456789abcdef";
+
+struct str uuid_new(char text[static UUID_BYTES])
+{
+	uint64_t now_ms = (uint64_t)clock_wall_ms();
+	unsigned char bytes[16];
+	char *at = text;
+
+	random_bytes(bytes, sizeof(bytes));
+	for (int i = 0; i < 6; i++)
+		bytes[i] = (unsigned char)(now_ms >> (40 - 8 * i));
+	bytes[6] = (unsigned char)((bytes[6] & 0x0f) | 0x70);
+	bytes[8] = (unsigned char)((bytes[8] & 0x3f) | 0x80);
+	for (size_t i = 0; i < sizeof(bytes); i++) {
+		if (i == 4 || i == 6 || i == 8 || i == 10)
+			*at++ = '-';
+		*at++ = hex[bytes[i] >> 4];
+		*at++ = hex[bytes[i] & 15];
+	}
+	*at = '\0';
+	return str_of(text, UUID_BYTES - 1);
+}
+
+bool uuid_is_valid(struct str s)
+{
+	if (s.len != UUID_BYTES - 1)
+		return false;
+	for (size_t i = 0; i < s.len; i++) {
+		bool is_dash = i == 8 || i == 13 || i == 18 || i == 23;
+
+		if (is_dash ? s.data[i] != '-' : !s.data[i] || !strchr(hex, s.data[i]))
+			return false;
+	}
+	return true;
+}
