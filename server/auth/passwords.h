@@ -1,0 +1,19 @@
+/*
+ * Which passwords are accepted (NIST SP 800-63B-4 section 3.1.1.2): length only, any Unicode, no
+ * composition rules. How they are hashed is crypt/password.h.
+ */
+#pragma once
+
+#include "shared/arena.h"
+#include "shared/str.h"
+
+#define PASSWORD_POINTS_MAX 256 /* code points */
+#define PASSWORD_BYTES_MAX 72   /* what bcrypt reads; longer ones are refused, never cut */
+
+/*
+ * The password in Unicode NFC, in the arena, so that one typed on another keyboard is the same
+ * bytes. 0 when acceptable. Otherwise -ERR_MALFORMED and a sentence for the person in *ret_why
+ * (static). -ENOMEM. points_min: the configured minimum in code points.
+ */
+int password_normalize(struct arena *arena, struct str password, unsigned points_min,
+	struct str *ret_password, const char **ret_why);
