@@ -28,16 +28,15 @@ struct keys;
 
 /*
  * Makes a set. 0; -EINVAL: no or too many keys, none or several active, a bad or repeated kid, or
- * material that signing_key_load() refuses (then *ret_bad, which may be NULL, is its index; else
- * count); -ENOMEM.
+ * material that signing_key_load() refuses; -ENOMEM. *ret_bad (may be NULL) is written on -EINVAL
+ * only: the index of the source at fault, or count when the fault is the set's.
  */
 int keys_load(
 	const struct key_source *sources, size_t count, struct keys **ret_keys, size_t *ret_bad);
 
 /*
- * Makes a key and its material, for a store that has none yet: appends the material to a buf that
- * the caller wipes, and writes the kid (made from the key's thumbprint or at random) with a
- * terminator.
+ * Makes a key for a store that has none yet: appends its material to a buf that the caller wipes,
+ * and writes a random kid with a terminator. 0, -ENOBUFS, -ENOMEM, -EIO.
  */
 int keys_generate(enum signing_algorithm algorithm, char ret_kid[static KEY_KID_BYTES_MAX + 1],
 	struct buf *material);
@@ -55,5 +54,8 @@ const struct signing_key *keys_active(const struct keys *keys, struct str *ret_k
 /* The key of that id among ours, NULL when there is none. */
 const struct signing_key *keys_find(const struct keys *keys, struct str kid);
 
-/* Appends {"keys":[...]} (RFC 7517) with the public keys; HS256 ones are left out. */
+/*
+ * Appends {"keys":[...]} (RFC 7517) with the public keys; HS256 ones are left out. 0, or -ENOBUFS,
+ * -ENOMEM, -EIO with nothing appended.
+ */
 int keys_jwks(const struct keys *keys, struct buf *json);

@@ -76,11 +76,14 @@ struct loop_accept {
 	/* Private to the backend: */
 	struct loop *loop;
 	struct timer retry;
-	bool is_armed, is_stopping;
-	void *op[2];
+	bool is_armed, is_multishot, is_stopping;
 };
 
+/* fd in blocking mode: the kernel would answer -EAGAIN otherwise. */
 void loop_accept_start(struct loop *loop, struct loop_accept *accept, int fd);
+
+/* on_accept for every client that is queued already, then on_stopped; neither from inside this
+ * call. */
 void loop_accept_stop(struct loop_accept *accept);
 
 /* --- connected sockets --- */
@@ -102,18 +105,24 @@ struct loop_stream {
 	void (*on_closed)(struct loop_stream *stream);
 	/* Private to the backend: */
 	struct loop *loop;
+	struct loop_stream *closed_next;
 	uint64_t receive_deadline_ns;
+	uint64_t linked_deadline_ns; /* what the armed receive's linked timeout was set to */
 	struct timer deadline_timer;
 	struct str sending;
 	uint64_t send_deadline_ns;
-	bool is_receiving, is_receive_armed, is_send_armed, is_closing, is_eof;
+	bool is_receiving, is_receive_armed, is_send_armed, is_closing, is_eof, is_late;
 	uint8_t ops_in_kernel;
 };
 
-/* Takes over fd. The three callbacks must be set. */
+/* Takes over fd, in blocking mode. The three callbacks must be set, nothing else. */
 void loop_stream_open(struct loop *loop, struct loop_stream *stream, int fd);
 
-/* Receives until told to stop; either may be called at any time and is idempotent. */
+/*
+ * Receives until told to stop; either may be called at any time and is idempotent. A pause costs
+ * nothing, but what is on its way is still delivered after it: one buffer, or with multishot the
+ * few that the kernel fills before it is told. The deadline does not run during a pause.
+ */
 void loop_stream_receive(struct loop_stream *stream);
 void loop_stream_receive_pause(struct loop_stream *stream);
 

@@ -1,0 +1,92 @@
+/*
+ * The configuration: what every option is set to, read from an INI file and the files of the
+ * `conf.d` folder beside it. options.h is the table of what may be set; nothing here acts on it.
+ * Times are milliseconds, sizes bytes. A loaded configuration is never changed.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "shared/buf.h"
+
+#define CONFIG_TEXT_BYTES 256 /* paths, addresses, names: longer ones are refused */
+#define CONFIG_LISTEN_MAX 8
+#define CONFIG_ERRORS_BYTES_MAX 65536 /* for the caller's buffer: a few hundred errors */
+
+enum config_receive { RECEIVE_AUTO, RECEIVE_MULTISHOT, RECEIVE_ONESHOT };
+enum config_backend { BACKEND_SQLITE, BACKEND_MEMORY };
+enum config_algorithm { ALGORITHM_ES256, ALGORITHM_EDDSA, ALGORITHM_RS256, ALGORITHM_HS256 };
+enum config_log_level { LEVEL_DEBUG, LEVEL_INFO, LEVEL_WARN, LEVEL_ERROR };
+
+typedef char config_text[CONFIG_TEXT_BYTES];
+
+/* Up to CONFIG_LISTEN_MAX words. */
+struct config_list {
+	unsigned count;
+	config_text items[CONFIG_LISTEN_MAX];
+};
+
+/* Numbers are uint64_t and choices (enum above) too, so that one table can describe them all. */
+struct config {
+	struct {
+		struct config_list listen;
+		config_text base;
+		uint64_t idle_timeout_ms, request_timeout_ms, send_timeout_ms;
+		uint64_t connections_max; /* per core */
+	} http;
+	struct {
+		uint64_t threads; /* 0: one per processor */
+		bool is_pinned;
+		uint64_t fibers_max, stack_bytes;
+		uint64_t drain_timeout_ms;
+	} core;
+	struct {
+		uint64_t receive; /* enum config_receive */
+		uint64_t entries, buffers, buffer_bytes;
+	} io;
+	struct {
+		uint64_t backend; /* enum config_backend */
+		config_text path;
+		uint64_t reader_threads, queue_max;
+	} store;
+	struct {
+		uint64_t cost, min;
+		uint64_t threads; /* 0: one per processor */
+		uint64_t queue_max;
+	} password;
+	struct {
+		uint64_t free, base_ms, max_ms;
+	} lockout;
+	struct {
+		uint64_t algorithm; /* enum config_algorithm */
+		config_text secret_file, issuer, audience;
+		uint64_t ttl_ms;
+	} token;
+	struct {
+		uint64_t idle_ms, absolute_ms, grace_ms;
+	} session;
+	struct {
+		bool is_hiding_existing;
+	} accounts;
+	struct {
+		config_text socket;
+		config_text viewer_group, operator_group, admin_group;
+	} control;
+	struct {
+		uint64_t level;   /* enum config_log_level */
+		config_text file; /* "": standard error */
+	} log;
+};
+
+void config_defaults(struct config *config);
+
+/*
+ * Reads path, then the .conf files of conf.d/ beside it in byte order; later files win. Fills
+ * *config only on success. -EINVAL: *errors says what is wrong, every error with file:line:column,
+ * the line and a caret; -ENOENT, -EACCES...: a file cannot be read, *errors names it; -ENOMEM.
+ */
+int config_load(const char *path, struct config *config, struct buf *errors);
+
+/* The same for text in memory, named `name` in errors. *config must have been filled before. */
+int config_parse(const char *name, struct str text, struct config *config, struct buf *errors);

@@ -1,0 +1,226 @@
+/*
+ * The table of options, how their values are read, and which name a misspelt one was meant to be.
+ * Files are read in config.c.
+ */
+#include "config/options.h"
+
+#include <assert.h>
+#include <errno.h>
+
+#define AT(field) offsetof(struct config, field)
+#define TEXT_MAX (CONFIG_TEXT_BYTES - 1)
+#define SECOND UINT64_C(1000)
+#define DAY (86400 * SECOND)
+#define KIB UINT64_C(1024)
+
+/* clang-format off */
+const struct option options[] = {
+	/* section, key, type, default, min, max, unit, restart, help, offset */
+	{ "http", "listen", OPTION_LIST, "127.0.0.1:8080", 1, CONFIG_LISTEN_MAX, "addresses", true, "Addresses to serve, host:port", AT(http.listen) },
+	{ "http", "base", OPTION_TEXT, "/v1/auth", 0, TEXT_MAX, "path", true, "Path in front of every route", AT(http.base) },
+	{ "http", "idle_timeout", OPTION_DURATION, "75s", SECOND, 3600 * SECOND, "time", false, "Close a connection without requests after this", AT(http.idle_timeout_ms) },
+	{ "http", "request_timeout", OPTION_DURATION, "30s", SECOND, 600 * SECOND, "time", false, "From the first byte of a request to its answer", AT(http.request_timeout_ms) },
+	{ "http", "send_timeout", OPTION_DURATION, "10s", SECOND, 600 * SECOND, "time", false, "A client must take its answer within this", AT(http.send_timeout_ms) },
+	{ "http", "connections_max", OPTION_NUMBER, "10000", 1, 1000000, "per core", true, "Connections at a time", AT(http.connections_max) },
+	{ "core", "threads", OPTION_NUMBER, "0", 0, 256, "threads", true, "Cores to run; 0 is one for each processor", AT(core.threads) },
+	{ "core", "pin", OPTION_BOOL, "no", 0, 1, "yes or no", true, "Tie each core to a processor", AT(core.is_pinned) },
+	{ "core", "fibers_max", OPTION_NUMBER, "512", 1, 65536, "per core", true, "Requests in progress at a time", AT(core.fibers_max) },
+	{ "core", "stack", OPTION_SIZE, "64KiB", 16 * KIB, 8192 * KIB, "bytes", true, "Stack of a request, in whole pages", AT(core.stack_bytes) },
+	{ "core", "drain_timeout", OPTION_DURATION, "30s", 0, 3600 * SECOND, "time", false, "Requests may finish within this at the end", AT(core.drain_timeout_ms) },
+	{ "io", "receive", OPTION_CHOICE, "auto", 0, 2, "auto|multishot|oneshot", true, "How the kernel is asked for received bytes", AT(io.receive) },
+	{ "io", "entries", OPTION_NUMBER, "1024", 64, 32768, "per core", true, "Entries of the submission ring", AT(io.entries) },
+	{ "io", "buffers", OPTION_NUMBER, "1024", 16, 32768, "per core", true, "Receive buffers; a power of two", AT(io.buffers) },
+	{ "io", "buffer_size", OPTION_SIZE, "4KiB", KIB, 64 * KIB, "bytes", true, "Size of a receive buffer", AT(io.buffer_bytes) },
+	{ "store", "backend", OPTION_CHOICE, "sqlite", 0, 1, "sqlite|memory", true, "Where accounts and sessions are kept", AT(store.backend) },
+	{ "store", "path", OPTION_TEXT, "/var/lib/authd/authd.db", 1, TEXT_MAX, "file", true, "The SQLite database", AT(store.path) },
+	{ "store", "reader_threads", OPTION_NUMBER, "2", 1, 64, "threads", true, "Threads that read; one more writes", AT(store.reader_threads) },
+	{ "store", "queue_max", OPTION_NUMBER, "1024", 1, 65536, "jobs", true, "Waiting jobs before requests are refused", AT(store.queue_max) },
+	{ "password", "cost", OPTION_NUMBER, "12", 4, 16, "log2 rounds", false, "Work for one hash; one more is twice the time", AT(password.cost) },
+	{ "password", "min", OPTION_NUMBER, "8", 1, 64, "characters", false, "Shortest password for new accounts", AT(password.min) },
+	{ "password", "threads", OPTION_NUMBER, "0", 0, 256, "threads", true, "Threads that hash; 0 is one for each processor", AT(password.threads) },
+	{ "password", "queue_max", OPTION_NUMBER, "256", 1, 65536, "jobs", true, "Waiting hashes before requests are refused", AT(password.queue_max) },
+	{ "lockout", "free", OPTION_NUMBER, "5", 1, 1000, "attempts", false, "Wrong passwords before the first delay", AT(lockout.free) },
+	{ "lockout", "base", OPTION_DURATION, "1s", 1, 3600 * SECOND, "time", false, "The first delay; doubles each time", AT(lockout.base_ms) },
+	{ "lockout", "max", OPTION_DURATION, "15m", 1, DAY, "time", false, "The longest delay", AT(lockout.max_ms) },
+	{ "token", "algorithm", OPTION_CHOICE, "ES256", 0, 3, "ES256|EdDSA|RS256|HS256", true, "How access tokens are signed", AT(token.algorithm) },
+	{ "token", "secret_file", OPTION_TEXT, "", 0, TEXT_MAX, "file", true, "The secret for HS256", AT(token.secret_file) },
+	{ "token", "issuer", OPTION_TEXT, "authd", 1, TEXT_MAX, "text", false, "The iss claim", AT(token.issuer) },
+	{ "token", "audience", OPTION_TEXT, "authd", 1, TEXT_MAX, "text", false, "The aud claim", AT(token.audience) },
+	{ "token", "ttl", OPTION_DURATION, "15m", SECOND, DAY, "time", false, "How long an access token is good for", AT(token.ttl_ms) },
+	{ "session", "idle", OPTION_DURATION, "30d", 60 * SECOND, 3650 * DAY, "time", false, "A session ends when unused for this long", AT(session.idle_ms) },
+	{ "session", "absolute", OPTION_DURATION, "90d", 60 * SECOND, 3650 * DAY, "time", false, "A session ends after this in any case", AT(session.absolute_ms) },
+	{ "session", "grace", OPTION_DURATION, "10s", 0, 300 * SECOND, "time", false, "A replaced refresh token still answers for this long", AT(session.grace_ms) },
+	{ "accounts", "hide_existing", OPTION_BOOL, "no", 0, 1, "yes or no", false, "Registering a known address looks like success", AT(accounts.is_hiding_existing) },
+	{ "control", "socket", OPTION_TEXT, "/run/authd/control.sock", 0, 107, "file", true, "Where authctl connects; empty for none", AT(control.socket) },
+	{ "control", "viewer_group", OPTION_TEXT, "authd-view", 0, TEXT_MAX, "group", false, "May look", AT(control.viewer_group) },
+	{ "control", "operator_group", OPTION_TEXT, "authd-operate", 0, TEXT_MAX, "group", false, "May also change how it runs", AT(control.operator_group) },
+	{ "control", "admin_group", OPTION_TEXT, "authd-admin", 0, TEXT_MAX, "group", false, "May also change accounts", AT(control.admin_group) },
+	{ "log", "level", OPTION_CHOICE, "info", 0, 3, "debug|info|warn|error", false, "The least severe records to keep", AT(log.level) },
+	{ "log", "file", OPTION_TEXT, "", 0, TEXT_MAX, "file", true, "Where records go; empty is standard error", AT(log.file) },
+};
+/* clang-format on */
+const size_t options_count = ARRAY_SIZE(options);
+
+const struct option *option_find(struct str section, struct str key)
+{
+	for (size_t i = 0; i < options_count; i++)
+		if (str_equal(section, str_cstr(options[i].section)) &&
+			str_equal(key, str_cstr(options[i].key)))
+			return &options[i];
+	return NULL;
+}
+
+/* Longer than every "section.key" of the table; what is longer resembles none of them. */
+#define NAME_MAX_BYTES 48
+
+/* Levenshtein's distance: insertions, removals and replacements that make a into b. */
+static unsigned distance(struct str a, struct str b)
+{
+	unsigned row[NAME_MAX_BYTES + 1];
+
+	assert(b.len <= NAME_MAX_BYTES);
+	for (size_t j = 0; j <= b.len; j++)
+		row[j] = (unsigned)j;
+	for (size_t i = 0; i < a.len; i++) {
+		unsigned diagonal = row[0];
+
+		row[0]++;
+		for (size_t j = 0; j < b.len; j++) {
+			unsigned replaced = diagonal + (a.data[i] != b.data[j]);
+
+			diagonal = row[j + 1];
+			row[j + 1] = MIN(replaced, MIN(row[j], diagonal) + 1);
+		}
+	}
+	return row[b.len];
+}
+
+const struct option *option_nearest(struct str section, struct str key)
+{
+	const struct option *nearest = NULL;
+	unsigned best = (unsigned)key.len / 3 + 3; /* further away is another word, not a slip */
+
+	if (section.len > NAME_MAX_BYTES || key.len > NAME_MAX_BYTES)
+		return NULL;
+	for (size_t i = 0; i < options_count; i++) {
+		/* A right key in a wrong section is a likely slip, so the section counts once. */
+		unsigned far = distance(key, str_cstr(options[i].key)) +
+			       !str_equal(section, str_cstr(options[i].section));
+
+		if (far < best) {
+			best = far;
+			nearest = &options[i];
+		}
+	}
+	return nearest;
+}
+
+static const struct unit {
+	enum option_type type;
+	struct str name;
+	uint64_t factor;
+} units[] = {
+	{ OPTION_DURATION, STR("ms"), 1 },
+	{ OPTION_DURATION, STR("s"), SECOND },
+	{ OPTION_DURATION, STR("m"), 60 * SECOND },
+	{ OPTION_DURATION, STR("h"), 3600 * SECOND },
+	{ OPTION_DURATION, STR("d"), DAY },
+	{ OPTION_SIZE, STR(""), 1 },
+	{ OPTION_SIZE, STR("KiB"), KIB },
+	{ OPTION_SIZE, STR("MiB"), KIB *KIB },
+	{ OPTION_NUMBER, STR(""), 1 },
+};
+
+static int number_parse(enum option_type type, struct str text, uint64_t *ret_value)
+{
+	size_t digits = 0;
+	uint64_t value;
+	int r;
+
+	while (digits < text.len && text.data[digits] >= '0' && text.data[digits] <= '9')
+		digits++;
+	r = str_to_u64(str_of(text.data, digits), &value);
+	if (r < 0)
+		return r;
+	if (value == 0 && digits == text.len) { /* nothing is nothing in every unit */
+		*ret_value = 0;
+		return 0;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(units); i++)
+		if (units[i].type == type && str_equal(units[i].name, str_skip(text, digits)))
+			return __builtin_mul_overflow(value, units[i].factor, ret_value) ? -ERANGE
+											 : 0;
+	return -EINVAL;
+}
+
+static int choice_parse(struct str choices, struct str text, uint64_t *ret_index)
+{
+	struct str choice;
+
+	for (uint64_t i = 0; str_split(&choices, '|', &choice); i++)
+		if (str_equal(choice, text)) {
+			*ret_index = i;
+			return 0;
+		}
+	return -EINVAL;
+}
+
+static int list_parse(const struct option *option, struct str text, struct config_list *ret_list)
+{
+	struct config_list list = {};
+	size_t i = 0;
+
+	while (i < text.len) {
+		size_t start = i;
+
+		while (i < text.len && !memchr(" \t,", text.data[i], 3))
+			i++;
+		if (i > start) {
+			if (list.count == option->max || i - start > TEXT_MAX)
+				return -ERANGE;
+			memcpy(list.items[list.count++], text.data + start, i - start);
+		}
+		i++;
+	}
+	if (list.count < option->min)
+		return -ERANGE;
+	*ret_list = list;
+	return 0;
+}
+
+int option_set(const struct option *option, struct str text, struct config *config)
+{
+	void *field = (char *)config + option->offset;
+	uint64_t value = 0;
+	int r = 0;
+
+	if (text.len && memchr(text.data, '\0', text.len))
+		return -EINVAL;
+	switch (option->type) {
+	case OPTION_LIST:
+		return list_parse(option, text, field);
+	case OPTION_TEXT:
+		if (text.len < option->min || text.len > option->max)
+			return -ERANGE;
+		memset(field, 0, CONFIG_TEXT_BYTES);
+		if (text.len)
+			memcpy(field, text.data, text.len);
+		return 0;
+	case OPTION_BOOL:
+		r = choice_parse(STR("no|yes"), text, &value);
+		if (r == 0)
+			*(bool *)field = value;
+		return r;
+	case OPTION_CHOICE:
+		r = choice_parse(str_cstr(option->unit), text, &value);
+		break;
+	default:
+		r = number_parse(option->type, text, &value);
+	}
+	if (r < 0)
+		return r;
+	if (value < option->min || value > option->max)
+		return -ERANGE;
+	*(uint64_t *)field = value;
+	return 0;
+}

@@ -1,0 +1,48 @@
+/*
+ * The operator's socket: a thread of its own that answers authctl, so that a stuck core can still
+ * be diagnosed. This file is what main() needs; how a connection speaks is dialog.h, who may do
+ * what is peer.h, what the commands answer is handlers.h.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct core;
+struct http_server;
+
+/* What the commands must know of the rest of the daemon. Copied; texts must outlive control. */
+struct control_context {
+	const char *version;
+	const char *config_path; /* "" when none was read */
+	uint64_t started_ns;     /* clock_now_ns() at start */
+	int64_t started_wall_ms;
+	/* Called on the control thread, never NULL: */
+	bool (*is_draining)(void);
+	struct http_server *(*http_of)(struct core *core); /* NULL while the core starts or ends */
+};
+
+struct control_options {
+	const char *socket; /* path */
+	/* Who has which level (AUTHCTL levels); "" for nobody but root. */
+	const char *viewer_group, *operator_group, *admin_group;
+	struct control_context context;
+};
+
+/* Each holds a file descriptor and up to two lines of buffer. */
+#define CONTROL_SESSIONS_MAX 32
+#define CONTROL_SESSIONS_PER_UID_MAX 8
+/* So that a leaking monitor cannot lock the operator out. */
+#define CONTROL_SESSIONS_KEPT_FOR_ROOT 2
+/* Long enough for an operator to think, short enough that forgotten shells end. */
+#define CONTROL_IDLE_MS (15 * 60 * 1000)
+
+/*
+ * Binds the socket and starts the thread; after cores_start(). 0; -EADDRINUSE when a live daemon
+ * listens there, or another error, with a sentence for the operator in *ret_why (valid until the
+ * next call).
+ */
+int control_start(const struct control_options *options, const char **ret_why);
+
+/* Closes every connection, ends the thread, removes the socket. Before the cores are freed. */
+void control_stop(void);

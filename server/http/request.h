@@ -1,0 +1,69 @@
+/*
+ * A request as handlers see it: everything borrowed from the exchange's arena, valid until the
+ * handler returns. How it was parsed is parser.h's business.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/listener.h"
+#include "http/problem.h"
+#include "shared/arena.h"
+#include "shared/json.h"
+#include "shared/str.h"
+
+/* API.md: larger ones are answered 414, 431 and 413. */
+#define HTTP_TARGET_BYTES_MAX (8 * 1024)
+#define HTTP_HEADER_BYTES_MAX (16 * 1024) /* the whole block, request line included */
+#define HTTP_HEADERS_MAX 100
+#define HTTP_BODY_BYTES_MAX (64 * 1024)
+
+enum http_method {
+	HTTP_GET,
+	HTTP_HEAD,
+	HTTP_POST,
+	HTTP_PUT,
+	HTTP_PATCH,
+	HTTP_DELETE,
+	HTTP_OPTIONS,
+	HTTP_OTHER /* known to RFC 9110's registry, served by nobody here */
+};
+
+struct http_header {
+	struct str name, value; /* as sent; the value without white space around it */
+};
+
+struct request {
+	enum http_method method;
+	struct str path;  /* origin-form up to '?', as sent: nothing is decoded */
+	struct str query; /* behind '?', "" when none */
+	unsigned header_count;
+	struct http_header *headers;
+	struct str body; /* whole, decoded from chunks */
+	struct str id;   /* X-Request-Id: the client's when it is decent, else a new one */
+	const struct address *peer;
+	uint64_t started_ns;   /* its first byte */
+	uint64_t deadline_ns;  /* every wait for it ends here */
+	struct arena *arena;   /* until the response is sent */
+	size_t body_bytes_max; /* set by the service's admit(); at most HTTP_BODY_BYTES_MAX */
+	const void *route;     /* the service's own */
+};
+
+/* "GET"; "OTHER" for HTTP_OTHER. */
+const char *http_method_name(enum http_method method);
+
+/* The value of the first field of that name (any case); .data is NULL when there is none. */
+struct str request_header(const struct request *request, struct str name);
+
+/* The token of "Authorization: Bearer TOKEN" (RFC 6750); .data is NULL when there is none. */
+struct str request_bearer(const struct request *request);
+
+/* Does the request say that its body is of this media type (parameters aside, any case)? */
+bool request_has_type(const struct request *request, struct str media_type);
+
+/*
+ * The body as a strictly checked JSON object. PROBLEM_NONE; PROBLEM_UNSUPPORTED_MEDIA_TYPE,
+ * PROBLEM_MALFORMED_JSON (also when it is no object), PROBLEM_INTERNAL (out of memory).
+ */
+enum problem request_json(const struct request *request, const struct json **ret_object);

@@ -1,0 +1,85 @@
+/*
+ * HTTP/1.1 on one core: listening sockets, connections, and the service that answers. Everything is
+ * called on the core's thread but what says otherwise. How a connection works: conn.c.
+ */
+#pragma once
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/core.h"
+#include "http/request.h"
+#include "http/response.h"
+
+/* Who answers. */
+struct http_service {
+	/*
+	 * On the loop's stack, when the header fields are complete: says whether the request is
+	 * served, sets request->route and request->body_bytes_max. false: the response is filled
+	 * and is sent without reading the body.
+	 */
+	bool (*admit)(struct request *request, struct response *response);
+
+	/* On a fiber, when the body is complete. Must fill the response; may suspend. */
+	void (*handle)(struct request *request, struct response *response);
+
+	/* On the loop's stack, once per request, when its response is complete: for logs, counters.
+	 * took_ns: from its first byte. */
+	void (*done)(
+		const struct request *request, const struct response *response, uint64_t took_ns);
+};
+
+struct http_options {
+	uint64_t idle_timeout_ms; /* between requests */
+	uint64_t
+		request_timeout_ms; /* from the first byte of a request to the end of its handler */
+	uint64_t send_timeout_ms;   /* a client must take a batch of responses within this */
+	uint32_t connections_max;   /* one more is closed at once */
+	uint32_t exchanges_max;     /* requests in progress; one more is answered 503 */
+};
+
+/* Counters that any thread may read. */
+struct http_stats {
+	_Atomic uint64_t accepted, accept_errors;
+	_Atomic uint64_t connections_refused; /* connections_max */
+	_Atomic uint64_t requests;
+	_Atomic uint64_t responses[6]; /* by status / 100 */
+	_Atomic uint64_t bytes_received, bytes_sent;
+	_Atomic uint64_t timeouts_client, timeouts_server; /* 408, 503 */
+	_Atomic uint32_t connections, connections_idle;
+};
+
+struct http_server;
+
+int http_server_new(struct core *core, const struct http_options *options,
+	const struct http_service *service, struct http_server **ret_server);
+
+/* Everything of it must be closed: after on_drained, or when the core stops in any case. */
+void http_server_free(struct http_server *server);
+
+/* Takes over a listening socket. 0, -EBUSY (more than HTTP_LISTENERS_MAX). */
+#define HTTP_LISTENERS_MAX 8
+int http_server_listen(struct http_server *server, int fd);
+
+/*
+ * Stops accepting (clients already queued in the kernel are still served), closes idle connections,
+ * lets requests in progress finish with "Connection: close". on_drained comes when none is left.
+ */
+void http_server_drain(struct http_server *server, void (*on_drained)(void *arg), void *arg);
+
+const struct http_stats *http_server_stats(const struct http_server *server);
+
+/* One row of `authctl conn list`. */
+struct http_conn_info {
+	uint64_t id;       /* unique in this process */
+	const char *state; /* "idle", "receiving", "handling", "sending", "closing" */
+	const struct address *peer;
+	uint64_t opened_ns, active_ns; /* accepted; last byte either way */
+	uint64_t requests, bytes_received, bytes_sent;
+};
+
+/* Visits connections in the order of their ids, from the first after `after`, until visit() says
+ * false. */
+void http_server_conns(const struct http_server *server, uint64_t after,
+	bool (*visit)(const struct http_conn_info *info, void *arg), void *arg);

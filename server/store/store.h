@@ -1,0 +1,223 @@
+/*
+ * The store: accounts, sessions, refresh tokens and signing keys, and their durability. What is
+ * answered was written: a call that succeeded survives kill -9 and a power cut. The rules (who is
+ * locked, what a session may do) are auth/'s; the store does the steps that must be atomic.
+ *
+ * Every `_await` call runs on the store's own threads while the calling fiber waits. Errors of all:
+ * -ERR_OVERLOADED (queue full), -ERR_STORE_DOWN, -ETIMEDOUT, -ERR_CANCELED, -ENOMEM. After the last
+ * three a write may or may not have happened. Text fields have terminators.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "shared/str.h"
+
+#define STORE_ID_BYTES_MAX 64 /* ours are UUIDs of 36; adopted ones may be others */
+#define STORE_EMAIL_BYTES_MAX 254
+#define STORE_NAME_BYTES_MAX 256
+#define STORE_HASH_BYTES_MAX 383 /* libxcrypt's longest format */
+#define STORE_ROLES_MAX 16
+#define STORE_ROLE_BYTES_MAX 32
+#define STORE_AGENT_BYTES_MAX 255
+#define STORE_ADDRESS_BYTES_MAX 45 /* the text of an IPv6 address */
+#define STORE_DIGEST_BYTES 32      /* SHA-256 */
+#define STORE_KID_BYTES_MAX 64
+#define STORE_KEY_BYTES_MAX 8192
+#define STORE_KEYS_MAX 8
+
+/* One more login ends the session used longest ago. */
+#define STORE_SESSIONS_PER_ACCOUNT_MAX 100
+/* Refresh tokens remembered per session: older ones are forgotten, and then unknown. */
+#define STORE_REFRESH_PER_SESSION_MAX 64
+/* Addresses that nobody owns are counted like accounts, or lockout would tell who exists. The
+ * oldest are forgotten: 100,000 rows are about 10 MB. */
+#define STORE_STRANGERS_MAX 100000
+
+enum account_status { ACCOUNT_ACTIVE, ACCOUNT_SUSPENDED };
+
+struct login_attempts {
+	uint32_t count;          /* failures since the last success */
+	int64_t locked_until_ms; /* wall clock; 0 never */
+};
+
+struct account {
+	char id[STORE_ID_BYTES_MAX + 1];
+	char email[STORE_EMAIL_BYTES_MAX + 1];     /* as typed */
+	char email_key[STORE_EMAIL_BYTES_MAX + 1]; /* folded: unique */
+	char name[STORE_NAME_BYTES_MAX + 1];       /* "" none */
+	char hash[STORE_HASH_BYTES_MAX + 1];
+	unsigned role_count;
+	char roles[STORE_ROLES_MAX][STORE_ROLE_BYTES_MAX + 1];
+	enum account_status status;
+	bool is_email_verified;
+	int64_t created_ms, updated_ms, last_login_ms; /* wall clock; 0 never */
+	struct login_attempts attempts;
+};
+
+struct session {
+	char id[STORE_ID_BYTES_MAX + 1];
+	char account_id[STORE_ID_BYTES_MAX + 1];
+	uint8_t client[STORE_DIGEST_BYTES]; /* fingerprint of the client that opened it */
+	char agent[STORE_AGENT_BYTES_MAX + 1];
+	char address[STORE_ADDRESS_BYTES_MAX + 1];
+	int64_t created_ms, used_ms;
+	int64_t idle_until_ms; /* moved by every refresh */
+	int64_t ends_ms;       /* never moved */
+};
+
+/* A session to be made, and its first refresh token. */
+struct session_new {
+	struct session session;
+	uint8_t refresh_hash[STORE_DIGEST_BYTES];
+};
+
+struct lockout_policy {
+	uint32_t free;           /* failures before the first delay */
+	int64_t base_ms, max_ms; /* the delay doubles from base to max */
+};
+
+/* --- accounts --- */
+
+/* Makes an account and its first session, both or none: 1, or 0 when email_key is taken. */
+int store_account_create_await(const struct account *account, const struct session_new *session);
+
+/*
+ * By email_key. 1 found. 0: nobody has it; then only ret_account->attempts is written (strangers
+ * are counted too).
+ */
+int store_account_find_await(const char *email_key, struct account *ret_account);
+
+/* By id: 1 or 0. */
+int store_account_get_await(const char *id, struct account *ret_account);
+
+/* The name; updated_ms becomes now_ms. 1 and the account as it is now, or 0. */
+int store_account_rename_await(
+	const char *id, const char *name, int64_t now_ms, struct account *ret_account);
+
+/* --- login --- */
+
+enum login_outcome {
+	LOGIN_ACCEPTED,
+	LOGIN_LOCKED, /* somebody's failures locked it while the password was hashed */
+	LOGIN_SUSPENDED,
+	LOGIN_GONE, /* deleted meanwhile, or its hash has changed */
+};
+
+/*
+ * Counts a wrong password for the address, account or stranger. LOGIN_ACCEPTED: counted;
+ * LOGIN_LOCKED: it is locked at now_ms, so the guess must get no answer, and it is not counted.
+ * *ret_attempts is the state afterwards.
+ */
+int store_login_fail_await(const char *email_key, const struct lockout_policy *policy,
+	int64_t now_ms, struct login_attempts *ret_attempts);
+
+struct login_request {
+	const struct session_new *session; /* session.account_id says whose */
+	const char *hash;                  /* that the password matched; must still be the same */
+	const char *new_hash;              /* NULL, or the rehashed password */
+	int64_t now_ms;
+};
+
+struct login_result {
+	struct account account;             /* as it is now */
+	char ended[STORE_ID_BYTES_MAX + 1]; /* session that had to give way; "" none */
+};
+
+/* Checks the lock again, resets the failures and inserts the session, all or nothing: an outcome.
+ */
+int store_login_await(const struct login_request *request, struct login_result *ret_result);
+
+/* --- sessions --- */
+
+/*
+ * By id: 1 and both records when the session lives at now_ms (idle_until_ms, ends_ms), 0 when not.
+ * The account may be suspended: its status says so.
+ */
+int store_session_find_await(
+	const char *id, int64_t now_ms, struct session *ret_session, struct account *ret_account);
+
+/* Ends one session: 1, or 0 when there was none. */
+int store_session_end_await(const char *id);
+
+/* Ends the session that a refresh token belongs to: 1 and its id, or 0. */
+int store_session_end_by_refresh_await(const uint8_t refresh_hash[static STORE_DIGEST_BYTES],
+	char ret_id[static STORE_ID_BYTES_MAX + 1]);
+
+/* Ends every session of an account: how many. */
+int store_sessions_end_await(const char *account_id);
+
+/* --- refresh tokens --- */
+
+enum refresh_outcome {
+	REFRESH_ROTATED,
+	REFRESH_UNKNOWN,
+	REFRESH_EXPIRED,
+	REFRESH_REUSED,    /* an old token came again: the session was ended */
+	REFRESH_SUSPENDED, /* the account is; nothing was changed */
+};
+
+struct refresh_request {
+	uint8_t hash[STORE_DIGEST_BYTES];     /* of the token presented */
+	uint8_t new_hash[STORE_DIGEST_BYTES]; /* of the one that replaces it */
+	uint8_t client[STORE_DIGEST_BYTES];   /* fingerprint of who asks */
+	int64_t now_ms, idle_ms;
+	int64_t grace_ms; /* the same client may repeat itself for so long: its answer was lost */
+};
+
+struct refresh_result {
+	struct account account; /* for ROTATED */
+	struct session session; /* for ROTATED; the id also for REUSED */
+};
+
+/* An outcome. */
+int store_refresh_await(const struct refresh_request *request, struct refresh_result *ret_result);
+
+/* --- starting and looking --- */
+
+struct store_options {
+	const char *backend; /* "sqlite", "memory" */
+	const char *path;
+	unsigned reader_threads;
+	unsigned queued_max; /* for reading and for writing, each */
+};
+
+/*
+ * Opens the store, brings its schema up to date, starts its threads. 0; a negative error and a
+ * sentence for the operator in *ret_why (static, or valid until the next call).
+ */
+int store_open(const struct store_options *options, const char **ret_why);
+
+/* Finishes queued writes, ends the threads. After the cores have ended. */
+void store_close(void);
+
+/* What the last calls and a probe every few seconds have found; any thread, no waiting. */
+struct store_health {
+	bool is_up;
+	uint64_t latency_us; /* of the last probe */
+	uint64_t failures;   /* calls that ended with -ERR_STORE_DOWN */
+	char reason[128];    /* "" when it is up */
+};
+void store_health(struct store_health *ret_health);
+
+/* --- signing keys: on the main thread before the cores start, blocking --- */
+
+struct store_key {
+	char kid[STORE_KID_BYTES_MAX + 1];
+	char algorithm[8]; /* "ES256", ... */
+	char material[STORE_KEY_BYTES_MAX + 1];
+	size_t material_bytes;
+	bool is_active;
+	int64_t created_ms;
+};
+
+/* Every key, newest first: how many, at most STORE_KEYS_MAX. The caller wipes them. */
+int store_keys_load(struct store_key keys[static STORE_KEYS_MAX]);
+
+/*
+ * Adds a key and makes it the active one, unless there is an active one of the same algorithm
+ * already (another process was first): 1 or 0.
+ */
+int store_key_add(const struct store_key *key);

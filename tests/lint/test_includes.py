@@ -1,0 +1,62 @@
+"""Includes go downward only, and a third-party header is included by one file (or one family of files)."""
+import pathlib
+import re
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parents[2]
+SOURCES = sorted(p for d in ("server", "ctl", "shared") for p in (ROOT / d).rglob("*.[ch]"))
+
+# What each folder may include besides itself; the order of DESIGN.md.
+BELOW = {
+    "shared": [],
+    "core": ["shared"],
+    "observe": ["shared", "core"],
+    "config": ["shared"],
+    "http": ["shared", "core", "observe"],
+    "crypt": ["shared", "core"],
+    "cache": ["shared"],
+    "store": ["shared", "core"],
+    "auth": ["shared", "core", "observe", "crypt", "cache", "store"],
+    "api": ["shared", "core", "observe", "config", "http", "crypt", "cache", "store", "auth"],
+    "control": ["shared", "core", "observe", "config", "http", "crypt", "cache", "store", "auth"],
+    "ctl": ["shared"],
+}
+
+THIRD_PARTY = re.compile(
+    r"<(liburing|llhttp|sqlite3|cjson/|crypt|openssl/|ini|readline/|idn2|uninorm|curl/|mongoc|zlib|zstd)")
+
+
+def folder(path):
+    parts = path.relative_to(ROOT).parts
+    return parts[1] if parts[0] == "server" and len(parts) > 2 else parts[0]
+
+
+@pytest.mark.parametrize("path", [p for p in SOURCES if folder(p) != "server"],
+                         ids=lambda p: str(p.relative_to(ROOT)))
+def test_includes_go_downward(path):
+    mine = folder(path)
+    for name in re.findall(r'#include "([^"]+)"', path.read_text()):
+        theirs = name.split("/")[0]
+        assert theirs == mine or theirs in BELOW[mine], f"{mine}/ may not include {name}"
+
+
+def test_a_third_party_header_is_included_by_one_file():
+    users = {}
+    for path in SOURCES:
+        family = path.stem.split("_")[0]
+        for name in THIRD_PARTY.findall(path.read_text()):
+            users.setdefault(name, set()).add((folder(path), family))
+    assert users
+    for name, files in users.items():
+        assert len(files) == 1, f"{name}: {sorted(files)}"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_style(path):
+    text = path.read_text()
+    assert text.startswith("/*"), "a file starts with what it is responsible for"
+    assert path.suffix == ".c" or "#pragma once" in text
+    assert not re.search(r"\b(strcpy|strcat|sprintf|vsprintf|strtok|atoi|gets)\(", text)
+    assert not re.search(r"[ \t]+$", text, re.M), "white space at the end of a line"
+    assert all(len(line.expandtabs(8)) <= 160 for line in text.splitlines())

@@ -1,0 +1,87 @@
+"""The real daemon for tests: a free port, a folder of its own, its log kept for when something fails."""
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import urllib.request
+
+ROOT = pathlib.Path(__file__).parents[2]
+BUILD = pathlib.Path(os.environ.get("AUTHD_BUILD", ROOT / "build" / "gcc"))
+START_S = 20  # sanitizers and a busy machine
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+class Authd:
+    """with Authd(config={"password.cost": 5}) as authd: ..."""
+
+    def __init__(self, config=None):
+        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="authd-"))
+        self.port = free_port()
+        self.socket = self.dir / "authctl.sock"
+        self.process = None
+        self.options = {
+            "http.listen": f"127.0.0.1:{self.port}", "core.threads": 2, "password.cost": 4,
+            "store.path": self.dir / "authd.db", "control.socket": self.socket, **(config or {}),
+        }
+        self.conf = self.dir / "authd.conf"
+        sections = {}
+        for name, value in self.options.items():
+            section, key = name.split(".")
+            sections.setdefault(section, []).append(f"{key} = {value}\n")
+        self.conf.write_text("".join(f"[{s}]\n{''.join(keys)}" for s, keys in sections.items()))
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        if self.process and self.process.poll() is None:
+            self.stop()
+        shutil.rmtree(self.dir)
+
+    def log(self):
+        return (self.dir / "log").read_text(errors="replace")
+
+    def start(self):
+        with open(self.dir / "log", "ab") as log:
+            self.process = subprocess.Popen([BUILD / "authd", "-c", self.conf], stdout=log, stderr=log)
+        end = time.monotonic() + START_S
+        while time.monotonic() < end:
+            assert self.process.poll() is None, self.log()
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{self.port}/health/live", timeout=2).read()
+                return
+            except OSError:
+                time.sleep(0.01)
+        self.process.kill()
+        raise AssertionError("authd does not answer\n" + self.log())
+
+    def stop(self):
+        """SIGTERM: everything in progress finishes and the exit code is 0."""
+        self.process.send_signal(signal.SIGTERM)
+        code = self.process.wait(timeout=40)
+        log = self.log()
+        assert code == 0, f"exit {code}\n{log}"
+        assert "ERROR: AddressSanitizer" not in log and "runtime error:" not in log, log
+        assert "LeakSanitizer" not in log, log
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    def ctl(self, *words, **kw):
+        return subprocess.run([BUILD / "authctl", "--socket", self.socket, *words], capture_output=True,
+                              text=True, timeout=30, **kw)
