@@ -14,6 +14,9 @@ struct pool_options {
 	uint32_t object_bytes;
 	uint32_t objects_max;  /* in use at one time */
 	uint32_t objects_kept; /* free ones kept for reuse */
+	/* Frees what an object owns, before its own memory goes; NULL for nothing. The first
+	 * pointer of an object is the pool's while it is free. */
+	void (*object_deinit)(void *object);
 };
 
 struct pool {

@@ -20,14 +20,14 @@
 #define HTTP_BODY_BYTES_MAX (64 * 1024)
 
 enum http_method {
-	HTTP_GET,
-	HTTP_HEAD,
-	HTTP_POST,
-	HTTP_PUT,
-	HTTP_PATCH,
-	HTTP_DELETE,
-	HTTP_OPTIONS,
-	HTTP_OTHER /* known to RFC 9110's registry, served by nobody here */
+	METHOD_GET,
+	METHOD_HEAD,
+	METHOD_POST,
+	METHOD_PUT,
+	METHOD_PATCH,
+	METHOD_DELETE,
+	METHOD_OPTIONS,
+	METHOD_OTHER /* known to RFC 9110's registry, served by nobody here */
 };
 
 struct http_header {
@@ -50,7 +50,7 @@ struct request {
 	const void *route;     /* the service's own */
 };
 
-/* "GET"; "OTHER" for HTTP_OTHER. */
+/* "GET"; "OTHER" for METHOD_OTHER. */
 const char *http_method_name(enum http_method method);
 
 /* The value of the first field of that name (any case); .data is NULL when there is none. */

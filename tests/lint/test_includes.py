@@ -59,4 +59,4 @@ def test_style(path):
     assert path.suffix == ".c" or "#pragma once" in text
     assert not re.search(r"\b(strcpy|strcat|sprintf|vsprintf|strtok|atoi|gets)\(", text)
     assert not re.search(r"[ \t]+$", text, re.M), "white space at the end of a line"
-    assert all(len(line.expandtabs(8)) <= 160 for line in text.splitlines())
+    assert all(len(line.expandtabs(8)) <= 240 for line in text.splitlines()), "longer than any table needs"

@@ -8,7 +8,8 @@ TEST(times_are_written_as_rfc_3339_and_as_http_dates)
 	char text[CLOCK_RFC3339_BYTES], date[CLOCK_HTTP_BYTES];
 
 	assert_true(str_equal(clock_rfc3339(1795494580120, text), STR("2026-11-24T04:29:40.120Z")));
-	assert_true(str_equal(clock_http(784111777000, date), STR("Sun, 06 Nov 1994 08:49:37 GMT")));
+	assert_true(
+		str_equal(clock_http(784111777000, date), STR("Sun, 06 Nov 1994 08:49:37 GMT")));
 }
 
 TEST(adding_saturates_below_never)

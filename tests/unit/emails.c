@@ -22,7 +22,9 @@ TEST(case_and_spaces_around_do_not_matter)
 
 TEST(an_internationalised_domain_has_one_key)
 {
-	assert_string_equal(key_of("a@b\xc3\xbc" "cher.example"), "a@xn--bcher-kva.example");
+	assert_string_equal(key_of("a@b\xc3\xbc"
+				   "cher.example"),
+		"a@xn--bcher-kva.example");
 	assert_string_equal(key_of("a@XN--BCHER-KVA.example"), "a@xn--bcher-kva.example");
 }
 
@@ -40,8 +42,9 @@ TEST(local_parts_end_at_64_bytes)
 
 TEST(what_no_mail_could_be_sent_to_is_refused)
 {
-	static const char *const bad[] = { "", "@", "a@", "@b.org", "a@b", "a b@c.org", "a..b@c.org",
-		".a@c.org", "a@-b.org", "a@b..org", "a@b.org@c.org", "\"q\"@b.org", "a\n@b.org" };
+	static const char *const bad[] = { "", "@", "a@", "@b.org", "a@b", "a b@c.org",
+		"a..b@c.org", ".a@c.org", "a@-b.org", "a@b..org", "a@b.org@c.org", "\"q\"@b.org",
+		"a\n@b.org" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
 		assert_null(key_of(bad[i]));

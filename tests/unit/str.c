@@ -34,7 +34,9 @@ TEST(utf8_refuses_overlong_forms_surrogates_and_cut_sequences)
 	assert_false(str_is_utf8(STR("\xed\xa0\x80")));
 	assert_false(str_is_utf8(STR("\xf4\x90\x80\x80")));
 	assert_false(str_is_utf8(STR("\xe2\x82")));
-	assert_int_equal(str_utf8_count(STR("\xc3\xbc" "b\xf0\x9f\x98\x80")), 3);
+	assert_int_equal(str_utf8_count(STR("\xc3\xbc"
+					    "b\xf0\x9f\x98\x80")),
+		3);
 }
 
 TEST(trimming_takes_white_space_at_both_ends_only)

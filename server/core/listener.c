@@ -1,0 +1,124 @@
+/* Addresses and listening sockets: see listener.h. */
+#include "core/listener.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <unistd.h>
+
+static int host_copy(struct str host, char text[static ADDRESS_TEXT_BYTES])
+{
+	if (!host.len || host.len >= ADDRESS_TEXT_BYTES)
+		return -EINVAL;
+	memcpy(text, host.data, host.len);
+	text[host.len] = '\0';
+	return 0;
+}
+
+static int parse_v6(const char *host, uint16_t port, struct address *address)
+{
+	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&address->storage;
+
+	in6->sin6_family = AF_INET6;
+	in6->sin6_port = htons(port);
+	address->bytes = sizeof(*in6);
+	return inet_pton(AF_INET6, host, &in6->sin6_addr) == 1 ? 0 : -EINVAL;
+}
+
+static int parse_v4(const char *host, uint16_t port, struct address *address)
+{
+	struct sockaddr_in *in = (struct sockaddr_in *)&address->storage;
+
+	in->sin_family = AF_INET;
+	in->sin_port = htons(port);
+	address->bytes = sizeof(*in);
+	return inet_pton(AF_INET, host, &in->sin_addr) == 1 ? 0 : -EINVAL;
+}
+
+int address_parse(struct str text, struct address *ret_address)
+{
+	struct address address = {};
+	char name[ADDRESS_TEXT_BYTES];
+	struct str host;
+	size_t colon = text.len;
+	uint64_t port;
+	int r;
+
+	while (colon > 0 && text.data[colon - 1] != ':')
+		colon--;
+	if (!colon || str_to_u64(str_skip(text, colon), &port) < 0 || port > UINT16_MAX)
+		return -EINVAL;
+	host = str_of(text.data, colon - 1);
+	if (str_equal(host, STR("*"))) {
+		r = parse_v6("::", (uint16_t)port, &address);
+	} else if (host.len >= 2 && host.data[0] == '[' && host.data[host.len - 1] == ']') {
+		r = host_copy(str_of(host.data + 1, host.len - 2), name);
+		if (r == 0)
+			r = parse_v6(name, (uint16_t)port, &address);
+	} else {
+		r = host_copy(host, name);
+		if (r == 0)
+			r = parse_v4(name, (uint16_t)port, &address);
+	}
+	if (r == 0)
+		*ret_address = address;
+	return r;
+}
+
+struct str address_host(const struct address *address, char text[static ADDRESS_TEXT_BYTES])
+{
+	const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&address->storage;
+	const struct sockaddr_in *in = (const struct sockaddr_in *)&address->storage;
+
+	text[0] = '\0';
+	if (address->storage.ss_family == AF_INET)
+		inet_ntop(AF_INET, &in->sin_addr, text, ADDRESS_TEXT_BYTES);
+	else if (address->storage.ss_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr))
+		inet_ntop(AF_INET, &in6->sin6_addr.s6_addr[12], text, ADDRESS_TEXT_BYTES);
+	else if (address->storage.ss_family == AF_INET6)
+		inet_ntop(AF_INET6, &in6->sin6_addr, text, ADDRESS_TEXT_BYTES);
+	return str_cstr(text);
+}
+
+unsigned address_port(const struct address *address)
+{
+	if (address->storage.ss_family == AF_INET6)
+		return ntohs(((const struct sockaddr_in6 *)&address->storage)->sin6_port);
+	if (address->storage.ss_family == AF_INET)
+		return ntohs(((const struct sockaddr_in *)&address->storage)->sin_port);
+	return 0;
+}
+
+static int socket_prepare(int fd, const struct address *address, int backlog)
+{
+	const int on = 1, off = 0;
+
+	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
+		setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) < 0 ||
+		/* Accepted sockets inherit it: a response is one send and never waits for more. */
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) < 0)
+		return -errno;
+	if (address->storage.ss_family == AF_INET6)
+		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
+	if (bind(fd, (const struct sockaddr *)&address->storage, address->bytes) < 0)
+		return -errno;
+	if (listen(fd, backlog) < 0)
+		return -errno;
+	return 0;
+}
+
+int listener_open(const struct address *address, int backlog, int *ret_fd)
+{
+	int fd, r;
+
+	fd = socket(address->storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	r = socket_prepare(fd, address, backlog);
+	if (r < 0) {
+		close(fd);
+		return r;
+	}
+	*ret_fd = fd;
+	return 0;
+}

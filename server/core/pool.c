@@ -1,0 +1,106 @@
+/* Bounded pools and the registry of them: see pool.h. */
+#include "core/pool.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+/* A free object is a link; what it held is wiped by whoever puts it. */
+struct pool_free {
+	struct pool_free *next;
+};
+
+/* Guards the list of pools. No other lock is taken under it; visit() must not make pools. */
+static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct pool *registry;
+
+void pool_init(struct pool *pool, const struct pool_options *options)
+{
+	assert(options->object_bytes >= sizeof(struct pool_free));
+	*pool = (struct pool){ .options = *options };
+	pthread_mutex_lock(&registry_lock);
+	pool->next = registry;
+	registry = pool;
+	pthread_mutex_unlock(&registry_lock);
+}
+
+static void object_free(struct pool *pool, void *object)
+{
+	if (pool->options.object_deinit)
+		pool->options.object_deinit(object);
+	free(object);
+}
+
+void pool_deinit(struct pool *pool)
+{
+	struct pool **link = &registry;
+
+	assert(atomic_load_explicit(&pool->in_use, memory_order_relaxed) == 0);
+	pthread_mutex_lock(&registry_lock);
+	while (*link && *link != pool)
+		link = &(*link)->next;
+	if (*link)
+		*link = pool->next;
+	pthread_mutex_unlock(&registry_lock);
+	while (pool->free) {
+		struct pool_free *object = pool->free;
+
+		pool->free = object->next;
+		object_free(pool, object);
+	}
+}
+
+static void count_add(_Atomic uint32_t *counter, uint32_t value)
+{
+	/* One writer: a load and a store, no locked instruction. */
+	atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + value,
+		memory_order_relaxed);
+}
+
+void *pool_get(struct pool *pool)
+{
+	struct pool_free *object = pool->free;
+
+	if (atomic_load_explicit(&pool->in_use, memory_order_relaxed) ==
+		pool->options.objects_max) {
+		atomic_fetch_add_explicit(&pool->refused, 1, memory_order_relaxed);
+		return NULL;
+	}
+	if (object) {
+		pool->free = object->next;
+		object->next = NULL;
+		count_add(&pool->idle, (uint32_t)-1);
+	} else {
+		object = calloc(1, pool->options.object_bytes);
+		if (!object) {
+			atomic_fetch_add_explicit(&pool->refused, 1, memory_order_relaxed);
+			return NULL;
+		}
+	}
+	count_add(&pool->in_use, 1);
+	return object;
+}
+
+void pool_put(struct pool *pool, void *object)
+{
+	struct pool_free *link = object;
+
+	assert(atomic_load_explicit(&pool->in_use, memory_order_relaxed) > 0);
+	count_add(&pool->in_use, (uint32_t)-1);
+	if (atomic_load_explicit(&pool->idle, memory_order_relaxed) >= pool->options.objects_kept) {
+		object_free(pool, object);
+		return;
+	}
+	link->next = pool->free;
+	pool->free = link;
+	count_add(&pool->idle, 1);
+}
+
+void pool_each(void (*visit)(const struct pool *pool, void *arg), void *arg)
+{
+	pthread_mutex_lock(&registry_lock);
+	for (const struct pool *pool = registry; pool; pool = pool->next)
+		visit(pool, arg);
+	pthread_mutex_unlock(&registry_lock);
+}

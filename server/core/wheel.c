@@ -1,0 +1,115 @@
+/* The timer wheel: see wheel.h. */
+#include "core/wheel.h"
+
+#include <assert.h>
+#include <stddef.h>
+
+#define TICK_NS (WHEEL_TICK_MS * NS_PER_MS)
+
+static void list_append(struct timer *head, struct timer *timer)
+{
+	timer->prev = head->prev;
+	timer->next = head;
+	head->prev->next = timer;
+	head->prev = timer;
+}
+
+static void list_remove(struct timer *timer)
+{
+	timer->prev->next = timer->next;
+	timer->next->prev = timer->prev;
+	timer->next = timer->prev = NULL;
+}
+
+void wheel_init(struct wheel *wheel, uint64_t now_ns)
+{
+	for (unsigned i = 0; i < WHEEL_SLOTS; i++)
+		wheel->slots[i].next = wheel->slots[i].prev = &wheel->slots[i];
+	wheel->tick = now_ns / TICK_NS;
+	wheel->armed = 0;
+}
+
+/* The first tick at which at_ns has passed. */
+static uint64_t tick_of(uint64_t at_ns)
+{
+	return at_ns / TICK_NS + (at_ns % TICK_NS != 0);
+}
+
+void timer_set(struct wheel *wheel, struct timer *timer, uint64_t at_ns)
+{
+	uint64_t tick = tick_of(at_ns);
+
+	timer_cancel(wheel, timer);
+	if (at_ns == CLOCK_NEVER)
+		return;
+	assert(timer->on_timer);
+	timer->at_ns = at_ns;
+	if (tick < wheel->tick)
+		tick = wheel->tick;
+	list_append(&wheel->slots[tick % WHEEL_SLOTS], timer);
+	wheel->armed++;
+}
+
+void timer_cancel(struct wheel *wheel, struct timer *timer)
+{
+	if (!timer_is_armed(timer))
+		return;
+	list_remove(timer);
+	wheel->armed--;
+}
+
+/*
+ * Runs what is due in one slot. The slot's list is moved aside first, so that a callback which arms
+ * a timer of the past is served at the next tick and cannot keep us here for ever.
+ */
+static void slot_run(struct wheel *wheel, struct timer *slot, uint64_t now_ns)
+{
+	struct timer due;
+
+	if (slot->next == slot)
+		return;
+	due.next = slot->next;
+	due.prev = slot->prev;
+	due.next->prev = due.prev->next = &due;
+	slot->next = slot->prev = slot;
+	while (due.next != &due) {
+		struct timer *timer = due.next;
+
+		list_remove(timer);
+		if (timer->at_ns > now_ns) {
+			list_append(slot, timer); /* of a later turn of the wheel */
+			continue;
+		}
+		wheel->armed--;
+		timer->on_timer(timer);
+	}
+}
+
+void wheel_advance(struct wheel *wheel, uint64_t now_ns)
+{
+	uint64_t last = now_ns / TICK_NS;
+
+	/* After a long stall one turn sees every slot. */
+	if (last >= wheel->tick + WHEEL_SLOTS)
+		wheel->tick = last - WHEEL_SLOTS + 1;
+	while (wheel->tick <= last) {
+		struct timer *slot = &wheel->slots[wheel->tick % WHEEL_SLOTS];
+
+		wheel->tick++;
+		slot_run(wheel, slot, now_ns);
+	}
+}
+
+uint64_t wheel_next_ns(const struct wheel *wheel)
+{
+	if (!wheel->armed)
+		return CLOCK_NEVER;
+	for (uint64_t i = 0; i < WHEEL_SLOTS; i++) {
+		const struct timer *slot = &wheel->slots[(wheel->tick + i) % WHEEL_SLOTS];
+
+		if (slot->next != slot)
+			return (wheel->tick + i) * TICK_NS;
+	}
+	assert(!"an armed timer is in a slot");
+	return CLOCK_NEVER;
+}

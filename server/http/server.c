@@ -1,0 +1,192 @@
+/* Listening sockets, the set of connections, draining: see server.h. */
+#include "http/server.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "http/conn.h"
+#include "shared/macros.h"
+
+/* A burst's worth; each kept one holds its first arena chunk and some body. */
+#define EXCHANGES_KEPT 64
+#define CONNS_KEPT 256
+
+int http_server_new(struct core *core, const struct http_options *options,
+	const struct http_service *service, struct http_server **ret_server)
+{
+	struct http_server *server = calloc(1, sizeof(*server));
+
+	if (!server)
+		return -ENOMEM;
+	server->core = core;
+	server->options = *options;
+	server->service = service;
+	server->date.second = -1;
+	pool_init(&server->exchanges, &(struct pool_options){ .name = "exchanges",
+					      .core = core->index,
+					      .object_bytes = sizeof(struct exchange),
+					      .objects_max = options->exchanges_max,
+					      .objects_kept = EXCHANGES_KEPT,
+					      .object_deinit = exchange_object_deinit });
+	pool_init(&server->conns, &(struct pool_options){ .name = "connections",
+					  .core = core->index,
+					  .object_bytes = sizeof(struct conn),
+					  .objects_max = options->connections_max,
+					  .objects_kept = CONNS_KEPT });
+	*ret_server = server;
+	return 0;
+}
+
+void http_server_free(struct http_server *server)
+{
+	if (!server)
+		return;
+	while (server->spare_count)
+		buf_wipe(&server->spare[--server->spare_count]);
+	pool_deinit(&server->exchanges);
+	pool_deinit(&server->conns);
+	free(server);
+}
+
+const struct http_stats *http_server_stats(const struct http_server *server)
+{
+	return &server->stats;
+}
+
+/* --- buffers --- */
+
+struct buf server_buffer_take(struct http_server *server)
+{
+	if (server->spare_count)
+		return server->spare[--server->spare_count];
+	return buf_init(CONN_OUT_BYTES_MAX);
+}
+
+/* Responses carry tokens: what was written is wiped. */
+void server_buffer_give(struct http_server *server, struct buf *buf)
+{
+	if (!buf->max)
+		return;
+	if (server->spare_count < SPARE_BUFFERS_MAX && buf->cap <= SPARE_BUFFER_BYTES_MAX &&
+		buf->cap) {
+		explicit_bzero(buf->data, buf->len);
+		buf_clear(buf);
+		server->spare[server->spare_count++] = *buf;
+	} else {
+		buf_wipe(buf);
+	}
+	*buf = (struct buf){};
+}
+
+/* --- accepting --- */
+
+static struct http_server *server_of(struct loop_accept *accept)
+{
+	return container_of(accept, struct http_listener, accept)->server;
+}
+
+static void check_drained(struct http_server *server)
+{
+	if (server->is_draining && !server->listening && !server->oldest)
+		server->on_drained(server->drained_arg);
+}
+
+static void on_accept(struct loop_accept *accept, int fd)
+{
+	struct http_server *server = server_of(accept);
+
+	if (fd < 0)
+		stat_add(&server->stats.accept_errors, 1);
+	else
+		conn_open(server, fd);
+}
+
+static void on_stopped(struct loop_accept *accept)
+{
+	struct http_server *server = server_of(accept);
+
+	close(accept->fd);
+	server->listening--;
+	check_drained(server);
+}
+
+int http_server_listen(struct http_server *server, int fd)
+{
+	struct http_listener *listener;
+
+	if (server->listeners == HTTP_LISTENERS_MAX)
+		return -EBUSY;
+	listener = &server->listener[server->listeners++];
+	listener->server = server;
+	listener->accept.on_accept = on_accept;
+	listener->accept.on_stopped = on_stopped;
+	server->listening++;
+	loop_accept_start(server->core->loop, &listener->accept, fd);
+	return 0;
+}
+
+/* --- connections --- */
+
+void server_conn_gone(struct http_server *server, struct conn *conn)
+{
+	if (conn->older)
+		conn->older->newer = conn->newer;
+	else
+		server->oldest = conn->newer;
+	if (conn->newer)
+		conn->newer->older = conn->older;
+	else
+		server->newest = conn->older;
+	atomic_fetch_sub_explicit(&server->stats.connections, 1, memory_order_relaxed);
+	pool_put(&server->conns, conn);
+	check_drained(server);
+}
+
+void http_server_drain(struct http_server *server, void (*on_drained)(void *arg), void *arg)
+{
+	struct conn *next;
+
+	server->is_draining = true;
+	server->on_drained = on_drained;
+	server->drained_arg = arg;
+	for (unsigned i = 0; i < server->listeners; i++)
+		loop_accept_stop(&server->listener[i].accept);
+	for (struct conn *conn = server->oldest; conn; conn = next) {
+		next = conn->newer; /* on_closed comes from a later pass */
+		conn_drain(conn);
+	}
+	check_drained(server);
+}
+
+static const char *state_name(const struct conn *conn)
+{
+	static const char *const names[] = { [CONN_IDLE] = "idle",
+		[CONN_RECEIVING] = "receiving",
+		[CONN_HANDLING] = "handling",
+		[CONN_LINGERING] = "closing",
+		[CONN_CLOSING] = "closing" };
+
+	return conn->is_sending && conn->state == CONN_IDLE ? "sending" : names[conn->state];
+}
+
+void http_server_conns(const struct http_server *server, uint64_t after,
+	bool (*visit)(const struct http_conn_info *info, void *arg), void *arg)
+{
+	for (const struct conn *conn = server->oldest; conn; conn = conn->newer) {
+		struct http_conn_info info = {
+			.id = conn->id,
+			.state = state_name(conn),
+			.peer = &conn->peer,
+			.opened_ns = conn->opened_ns,
+			.active_ns = conn->active_ns,
+			.requests = conn->requests,
+			.bytes_received = conn->bytes_received,
+			.bytes_sent = conn->bytes_sent,
+		};
+
+		if (conn->id > after && !visit(&info, arg))
+			return;
+	}
+}

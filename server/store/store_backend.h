@@ -1,0 +1,67 @@
+/*
+ * Between store.c, which queues calls and owns the threads, and a backend, which runs them on a
+ * connection. Every call is one row of enum store_op; what goes in and comes out is copied in
+ * struct store_call, because the asking fiber may leave before the call has run.
+ */
+#pragma once
+
+#include "core/job.h"
+#include "store/store.h"
+
+enum store_op {
+	OP_ACCOUNT_CREATE,
+	OP_ACCOUNT_FIND,
+	OP_ACCOUNT_GET,
+	OP_ACCOUNT_RENAME,
+	OP_LOGIN_FAIL,
+	OP_LOGIN,
+	OP_SESSION_FIND,
+	OP_SESSION_END,
+	OP_SESSION_END_BY_REFRESH,
+	OP_SESSIONS_END,
+	OP_REFRESH,
+	STORE_OPS
+};
+
+struct store_call {
+	struct job job; /* its result is the call's */
+	enum store_op op;
+	/* In; which of them depends on the call. */
+	char key[STORE_EMAIL_BYTES_MAX + 1]; /* an email key or an id */
+	char name[STORE_NAME_BYTES_MAX + 1];
+	char hash[STORE_HASH_BYTES_MAX + 1], new_hash[STORE_HASH_BYTES_MAX + 1];
+	int64_t now_ms;
+	struct lockout_policy policy;
+	struct session_new session_new;
+	struct refresh_request refresh;
+	/* In or out. */
+	struct account account;
+	/* Out. */
+	struct session session;
+	struct login_attempts attempts;
+	char id[STORE_ID_BYTES_MAX + 1];
+};
+
+struct store_backend {
+	const char *name;
+	/* One connection for one thread. 0; negative and a sentence in *ret_why. */
+	int (*connect)(const char *path, void **ret_connection, const char **ret_why);
+	void (*disconnect)(void *connection);
+	/* Brings the schema up to date; as connect. */
+	int (*migrate)(void *connection, const char **ret_why);
+	/* A call inside the present transaction, or alone: its result. */
+	int (*run)(void *connection, struct store_call *call);
+	/* Around a batch of writes, and around each of them: one that fails undoes only itself. */
+	int (*begin)(void *connection);
+	int (*commit)(void *connection); /* durable when 0 */
+	void (*rollback)(void *connection);
+	int (*save)(void *connection);
+	void (*save_end)(void *connection, bool is_undone);
+	int (*ping)(void *connection);
+	int (*sweep)(void *connection, int64_t now_ms); /* removes what has ended, a bounded part */
+	int (*keys_load)(void *connection, struct store_key *keys);
+	int (*key_add)(void *connection, const struct store_key *key);
+	const char *(*reason)(void *connection); /* of the last failure */
+};
+
+extern const struct store_backend store_sqlite;
