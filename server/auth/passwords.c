@@ -35,7 +35,7 @@ int password_normalize(struct arena *arena, struct str password, unsigned points
 	points = str_utf8_count(str_of((const char *)text, length));
 	if (points < points_min)
 		return refuse("is too short", ret_why);
-	if (length > PASSWORD_BYTES_MAX)
+	if (length > PASSWORD_BCRYPT_BYTES_MAX)
 		return refuse("is too long: at most 72 bytes of UTF-8", ret_why);
 	*ret_password = str_of((const char *)text, length);
 	return 0;

@@ -4,11 +4,12 @@
  */
 #pragma once
 
+#include "crypt/password.h"
 #include "shared/arena.h"
 #include "shared/str.h"
 
 #define PASSWORD_POINTS_MAX 256 /* code points */
-#define PASSWORD_BYTES_MAX 72   /* what bcrypt reads; longer ones are refused, never cut */
+/* In bytes: PASSWORD_BCRYPT_BYTES_MAX of crypt/password.h; longer ones are refused, never cut. */
 
 /*
  * The password in Unicode NFC, in the arena, so that one typed on another keyboard is the same

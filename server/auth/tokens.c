@@ -25,8 +25,8 @@
 /* 9999-12-31T23:59:59Z, the last second that RFC 3339 can write: later is a mistake. */
 #define TOKEN_SECONDS_MAX INT64_C(253402300799)
 
-#define TOKEN_TYPE                                                                                 \
-	STR("at+jwt") /* RFC 9068 section 2.1; written by us alone, so compared exactly */
+/* RFC 9068 section 2.1. Only we write it, so it is compared exactly. */
+#define TOKEN_TYPE STR("at+jwt")
 
 /* Ours need depth 2 and 8 members; some room for what a later version or another signer adds. */
 static const struct json_limits token_json_limits = { .depth_max = 4, .keys_max = 32 };

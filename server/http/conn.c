@@ -227,10 +227,10 @@ static void headers_complete(struct conn *conn)
 	struct request *request = &exchange->request;
 	struct http_server *server = conn->server;
 	bool has_body = parser_has_body(exchange->parser);
+	struct str expect = request_header(request, STR("Expect"));
 
 	exchange_name(exchange);
-	if (request_header(request, STR("Expect")).data &&
-		!parser_expects_continue(exchange->parser)) {
+	if (expect.data && !str_equal_nocase(expect, STR("100-continue"))) {
 		respond_and_close(conn, PROBLEM_EXPECTATION_FAILED);
 		return;
 	}
@@ -247,10 +247,9 @@ static void headers_complete(struct conn *conn)
 	}
 	if (parser_length(exchange->parser) > request->body_bytes_max)
 		respond_and_close(conn, PROBLEM_BODY_TOO_LARGE);
-	else if (request->body_bytes_max && request->method != METHOD_GET &&
-		 !parser_has_length(exchange->parser))
+	else if (request->is_body_required && !parser_has_length(exchange->parser))
 		respond_and_close(conn, PROBLEM_LENGTH_REQUIRED);
-	else if (has_body && parser_expects_continue(exchange->parser)) {
+	else if (has_body && expect.data) {
 		if (!conn->out.max)
 			conn->out = server_buffer_take(server);
 		if (buf_append(&conn->out, STR("HTTP/1.1 100 Continue\r\n\r\n")) < 0)

@@ -1,4 +1,8 @@
-/* llhttp and what is checked around it: see parser.h. */
+/*
+ * llhttp and what is checked around it: see parser.h. llhttp tells the pieces of a message apart;
+ * limits, line ends and the rules for fields that frame a message are checked here, because what it
+ * lets pass differs with its version and with how it was built.
+ */
 #include "http/parser.h"
 
 #include <assert.h>
@@ -7,16 +11,43 @@
 
 #include <llhttp.h>
 
+#include "http/head.h"
 #include "shared/macros.h"
+
+/* The texts of an ordinary head fit, so that they are not moved while they arrive. */
+#define HEAD_BYTES_FIRST 1024
+/* First room for a body in chunks; it doubles, so that small pieces are not copied for each. */
+#define BODY_BYTES_FIRST 1024
+/* Sizes and extensions of chunks, and trailers: some thousand chunks, far more than a body needs.
+ */
+#define CHUNK_FRAMING_BYTES_MAX HTTP_HEADER_BYTES_MAX
+
+/* A text that arrives in pieces. */
+struct text {
+	char *data;
+	size_t len, cap;
+};
+
+/* Offsets into the head: it may move while it grows. */
+struct field {
+	uint16_t name, name_len, value, value_len;
+};
+static_assert(HTTP_HEADER_BYTES_MAX <= UINT16_MAX, "offsets into the head fit");
 
 struct parser {
 	llhttp_t llhttp;
 	struct request *request;
 	enum problem problem;
 	enum parse_event event;
-	struct str target;
-	size_t head_bytes; /* of the header block so far, request line included */
-	bool has_headers, has_length, is_field_complete, is_keep_alive;
+	struct text head; /* target, then names and values, one behind the other */
+	struct text body;
+	size_t target_len;
+	size_t bytes; /* used so far: of the head, then of the body with its framing */
+	struct head_framing framing;
+	char last; /* byte of the head or trailer so far */
+	bool has_head, has_trailer, is_field_open, is_keep_alive;
+	struct field fields[HTTP_HEADERS_MAX];
+	unsigned field_count;
 };
 
 static int refuse(struct parser *parser, enum problem problem)
@@ -25,63 +56,84 @@ static int refuse(struct parser *parser, enum problem problem)
 	return HPE_USER;
 }
 
-/* Texts arrive in pieces; the arena lets the newest one grow in place. */
-static int append(struct parser *parser, struct str *text, const char *at, size_t bytes)
+static int append(struct parser *parser, struct text *text, size_t first, const char *at, size_t n)
 {
-	char *grown = arena_grow(
-		parser->request->arena, (char *)text->data, text->len, text->len + bytes);
+	if (n > text->cap - text->len) {
+		size_t cap = MAX(text->len + n, text->cap ? text->cap * 2 : first);
+		char *data = arena_grow(parser->request->arena, text->data, text->cap, cap);
 
-	if (!grown)
-		return refuse(parser, PROBLEM_SERVICE_UNAVAILABLE);
-	memcpy(grown + text->len, at, bytes);
-	*text = str_of(grown, text->len + bytes);
+		if (!data)
+			return refuse(parser, PROBLEM_SERVICE_UNAVAILABLE);
+		text->data = data;
+		text->cap = cap;
+	}
+	memcpy(text->data + text->len, at, n);
+	text->len += n;
 	return 0;
 }
 
-/* --- llhttp's callbacks --- */
+static int append_head(struct parser *parser, const char *at, size_t n)
+{
+	if (n > HTTP_HEADER_BYTES_MAX - parser->head.len)
+		return refuse(parser, PROBLEM_HEADERS_TOO_LARGE);
+	return append(parser, &parser->head, HEAD_BYTES_FIRST, at, n);
+}
 
-static int on_url(llhttp_t *llhttp, const char *at, size_t bytes)
+/* --- llhttp's callbacks while the head arrives --- */
+
+static int on_url(llhttp_t *llhttp, const char *at, size_t n)
 {
 	struct parser *parser = llhttp->data;
 
-	if (parser->target.len + bytes > HTTP_TARGET_BYTES_MAX)
+	parser->target_len += n;
+	if (parser->target_len > HTTP_TARGET_BYTES_MAX)
 		return refuse(parser, PROBLEM_URI_TOO_LONG);
-	return append(parser, &parser->target, at, bytes);
+	return append_head(parser, at, n);
 }
 
-static int on_field(llhttp_t *llhttp, const char *at, size_t bytes)
+static int on_field(llhttp_t *llhttp, const char *at, size_t n)
 {
 	struct parser *parser = llhttp->data;
-	struct request *request = parser->request;
 
-	if (parser->has_headers)
-		return 0; /* a trailer: bounded with the body, and dropped */
-	if (parser->is_field_complete) {
-		if (request->header_count == HTTP_HEADERS_MAX)
+	if (parser->has_head)
+		/* A trailer: bounded with the chunks, and dropped. */
+		return n == 0 || head_is_token(str_of(at, n))
+			       ? 0
+			       : refuse(parser, PROBLEM_MALFORMED_REQUEST);
+	if (!parser->is_field_open) {
+		if (parser->field_count == HTTP_HEADERS_MAX)
 			return refuse(parser, PROBLEM_HEADERS_TOO_LARGE);
-		request->headers[request->header_count++] = (struct http_header){};
-		parser->is_field_complete = false;
+		parser->fields[parser->field_count++] =
+			(struct field){ .name = (uint16_t)parser->head.len };
+		parser->is_field_open = true;
 	}
-	return append(parser, &request->headers[request->header_count - 1].name, at, bytes);
+	parser->fields[parser->field_count - 1].name_len += (uint16_t)n;
+	return append_head(parser, at, n);
 }
 
-static int on_value(llhttp_t *llhttp, const char *at, size_t bytes)
+static int on_value(llhttp_t *llhttp, const char *at, size_t n)
 {
 	struct parser *parser = llhttp->data;
-	struct request *request = parser->request;
+	struct field *field;
 
-	if (parser->has_headers)
+	if (parser->has_head)
 		return 0;
-	return append(parser, &request->headers[request->header_count - 1].value, at, bytes);
+	field = &parser->fields[parser->field_count - 1];
+	if (!field->value_len)
+		field->value = (uint16_t)parser->head.len;
+	field->value_len += (uint16_t)n;
+	return append_head(parser, at, n);
 }
 
 static int on_value_complete(llhttp_t *llhttp)
 {
 	struct parser *parser = llhttp->data;
 
-	parser->is_field_complete = true;
+	parser->is_field_open = false;
 	return 0;
 }
+
+/* --- the head is complete: what it says --- */
 
 static enum http_method method_of(unsigned method)
 {
@@ -105,98 +157,68 @@ static enum http_method method_of(unsigned method)
 	}
 }
 
-/* Origin-form, or absolute-form, whose authority we do not need (RFC 9112 section 3.2). */
-static int target_split(struct parser *parser)
+static enum problem head_complete(struct parser *parser)
 {
 	struct request *request = parser->request;
-	struct str target = parser->target;
-	ptrdiff_t at;
+	const llhttp_t *llhttp = &parser->llhttp;
 
-	for (size_t i = 0; i < target.len; i++)
-		if ((unsigned char)target.data[i] <= ' ' || target.data[i] == '\x7f')
-			return refuse(parser, PROBLEM_MALFORMED_REQUEST);
-	if (str_starts(target, STR("http://")) || str_starts(target, STR("https://"))) {
-		target = str_skip(target, (size_t)str_index(target, ':') + 3);
-		at = str_index(target, '/');
-		target = at < 0 ? STR("/") : str_skip(target, (size_t)at);
+	if (llhttp->http_major != 1 || llhttp->http_minor > 1)
+		return PROBLEM_VERSION_NOT_SUPPORTED;
+	request->method = method_of(llhttp->method);
+	for (unsigned i = 0; i < parser->field_count; i++) {
+		const struct field *field = &parser->fields[i];
+		const char *head = parser->head.data;
+
+		request->headers[i] = (struct http_header){
+			.name = str_of(head + field->name, field->name_len),
+			.value = str_trim(str_of(head + field->value, field->value_len)),
+		};
 	}
-	if (!str_starts(target, STR("/")) &&
-		!(request->method == METHOD_OPTIONS && str_equal(target, STR("*"))))
-		return refuse(parser, PROBLEM_MALFORMED_REQUEST);
-	at = str_index(target, '?');
-	request->path = at < 0 ? target : str_of(target.data, (size_t)at);
-	request->query = at < 0 ? (struct str){} : str_skip(target, (size_t)at + 1);
-	return 0;
-}
-
-/* What two readers of one message could understand differently is refused (RFC 9112, 6.3 and 11).
- */
-static int fields_check(struct parser *parser)
-{
-	struct request *request = parser->request;
-	unsigned hosts = 0, lengths = 0, codings = 0;
-
-	for (unsigned i = 0; i < request->header_count; i++) {
-		struct http_header *header = &request->headers[i];
-
-		header->value = str_trim(header->value);
-		for (size_t j = 0; j < header->value.len; j++) {
-			unsigned char c = (unsigned char)header->value.data[j];
-
-			if ((c < ' ' && c != '\t') || c == 0x7f)
-				return refuse(parser, PROBLEM_MALFORMED_REQUEST);
-		}
-		if (str_equal_nocase(header->name, STR("Host")))
-			hosts++;
-		else if (str_equal_nocase(header->name, STR("Content-Length")))
-			lengths++;
-		else if (str_equal_nocase(header->name, STR("Transfer-Encoding"))) {
-			codings++;
-			if (!str_equal_nocase(header->value, STR("chunked")))
-				return refuse(parser, PROBLEM_NOT_IMPLEMENTED);
-		}
-	}
-	if (hosts > 1 || (hosts == 0 && !parser_is_http_1_0(parser)))
-		return refuse(parser, PROBLEM_MALFORMED_REQUEST);
-	if (lengths + codings > 1 || (codings && parser_is_http_1_0(parser)))
-		return refuse(parser, PROBLEM_MALFORMED_REQUEST);
-	parser->has_length = lengths + codings > 0;
-	return 0;
+	request->header_count = parser->field_count;
+	return head_check(request, str_of(parser->head.data, parser->target_len),
+		parser_is_http_1_0(parser), &parser->framing);
 }
 
 static int on_headers_complete(llhttp_t *llhttp)
 {
 	struct parser *parser = llhttp->data;
-	struct request *request = parser->request;
-	int r;
+	enum problem problem = head_complete(parser);
 
-	request->method = method_of(llhttp->method);
-	r = target_split(parser);
-	if (r == 0)
-		r = fields_check(parser);
-	if (r != 0)
-		return r;
-	parser->has_headers = true;
+	if (problem != PROBLEM_NONE)
+		return refuse(parser, problem);
 	parser->is_keep_alive = llhttp_should_keep_alive(llhttp);
-	llhttp->upgrade = 0; /* an Upgrade field may be ignored (RFC 9110 section 7.8) */
 	parser->event = PARSE_HEADERS;
 	return HPE_PAUSED;
 }
 
-static int on_body(llhttp_t *llhttp, const char *at, size_t bytes)
+/* --- the body --- */
+
+static int on_body(llhttp_t *llhttp, const char *at, size_t n)
 {
 	struct parser *parser = llhttp->data;
-	struct request *request = parser->request;
+	size_t max = parser->request->body_bytes_max;
 
-	if (request->body.len + bytes > request->body_bytes_max)
+	if (n > max - parser->body.len)
 		return refuse(parser, PROBLEM_BODY_TOO_LARGE);
-	return append(parser, &request->body, at, bytes);
+	return append(parser, &parser->body,
+		parser->framing.is_chunked ? BODY_BYTES_FIRST : MIN(parser->framing.length, max),
+		at, n);
+}
+
+/* Pauses before the trailer, so that its lines can be checked as the head's are. */
+static int on_chunk_header(llhttp_t *llhttp)
+{
+	struct parser *parser = llhttp->data;
+
+	parser->has_trailer = llhttp->content_length == 0;
+	return parser->has_trailer ? HPE_PAUSED : 0;
 }
 
 static int on_message_complete(llhttp_t *llhttp)
 {
 	struct parser *parser = llhttp->data;
 
+	parser->request->body = str_of(parser->body.data, parser->body.len);
 	parser->event = PARSE_COMPLETE;
 	return HPE_PAUSED;
 }
@@ -207,11 +229,12 @@ static const llhttp_settings_t settings = {
 	.on_header_value = on_value,
 	.on_header_value_complete = on_value_complete,
 	.on_headers_complete = on_headers_complete,
+	.on_chunk_header = on_chunk_header,
 	.on_body = on_body,
 	.on_message_complete = on_message_complete,
 };
 
-/* --- what http/ calls --- */
+/* --- feeding --- */
 
 struct parser *parser_new(void)
 {
@@ -225,49 +248,112 @@ void parser_free(struct parser *parser)
 
 void parser_start(struct parser *parser, struct request *request)
 {
-	*parser = (struct parser){ .request = request, .is_field_complete = true };
+	/* All but the table of fields, which is read as far as it was written only. */
+	memset(parser, 0, offsetof(struct parser, fields));
+	parser->field_count = 0;
+	parser->request = request;
 	llhttp_init(&parser->llhttp, HTTP_REQUEST, &settings);
 	parser->llhttp.data = parser;
 }
 
-static enum problem problem_of_llhttp(const struct parser *parser, llhttp_errno_t error)
+/*
+ * Every line of head and trailer ends in CR LF, has no other CR, and none goes on in the next one
+ * (obs-fold): recipients disagree about these (RFC 9112 sections 2.2 and 5.2).
+ */
+static bool lines_are_strict(struct parser *parser, struct str bytes)
 {
-	if (parser->problem != PROBLEM_NONE)
-		return parser->problem;
+	const char *line = bytes.data, *end = bytes.data + bytes.len, *lf;
+
+	if (!bytes.len)
+		return true;
+	if (parser->last == '\r' && *line != '\n')
+		return false;
+	for (char last = parser->last; line < end; last = '\n', line = lf + 1) {
+		if (last == '\n' && (*line == ' ' || *line == '\t'))
+			return false;
+		lf = memchr(line, '\n', (size_t)(end - line));
+		if (!lf) {
+			const char *cr = memchr(line, '\r', (size_t)(end - line));
+
+			if (cr && cr + 1 < end)
+				return false;
+			break;
+		}
+		if ((lf > line ? lf[-1] : last) != '\r')
+			return false;
+		if (lf > line && memchr(line, '\r', (size_t)(lf - 1 - line)))
+			return false;
+	}
+	parser->last = end[-1];
+	return true;
+}
+
+static enum problem problem_of_llhttp(llhttp_errno_t error)
+{
 	if (error == HPE_INVALID_VERSION || error == HPE_PAUSED_H2_UPGRADE)
 		return PROBLEM_VERSION_NOT_SUPPORTED;
 	return PROBLEM_MALFORMED_REQUEST;
 }
 
-/* Fields that trickle in without end, chunks of one byte with long extensions: all are bounded. */
-static bool is_over_limit(const struct parser *parser)
+/* What is wrong with the bytes that were used in this step, PROBLEM_NONE if nothing. */
+static enum problem step_check(struct parser *parser, struct str used, llhttp_errno_t error)
 {
-	if (!parser->has_headers)
-		return parser->head_bytes > HTTP_HEADER_BYTES_MAX;
-	return parser->head_bytes > HTTP_HEADER_BYTES_MAX + 4 * (size_t)HTTP_BODY_BYTES_MAX;
+	bool has_lines = !parser->has_head || parser->has_trailer;
+
+	if (!parser->has_head && parser->problem == PROBLEM_NONE &&
+		parser->bytes > HTTP_HEADER_BYTES_MAX)
+		return PROBLEM_HEADERS_TOO_LARGE;
+	if (parser->problem != PROBLEM_NONE)
+		return parser->problem;
+	if (has_lines && !lines_are_strict(parser, used))
+		return PROBLEM_MALFORMED_REQUEST;
+	if (error != HPE_OK && error != HPE_PAUSED)
+		return problem_of_llhttp(error);
+	if (parser->framing.is_chunked && parser->has_head &&
+		parser->bytes - parser->body.len > CHUNK_FRAMING_BYTES_MAX)
+		return PROBLEM_BODY_TOO_LARGE;
+	return PROBLEM_NONE;
+}
+
+/* Until the bytes end or llhttp pauses; returns how many were used. */
+static size_t step(struct parser *parser, struct str bytes)
+{
+	size_t used = bytes.len;
+	bool had_trailer = parser->has_trailer;
+	llhttp_errno_t error;
+
+	if (llhttp_get_errno(&parser->llhttp) == HPE_PAUSED)
+		llhttp_resume(&parser->llhttp);
+	error = llhttp_execute(&parser->llhttp, bytes.data, bytes.len);
+	if (error == HPE_PAUSED)
+		used = (size_t)(llhttp_get_error_pos(&parser->llhttp) - bytes.data);
+	parser->bytes += used;
+	if (parser->has_trailer && !had_trailer)
+		parser->last = '\n'; /* the trailer begins with the next step */
+	else
+		parser->problem = step_check(parser, str_of(bytes.data, used), error);
+	if (parser->problem != PROBLEM_NONE)
+		parser->event = PARSE_PROBLEM;
+	return used;
 }
 
 enum parse_event parser_feed(struct parser *parser, struct str bytes, size_t *ret_used)
 {
-	llhttp_errno_t error;
+	size_t used = 0;
 
 	assert(parser->event != PARSE_COMPLETE && parser->event != PARSE_PROBLEM);
-	if (parser->event == PARSE_HEADERS)
-		llhttp_resume(&parser->llhttp);
-	parser->event = PARSE_MORE;
-	error = llhttp_execute(&parser->llhttp, bytes.data, bytes.len);
-	*ret_used = bytes.len;
-	if (error == HPE_PAUSED)
-		*ret_used = (size_t)(llhttp_get_error_pos(&parser->llhttp) - bytes.data);
-	parser->head_bytes += *ret_used;
-	if (error != HPE_OK && error != HPE_PAUSED) {
-		parser->problem = problem_of_llhttp(parser, error);
-		parser->event = PARSE_PROBLEM;
-	} else if (is_over_limit(parser) && parser->event != PARSE_COMPLETE) {
-		parser->problem =
-			parser->has_headers ? PROBLEM_BODY_TOO_LARGE : PROBLEM_HEADERS_TOO_LARGE;
-		parser->event = PARSE_PROBLEM;
+	if (parser->event == PARSE_HEADERS) {
+		parser->has_head = true;
+		parser->bytes = 0;
+		/* An Upgrade field is ignored, as RFC 9110 section 7.8 allows. */
+		parser->llhttp.upgrade = 0;
 	}
+	parser->event = PARSE_MORE;
+	if (parser->has_head && !parser_has_body(parser))
+		parser->event = PARSE_COMPLETE; /* needs no byte to be known */
+	while (parser->event == PARSE_MORE && used < bytes.len)
+		used += step(parser, str_skip(bytes, used));
+	*ret_used = used;
 	return parser->event;
 }
 
@@ -278,23 +364,17 @@ enum problem parser_problem(const struct parser *parser)
 
 bool parser_has_body(const struct parser *parser)
 {
-	return (parser->llhttp.flags & F_CHUNKED) || parser->llhttp.content_length > 0;
+	return parser->framing.is_chunked || parser->framing.length > 0;
 }
 
 bool parser_has_length(const struct parser *parser)
 {
-	return parser->has_length;
+	return parser->framing.has_length;
 }
 
 uint64_t parser_length(const struct parser *parser)
 {
-	return (parser->llhttp.flags & F_CHUNKED) ? 0 : parser->llhttp.content_length;
-}
-
-bool parser_expects_continue(const struct parser *parser)
-{
-	return str_equal_nocase(
-		request_header(parser->request, STR("Expect")), STR("100-continue"));
+	return parser->framing.length;
 }
 
 bool parser_is_http_1_0(const struct parser *parser)

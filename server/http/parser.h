@@ -39,7 +39,6 @@ bool parser_has_body(const struct parser *parser);   /* a length above zero, or 
 bool parser_has_length(const struct parser *parser); /* any length was said, or chunks */
 /* The length that was said; 0 with chunks. */
 uint64_t parser_length(const struct parser *parser);
-bool parser_expects_continue(const struct parser *parser);
 bool parser_is_http_1_0(const struct parser *parser);
 
 /* After PARSE_HEADERS: does the client want to go on with this connection? */

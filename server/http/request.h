@@ -47,6 +47,7 @@ struct request {
 	uint64_t deadline_ns;  /* every wait for it ends here */
 	struct arena *arena;   /* until the response is sent */
 	size_t body_bytes_max; /* set by the service's admit(); at most HTTP_BODY_BYTES_MAX */
+	bool is_body_required; /* likewise: a request without one is answered 411 */
 	const void *route;     /* the service's own */
 };
 

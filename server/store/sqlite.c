@@ -584,7 +584,7 @@ static int refresh_find(struct sqlite *c, struct store_call *call, int64_t *ret_
 
 static int session_end_by_refresh(struct sqlite *c, struct store_call *call)
 {
-	int64_t used_ms;
+	int64_t used_ms = 0;
 	int r = refresh_find(c, call, &used_ms);
 
 	return r <= 0 ? r : change_by(c, SESSION_DELETE, call->id);
@@ -628,7 +628,7 @@ static int refresh(struct sqlite *c, struct store_call *call)
 {
 	const struct refresh_request *request = &call->refresh;
 	struct session *session = &call->session;
-	int64_t used_ms;
+	int64_t used_ms = 0;
 	int r;
 
 	r = refresh_find(c, call, &used_ms);

@@ -75,6 +75,18 @@ static void check_claims(const struct token_claims *claims)
 	}
 }
 
+/* By fields: what lies between them is not defined. */
+static void check_equal(const struct token_claims *a, const struct token_claims *b)
+{
+	assert(strcmp(a->account_id, b->account_id) == 0);
+	assert(strcmp(a->session_id, b->session_id) == 0);
+	assert(strcmp(a->id, b->id) == 0);
+	assert(a->issued_s == b->issued_s && a->expires_s == b->expires_s);
+	assert(a->role_count == b->role_count);
+	for (unsigned i = 0; i < a->role_count; i++)
+		assert(strcmp(a->roles[i], b->roles[i]) == 0);
+}
+
 /* What was accepted once is signed and accepted again, unchanged. */
 static void check_round_trip(const struct token_claims *claims)
 {
@@ -89,7 +101,7 @@ static void check_round_trip(const struct token_claims *claims)
 		return;
 	}
 	assert(token_verify(policy(), str_of(token, len), NOW, &again) == TOKEN_VALID);
-	assert(memcmp(&again, claims, sizeof(again)) == 0);
+	check_equal(&again, claims);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

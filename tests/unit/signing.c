@@ -81,13 +81,16 @@ static const char ec_encrypted_pem[] =
 	"DEVCOMcE7A==\n"
 	"-----END ENCRYPTED PRIVATE KEY-----\n";
 
-/* Good keys of a kind that is not ours: P-384, RSA of 1024 bits. */
-static const char p384_pem[] = "-----BEGIN PRIVATE KEY-----\n"
-			       "MIG2AgEAMBAGByqGSM49AgEGBSuBBAAiBIGeMIGbAgEBBDDXmWGoh2GUPjRLNf33\n"
-			       "itD49/gS9rIu6CCeNced/93pYlwqk3azOMlKGQ12pBNHXn6hZANiAASFnQnUeE5b\n"
-			       "8pehD7z90ZhDAA8spd+HgFvZc250erDRTO23guDdUZfYj0LgX9lnwu8doThUz/iz\n"
-			       "8HWgR03yyzzdB3dd2P3cyrdyX1frLjRywmij3cz6CDYxkrh/F1w4bUY=\n"
-			       "-----END PRIVATE KEY-----\n";
+/*
+ * Good keys that are not ours: secp256k1, whose signatures are as long as those of P-256, and RSA
+ * of 1024 bits.
+ */
+static const char secp256k1_pem[] =
+	"-----BEGIN PRIVATE KEY-----\n"
+	"MIGEAgEAMBAGByqGSM49AgEGBSuBBAAKBG0wawIBAQQgFrmI1Cyhs1aHLJ3oA3eq\n"
+	"BeEfozK14plY0k5AJZFYBVOhRANCAAQe0cNj+/MRPYRdigL4gzEAOabRYrAuBRbp\n"
+	"8GkkWRG7KqFh4HPbd1jAQ7rPOZ6VZHqp13k4N79uzbde3ufIt7qI\n"
+	"-----END PRIVATE KEY-----\n";
 
 static const char rsa1024_pem[] =
 	"-----BEGIN PRIVATE KEY-----\n"
@@ -451,7 +454,7 @@ TEST(a_key_is_refused_under_another_algorithm)
 
 TEST(a_key_on_another_curve_is_refused)
 {
-	assert_int_equal(load(SIGNING_ES256, str_cstr(p384_pem)), -EINVAL);
+	assert_int_equal(load(SIGNING_ES256, str_cstr(secp256k1_pem)), -EINVAL);
 }
 
 TEST(an_rsa_key_below_2048_bits_is_refused)

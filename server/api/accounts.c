@@ -1,0 +1,130 @@
+/* Registering, logging in, and one's own account. */
+#include "auth/accounts.h"
+
+#include <errno.h>
+
+#include "api/fields.h"
+#include "auth/emails.h"
+#include "auth/passwords.h"
+#include "auth/policy.h"
+#include "shared/clock.h"
+#include "shared/err.h"
+
+int api_register(struct call *call, struct response *response)
+{
+	_cleanup_(grant_wipe) struct grant grant = {};
+	struct client client = client_of(call->request);
+	struct registration registration = {};
+	struct str email, password;
+	char key[EMAIL_BYTES_MAX + 1];
+	const char *why;
+	int r;
+
+	if (field_text(call, response, "email", true, &email) ||
+		field_text(call, response, "password", true, &password) ||
+		field_name(call, response, &registration.name))
+		return 0;
+	r = email_fold(email, key, &registration.email);
+	if (r == -ERR_MALFORMED)
+		return response_invalid(response, "email", "is not an email address");
+	if (r < 0)
+		return r;
+	r = password_normalize(call->request->arena, password, auth_policy()->password_points_min,
+		&registration.password, &why);
+	if (r == -ERR_MALFORMED)
+		return response_invalid(response, "password", why);
+	if (r < 0)
+		return r;
+	registration.email_key = key;
+	r = account_register_await(&registration, &client, &grant);
+	if (r < 0)
+		return r;
+	if (r == 0)
+		return response_problem(response, PROBLEM_EMAIL_TAKEN);
+	return respond_grant(response, 201, &grant);
+}
+
+static int respond_locked(struct response *response, int64_t retry_ms)
+{
+	response_problem(response, PROBLEM_TOO_MANY_ATTEMPTS);
+	/* Rounded up: a client that waits so long is not too early. */
+	return response_header_u64(response, "Retry-After", (uint64_t)(retry_ms + 999) / 1000);
+}
+
+int api_login(struct call *call, struct response *response)
+{
+	_cleanup_(grant_wipe) struct grant grant = {};
+	struct client client = client_of(call->request);
+	struct str email, password;
+	char key[EMAIL_BYTES_MAX + 1];
+	int64_t retry_ms = 0;
+	const char *why;
+	int r;
+
+	if (field_text(call, response, "email", true, &email) ||
+		field_text(call, response, "password", true, &password))
+		return 0;
+	/* What could never have been registered is wrong, and its form is no secret. */
+	r = email_fold(email, key, &email);
+	if (r == 0)
+		r = password_normalize(call->request->arena, password, 0, &password, &why);
+	if (r == -ERR_MALFORMED)
+		return response_problem(response, PROBLEM_INVALID_CREDENTIALS);
+	if (r < 0)
+		return r;
+	switch (r = account_login_await(key, password, &client, &grant, &retry_ms)) {
+	case CREDENTIALS_ACCEPTED:
+		return respond_grant(response, 200, &grant);
+	case CREDENTIALS_WRONG:
+		return response_problem(response, PROBLEM_INVALID_CREDENTIALS);
+	case CREDENTIALS_LOCKED:
+		return respond_locked(response, retry_ms);
+	case CREDENTIALS_SUSPENDED:
+		return response_problem(response, PROBLEM_ACCOUNT_SUSPENDED);
+	default:
+		return r;
+	}
+}
+
+static int respond_user(struct response *response, const struct account *account)
+{
+	struct json_writer *w = response_begin(response, 200);
+	int r;
+
+	put_user(w, account);
+	r = response_header(response, "Cache-Control", STR("no-store"));
+	return r < 0 ? r : response_end(response);
+}
+
+int api_me(struct call *call, struct response *response)
+{
+	struct account account;
+	int r = store_account_get_await(call->identity.account_id, &account);
+
+	if (r < 0)
+		return r;
+	if (r == 0)
+		return response_problem(response, PROBLEM_TOKEN_REVOKED);
+	return respond_user(response, &account);
+}
+
+int api_me_change(struct call *call, struct response *response)
+{
+	char name[STORE_NAME_BYTES_MAX + 1] = "";
+	struct account account;
+	struct str wanted;
+	int r;
+
+	if (!json_member(call->body, "name"))
+		return response_invalid(response, "name", "is required");
+	if (field_name(call, response, &wanted))
+		return 0;
+	if (wanted.len)
+		memcpy(name, wanted.data, wanted.len);
+	r = store_account_rename_await(call->identity.account_id, name, clock_wall_ms(), &account);
+	if (r < 0)
+		return r;
+	if (r == 0)
+		return response_problem(response, PROBLEM_TOKEN_REVOKED);
+	return respond_user(response, &account);
+}

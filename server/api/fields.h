@@ -1,0 +1,24 @@
+/* Members of request bodies and what is common to answers about accounts. */
+#pragma once
+
+#include "api/routes.h"
+#include "auth/sessions.h"
+#include "shared/macros.h"
+
+/*
+ * A text member: 0, or 1 after a 422 that names it. `is_required`: missing or null is an error,
+ * else *ret_value is "" then.
+ */
+int field_text(struct call *call, struct response *response, const char *name, bool is_required,
+	struct str *ret_value);
+
+/* The display name of a body: as field_text(), with its limits. */
+int field_name(struct call *call, struct response *response, struct str *ret_name);
+
+struct client client_of(const struct request *request);
+
+/* "user":{...} into an answer that was begun. */
+void put_user(struct json_writer *w, const struct account *account);
+
+/* {"success":true,"data":grant}, never to be cached. */
+int respond_grant(struct response *response, unsigned status, const struct grant *grant);

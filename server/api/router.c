@@ -1,0 +1,131 @@
+/* The router: see router.h. It decides what is the same for all handlers, and logs failures once.
+ */
+#include "api/router.h"
+
+#include <string.h>
+
+#include "api/routes.h"
+#include "observe/log.h"
+#include "shared/err.h"
+#include "shared/macros.h"
+
+static struct str base;
+
+void router_init(struct str path)
+{
+	base = path;
+}
+
+static bool path_matches(const struct route *route, struct str path)
+{
+	if (route->is_under_base) {
+		if (!str_starts(path, base))
+			return false;
+		path = str_skip(path, base.len);
+	}
+	return str_equal(path, str_cstr(route->path));
+}
+
+static bool method_matches(const struct route *route, enum http_method method)
+{
+	return route->method == method || (route->method == METHOD_GET && method == METHOD_HEAD);
+}
+
+/* 405 says what would be right (RFC 9110 section 15.5.6). */
+static void refuse_method(struct request *request, struct response *response)
+{
+	struct str allow = {};
+
+	for (size_t i = 0; i < routes_count; i++) {
+		const struct route *route = &routes[i];
+
+		if (path_matches(route, request->path))
+			allow = arena_printf(request->arena, STR_FORMAT "%s%s%s", STR_ARGS(allow),
+				allow.len ? ", " : "", http_method_name(route->method),
+				route->method == METHOD_GET ? ", HEAD" : "");
+	}
+	response_problem(response, PROBLEM_METHOD_NOT_ALLOWED);
+	if (allow.data)
+		(void)response_header(response, "Allow", allow);
+}
+
+static bool admit(struct request *request, struct response *response)
+{
+	bool is_known = false;
+
+	for (size_t i = 0; i < routes_count; i++) {
+		const struct route *route = &routes[i];
+
+		if (!path_matches(route, request->path))
+			continue;
+		is_known = true;
+		if (!method_matches(route, request->method))
+			continue;
+		request->route = route;
+		request->body_bytes_max = route->body_bytes_max;
+		request->is_body_required = route->body_bytes_max && !route->is_body_optional;
+		return true;
+	}
+	if (is_known)
+		refuse_method(request, response);
+	else
+		response_problem(response, PROBLEM_NOT_FOUND);
+	return false;
+}
+
+static enum problem problem_of_identity(enum identity_outcome outcome)
+{
+	switch (outcome) {
+	case IDENTITY_EXPIRED:
+		return PROBLEM_TOKEN_EXPIRED;
+	case IDENTITY_REVOKED:
+		return PROBLEM_TOKEN_REVOKED;
+	case IDENTITY_SUSPENDED:
+		return PROBLEM_ACCOUNT_SUSPENDED;
+	default:
+		return PROBLEM_INVALID_TOKEN;
+	}
+}
+
+/* 0 when the handler may run; otherwise 1 and the response is filled, or an error. */
+static int prepare_await(const struct route *route, struct call *call, struct response *response)
+{
+	enum problem problem;
+	int r;
+
+	if (route->auth == AUTH_BEARER) {
+		r = token_identify_await(request_bearer(call->request), &call->identity);
+		if (r < 0)
+			return r;
+		if (r != IDENTITY_VALID) {
+			response_problem(response, problem_of_identity(r));
+			return 1;
+		}
+	}
+	if (!route->body_bytes_max || (route->is_body_optional && !call->request->body.len))
+		return 0;
+	problem = request_json(call->request, &call->body);
+	if (problem == PROBLEM_NONE)
+		return 0;
+	response_problem(response, problem);
+	return 1;
+}
+
+static void handle(struct request *request, struct response *response)
+{
+	const struct route *route = request->route;
+	struct call call = { .request = request };
+	int r;
+
+	r = prepare_await(route, &call, response);
+	if (r == 0)
+		r = route->handle(&call, response);
+	if (r >= 0)
+		return;
+	response_problem(response, problem_of_error(r));
+	log_event(LOG_LEVEL_WARN, "request.failed", str_cstr(err_text(r)),
+		LOG_TEXT("request.id", request->id), LOG_TEXT("http.route", str_cstr(route->path)),
+		LOG_TEXT("error.type", str_cstr(err_name(r))));
+}
+
+const struct http_service router_service = { .admit = admit, .handle = handle };

@@ -1,0 +1,129 @@
+/* Registering and logging in: see accounts.h. */
+#include "auth/accounts.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "auth/policy.h"
+#include "auth/verified.h"
+#include "crypt/password.h"
+#include "observe/log.h"
+#include "shared/clock.h"
+#include "shared/macros.h"
+#include "shared/random.h"
+#include "shared/secret.h"
+
+static_assert(STORE_HASH_BYTES_MAX + 1 == PASSWORD_HASH_BYTES, "a hash fits its column");
+
+int account_register_await(const struct registration *registration, const struct client *client,
+	struct grant *ret_grant)
+{
+	struct account *account = &ret_grant->account;
+	int64_t now_ms = clock_wall_ms();
+	struct session_new session;
+	int r;
+
+	*account = (struct account){
+		.created_ms = now_ms, .updated_ms = now_ms, .last_login_ms = now_ms
+	};
+	(void)uuid_new(account->id);
+	(void)snprintf(
+		account->email, sizeof(account->email), STR_FORMAT, STR_ARGS(registration->email));
+	(void)snprintf(
+		account->email_key, sizeof(account->email_key), "%s", registration->email_key);
+	(void)snprintf(
+		account->name, sizeof(account->name), STR_FORMAT, STR_ARGS(registration->name));
+	/* Hashed before asking whether the address is taken: the time must not tell. */
+	r = password_hash_await(registration->password, auth_policy()->hash_cost, account->hash);
+	if (r < 0)
+		return r;
+	session_prepare(account->id, client, now_ms, &session, ret_grant->refresh);
+	r = store_account_create_await(account, &session);
+	if (r <= 0)
+		return r;
+	r = grant_sign(ret_grant, session.session.id, now_ms);
+	return r < 0 ? r : 1;
+}
+
+/* Counts a wrong password; whoever guesses while the account is locked learns nothing. */
+static int login_failed_await(const char *email_key, int64_t *ret_retry_ms)
+{
+	int64_t now_ms = clock_wall_ms();
+	struct login_attempts attempts;
+	int r;
+
+	r = store_login_fail_await(email_key, &auth_policy()->lockout, now_ms, &attempts);
+	if (r == LOGIN_LOCKED)
+		*ret_retry_ms = attempts.locked_until_ms - now_ms;
+	return r < 0 ? r : r == LOGIN_LOCKED ? CREDENTIALS_LOCKED : CREDENTIALS_WRONG;
+}
+
+/* A new hash when the old one is weaker than the policy or of another kind; "" when not. */
+static int rehash_await(const struct account *account, struct str password,
+	char new_hash[static PASSWORD_HASH_BYTES])
+{
+	new_hash[0] = '\0';
+	if (!password_needs_rehash(str_cstr(account->hash), auth_policy()->hash_cost))
+		return 0;
+	return password_hash_await(password, auth_policy()->hash_cost, new_hash);
+}
+
+static int login_accepted_await(const struct account *account, struct str password,
+	const struct client *client, struct grant *ret_grant, int64_t *ret_retry_ms)
+{
+	char new_hash[PASSWORD_HASH_BYTES];
+	int64_t now_ms;
+	struct session_new session;
+	struct login_request request = { .session = &session, .hash = account->hash };
+	struct login_result result;
+	int r;
+
+	r = rehash_await(account, password, new_hash);
+	if (r < 0)
+		return r;
+	now_ms = clock_wall_ms();
+	session_prepare(account->id, client, now_ms, &session, ret_grant->refresh);
+	request.now_ms = now_ms;
+	request.new_hash = new_hash[0] ? new_hash : NULL;
+	r = store_login_await(&request, &result);
+	if (r < 0)
+		return r;
+	if (r == LOGIN_LOCKED) {
+		*ret_retry_ms = result.account.attempts.locked_until_ms - now_ms;
+		return CREDENTIALS_LOCKED;
+	}
+	if (r != LOGIN_ACCEPTED)
+		return r == LOGIN_SUSPENDED ? CREDENTIALS_SUSPENDED : CREDENTIALS_WRONG;
+	if (result.ended[0])
+		(void)verified_forget_session_await(result.ended);
+	ret_grant->account = result.account;
+	r = grant_sign(ret_grant, session.session.id, now_ms);
+	return r < 0 ? r : CREDENTIALS_ACCEPTED;
+}
+
+int account_login_await(const char *email_key, struct str password, const struct client *client,
+	struct grant *ret_grant, int64_t *ret_retry_ms)
+{
+	int64_t now_ms = clock_wall_ms();
+	struct account account = {};
+	int found, match;
+
+	found = store_account_find_await(email_key, &account);
+	if (found < 0)
+		return found;
+	/* Nothing is hashed for a locked address: that is what the lock is for. */
+	if (account.attempts.locked_until_ms > now_ms) {
+		*ret_retry_ms = account.attempts.locked_until_ms - now_ms;
+		return CREDENTIALS_LOCKED;
+	}
+	/* An address that nobody owns costs one hash too: the time must not tell. */
+	match = password_check_await(
+		found ? str_cstr(account.hash) : password_dummy_hash(), password);
+	if (match < 0)
+		return match;
+	if (!found || !match)
+		return login_failed_await(email_key, ret_retry_ms);
+	return login_accepted_await(&account, password, client, ret_grant, ret_retry_ms);
+}

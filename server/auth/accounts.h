@@ -1,0 +1,30 @@
+/* Accounts: how one comes into being and who may log in. Email and password arrive checked
+ * (emails.h, passwords.h). */
+#pragma once
+
+#include "auth/sessions.h"
+
+struct registration {
+	struct str email;      /* as typed, trimmed */
+	const char *email_key; /* folded */
+	struct str name;       /* "" none; at most STORE_NAME_BYTES_MAX bytes */
+	struct str password;   /* normalised */
+};
+
+/* Makes an account and its first session: 1; 0 when the address is taken; or an error. */
+int account_register_await(const struct registration *registration, const struct client *client,
+	struct grant *ret_grant);
+
+enum credentials_outcome {
+	CREDENTIALS_ACCEPTED,
+	CREDENTIALS_WRONG, /* password or address: the caller cannot tell, nor can a clock */
+	CREDENTIALS_LOCKED,
+	CREDENTIALS_SUSPENDED, /* said only after the right password */
+};
+
+/*
+ * An outcome, or an error. *ret_retry_ms is written for CREDENTIALS_LOCKED: how long until another
+ * attempt is looked at.
+ */
+int account_login_await(const char *email_key, struct str password, const struct client *client,
+	struct grant *ret_grant, int64_t *ret_retry_ms);

@@ -1,0 +1,132 @@
+/* The life of sessions: see sessions.h. */
+#include "auth/sessions.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "auth/policy.h"
+#include "auth/verified.h"
+#include "observe/log.h"
+#include "shared/clock.h"
+#include "shared/macros.h"
+#include "shared/random.h"
+#include "shared/secret.h"
+
+void grant_wipe(struct grant *grant)
+{
+	secret_wipe(grant, sizeof(*grant));
+}
+
+/* "The same client" is the same program at the same address: enough to tell a lost answer from a
+ * stolen token within seconds. */
+static void fingerprint(const struct client *client, uint8_t digest[static STORE_DIGEST_BYTES])
+{
+	char host[ADDRESS_TEXT_BYTES], text[STORE_AGENT_BYTES_MAX + ADDRESS_TEXT_BYTES + 2];
+	int n;
+
+	(void)address_host(client->address, host);
+	n = snprintf(text, sizeof(text), "%s\n" STR_FORMAT, host,
+		(int)MIN(client->agent.len, STORE_AGENT_BYTES_MAX),
+		client->agent.data ? client->agent.data : "");
+	sha256(str_of(text, (size_t)n), digest);
+}
+
+void session_prepare(const char *account_id, const struct client *client, int64_t now_ms,
+	struct session_new *ret_session, char ret_refresh[static REFRESH_TOKEN_BYTES + 1])
+{
+	const struct auth_policy *policy = auth_policy();
+	struct session *session = &ret_session->session;
+	char host[ADDRESS_TEXT_BYTES];
+
+	*ret_session = (struct session_new){};
+	(void)uuid_new(session->id);
+	(void)snprintf(session->account_id, sizeof(session->account_id), "%s", account_id);
+	fingerprint(client, session->client);
+	(void)snprintf(session->agent, sizeof(session->agent), STR_FORMAT,
+		(int)MIN(client->agent.len, STORE_AGENT_BYTES_MAX),
+		client->agent.data ? client->agent.data : "");
+	(void)snprintf(session->address, sizeof(session->address), "%s",
+		address_host(client->address, host).data);
+	session->created_ms = session->used_ms = now_ms;
+	session->ends_ms = now_ms + policy->session_ms;
+	session->idle_until_ms = MIN(now_ms + policy->session_idle_ms, session->ends_ms);
+	refresh_token_new(ret_refresh, ret_session->refresh_hash);
+}
+
+int grant_sign(struct grant *grant, const char *session_id, int64_t now_ms)
+{
+	const struct auth_policy *policy = auth_policy();
+	const struct account *account = &grant->account;
+	struct token_claims claims = { .issued_s = now_ms / 1000,
+		.expires_s = (now_ms + policy->token_ms) / 1000,
+		.role_count = account->role_count };
+	size_t length;
+
+	memcpy(claims.account_id, account->id, sizeof(claims.account_id));
+	(void)snprintf(claims.session_id, sizeof(claims.session_id), "%s", session_id);
+	(void)uuid_new(claims.id);
+	memcpy(claims.roles, account->roles, sizeof(claims.roles));
+	grant->expires_in_s = policy->token_ms / 1000;
+	return token_sign(&policy->tokens, &claims, grant->access, &length);
+}
+
+int session_refresh_await(struct str refresh, const struct client *client, struct grant *ret_grant)
+{
+	const struct auth_policy *policy = auth_policy();
+	struct refresh_request request = { .now_ms = clock_wall_ms(),
+		.idle_ms = policy->session_idle_ms,
+		.grace_ms = policy->grace_ms };
+	struct refresh_result result;
+	int r, outcome;
+
+	if (refresh_token_hash(refresh, request.hash) < 0)
+		return REFRESH_UNKNOWN;
+	refresh_token_new(ret_grant->refresh, request.new_hash);
+	fingerprint(client, request.client);
+	outcome = store_refresh_await(&request, &result);
+	if (outcome == REFRESH_REUSED) {
+		log_event(LOG_LEVEL_WARN, "session.refresh_reused",
+			STR("an old refresh token came again; its session was ended"),
+			LOG_TEXT("session.id", str_cstr(result.session.id)));
+		r = verified_forget_session_await(result.session.id);
+		return r < 0 ? r : outcome;
+	}
+	if (outcome != REFRESH_ROTATED)
+		return outcome;
+	ret_grant->account = result.account;
+	r = grant_sign(ret_grant, result.session.id, request.now_ms);
+	return r < 0 ? r : outcome;
+}
+
+int session_end_await(const char *session_id)
+{
+	int r = store_session_end_await(session_id);
+
+	if (r >= 0)
+		r = verified_forget_session_await(session_id);
+	return MIN(r, 0);
+}
+
+int session_end_by_refresh_await(struct str refresh)
+{
+	uint8_t hash[STORE_DIGEST_BYTES];
+	char id[STORE_ID_BYTES_MAX + 1];
+	int r;
+
+	if (refresh_token_hash(refresh, hash) < 0)
+		return 0; /* never was one of ours */
+	r = store_session_end_by_refresh_await(hash, id);
+	if (r == 1)
+		r = verified_forget_session_await(id);
+	return MIN(r, 0);
+}
+
+int sessions_end_await(const char *account_id)
+{
+	int r = store_sessions_end_await(account_id);
+
+	if (r >= 0)
+		r = verified_forget_account_await(account_id);
+	return MIN(r, 0);
+}

@@ -1,0 +1,139 @@
+/* The rules against misreading a request's head: see head.h. */
+#include "http/head.h"
+
+#include <string.h>
+
+/* tchar of RFC 9110 section 5.6.2. */
+/* clang-format off */
+static const bool is_token[256] = {
+	['!'] = true, ['#'] = true, ['$'] = true, ['%'] = true, ['&'] = true, ['\''] = true,
+	['*'] = true, ['+'] = true, ['-'] = true, ['.'] = true, ['^'] = true, ['_'] = true,
+	['`'] = true, ['|'] = true, ['~'] = true, ['0' ... '9'] = true, ['a' ... 'z'] = true,
+	['A' ... 'Z'] = true,
+};
+/* clang-format on */
+
+bool head_is_token(struct str s)
+{
+	for (size_t i = 0; i < s.len; i++)
+		if (!is_token[(unsigned char)s.data[i]])
+			return false;
+	return s.len > 0;
+}
+
+static bool is_visible(char c)
+{
+	return c > ' ' && c < 0x7f; /* a signed char above ASCII is negative */
+}
+
+/* Visible ASCII but what delimits: RFC 3986's host and port are a subset. */
+static bool is_authority(struct str s)
+{
+	static const char delimiters[] = "\"#,/<>?@\\^`{|}";
+
+	for (size_t i = 0; i < s.len; i++)
+		if (!is_visible(s.data[i]) || memchr(delimiters, s.data[i], sizeof(delimiters) - 1))
+			return false;
+	return true;
+}
+
+/* Takes "http://authority" off the front of an absolute-form target (RFC 9112 section 3.2.2). */
+static bool authority_drop(struct str *target)
+{
+	struct str rest;
+	size_t n = 0;
+
+	if (target->len >= 7 && str_equal_nocase(str_of(target->data, 7), STR("http://")))
+		rest = str_skip(*target, 7);
+	else if (target->len >= 8 && str_equal_nocase(str_of(target->data, 8), STR("https://")))
+		rest = str_skip(*target, 8);
+	else
+		return true;
+	while (n < rest.len && rest.data[n] != '/' && rest.data[n] != '?')
+		n++;
+	*target = str_skip(rest, n);
+	return n > 0 && is_authority(str_of(rest.data, n));
+}
+
+static bool target_split(struct request *request, struct str target)
+{
+	ptrdiff_t query;
+
+	for (size_t i = 0; i < target.len; i++)
+		if (!is_visible(target.data[i]) || target.data[i] == '#')
+			return false;
+	if (!authority_drop(&target))
+		return false;
+	query = str_index(target, '?');
+	request->path = query < 0 ? target : str_of(target.data, (size_t)query);
+	request->query = query < 0 ? STR("") : str_skip(target, (size_t)query + 1);
+	if (!request->path.len)
+		request->path = STR("/"); /* absolute-form only: others have a '/' */
+	if (request->method == METHOD_OPTIONS && str_equal(request->path, STR("*")))
+		return query < 0;
+	return request->path.data[0] == '/';
+}
+
+/* How often each field that frames the message was sent. */
+struct counts {
+	unsigned hosts, lengths, codings;
+};
+
+static enum problem field_check(
+	const struct http_header *header, struct counts *counts, struct head_framing *framing)
+{
+	if (!head_is_token(header->name))
+		return PROBLEM_MALFORMED_REQUEST;
+	switch (header->name.len) { /* most fields are told by it */
+	case sizeof("Host") - 1:
+		if (!str_equal_nocase(header->name, STR("Host")))
+			break;
+		counts->hosts++;
+		if (!is_authority(header->value))
+			return PROBLEM_MALFORMED_REQUEST;
+		break;
+	case sizeof("Content-Length") - 1:
+		if (!str_equal_nocase(header->name, STR("Content-Length")))
+			break;
+		counts->lengths++;
+		if (str_to_u64(header->value, &framing->length) < 0)
+			return PROBLEM_MALFORMED_REQUEST;
+		break;
+	case sizeof("Transfer-Encoding") - 1:
+		if (!str_equal_nocase(header->name, STR("Transfer-Encoding")))
+			break;
+		counts->codings++;
+		if (!str_equal_nocase(header->value, STR("chunked")))
+			return PROBLEM_NOT_IMPLEMENTED;
+		break;
+	}
+	return PROBLEM_NONE;
+}
+
+/*
+ * The fields that frame a message or say whom it is for must have one meaning, or two readers of
+ * the same bytes see different requests (RFC 9112 sections 3.2, 6.1, 6.3 and 11.2).
+ */
+enum problem head_check(struct request *request, struct str target, bool is_http_1_0,
+	struct head_framing *ret_framing)
+{
+	struct head_framing framing = {};
+	struct counts counts = {};
+
+	if (!target_split(request, target))
+		return PROBLEM_MALFORMED_REQUEST;
+	for (unsigned i = 0; i < request->header_count; i++) {
+		enum problem problem = field_check(&request->headers[i], &counts, &framing);
+
+		if (problem != PROBLEM_NONE)
+			return problem;
+	}
+	if (counts.hosts > 1 || (counts.hosts == 0 && !is_http_1_0))
+		return PROBLEM_MALFORMED_REQUEST;
+	if (counts.lengths + counts.codings > 1 || (counts.codings && is_http_1_0))
+		return PROBLEM_MALFORMED_REQUEST;
+	framing.is_chunked = counts.codings > 0;
+	framing.has_length = counts.lengths + counts.codings > 0;
+	*ret_framing = framing;
+	return PROBLEM_NONE;
+}

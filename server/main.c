@@ -1,0 +1,412 @@
+/*
+ * authd: reads its configuration, starts the store, the hashing threads, the cores and the
+ * operator's socket, waits for a signal, and stops them in the opposite order. Nothing is served
+ * here: follow a request from http/conn.c.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "api/router.h"
+#include "auth/keys.h"
+#include "auth/policy.h"
+#include "auth/verified.h"
+#include "config/config.h"
+#include "control/control.h"
+#include "core/core.h"
+#include "core/listener.h"
+#include "crypt/password.h"
+#include "http/server.h"
+#include "observe/log.h"
+#include "shared/clock.h"
+#include "shared/err.h"
+#include "shared/macros.h"
+#include "shared/secret.h"
+#include "store/store.h"
+
+#define LISTEN_BACKLOG 4096 /* a burst of reconnecting clients; the kernel cuts it to somaxconn */
+#define JOIN_TIMEOUT_MS 5000
+
+/* sysexits.h: a supervisor can tell a wrong configuration from a failure. */
+enum { EXIT_USAGE = 2, EXIT_CONFIG = 78 };
+
+static struct config config;
+static struct address addresses[CONFIG_LISTEN_MAX];
+static _Atomic(struct http_server *) servers[CORES_MAX];
+
+static int fail(const char *what, int error, const char *why)
+{
+	(void)fprintf(stderr, "authd: %s: %s\n", what, why && *why ? why : err_text(error));
+	return error;
+}
+
+/* --- what runs on each core --- */
+
+static int listen_all(struct http_server *server)
+{
+	for (unsigned i = 0; i < config.http.listen.count; i++) {
+		int fd, r = listener_open(&addresses[i], LISTEN_BACKLOG, &fd);
+
+		if (r < 0)
+			return fail(config.http.listen.items[i], r, NULL);
+		r = http_server_listen(server, fd);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int on_start(struct core *core)
+{
+	const struct http_options options = {
+		.idle_timeout_ms = config.http.idle_timeout_ms,
+		.request_timeout_ms = config.http.request_timeout_ms,
+		.send_timeout_ms = config.http.send_timeout_ms,
+		.connections_max = (uint32_t)config.http.connections_max,
+		/* Half of them may be waiting for their clients' bytes. */
+		.exchanges_max = (uint32_t)config.core.fibers_max * 2,
+	};
+	struct http_server *server;
+	int r;
+
+	r = verified_start();
+	if (r < 0)
+		return r;
+	r = http_server_new(core, &options, &router_service, &server);
+	if (r < 0)
+		return r;
+	core->app = server;
+	atomic_store(&servers[core->index], server);
+	return listen_all(server);
+}
+
+static void on_drained(void *arg)
+{
+	core_stop(arg);
+}
+
+static void on_drain(struct core *core)
+{
+	http_server_drain(core->app, on_drained, core);
+}
+
+static void on_stop(_unused_ struct core *core)
+{
+	verified_stop();
+}
+
+static const struct core_app app = {
+	.on_start = on_start, .on_drain = on_drain, .on_stop = on_stop
+};
+
+/* --- starting --- */
+
+static int addresses_parse(void)
+{
+	for (unsigned i = 0; i < config.http.listen.count; i++) {
+		const char *text = config.http.listen.items[i];
+
+		if (address_parse(str_cstr(text), &addresses[i]) < 0)
+			return fail(text, -EINVAL,
+				"is no address: write 127.0.0.1:8080, [::1]:8080"
+				" or *:8080");
+	}
+	return 0;
+}
+
+static int secret_read(const char *path, struct store_key *key)
+{
+	FILE *file = fopen(path, "re");
+
+	if (!file)
+		return fail(path, -errno, NULL);
+	key->material_bytes = fread(key->material, 1, STORE_KEY_BYTES_MAX, file);
+	(void)fclose(file);
+	/* Editors end files with a newline; secrets do not. */
+	while (key->material_bytes && key->material[key->material_bytes - 1] == '\n')
+		key->material_bytes--;
+	return 0;
+}
+
+/* A key of the configured algorithm for a store that has none: from the file, or a new one. */
+static int key_make(enum signing_algorithm algorithm, struct store_key *key)
+{
+	_cleanup_(buf_wipe) struct buf material = buf_init(STORE_KEY_BYTES_MAX);
+	int r;
+
+	(void)snprintf(
+		key->algorithm, sizeof(key->algorithm), "%s", signing_algorithm_name(algorithm));
+	key->is_active = true;
+	key->created_ms = clock_wall_ms();
+	r = keys_generate(algorithm, key->kid, &material);
+	if (r < 0)
+		return r;
+	if (algorithm == SIGNING_HS256 && config.token.secret_file[0])
+		return secret_read(config.token.secret_file, key);
+	memcpy(key->material, material.data, material.len);
+	key->material_bytes = material.len;
+	return 0;
+}
+
+static void store_keys_wipe(struct store_key (*keys)[STORE_KEYS_MAX])
+{
+	secret_wipe(keys, sizeof(*keys));
+}
+
+static int keys_make(struct keys **ret_keys)
+{
+	_cleanup_(store_keys_wipe) struct store_key stored[STORE_KEYS_MAX] = {};
+	enum signing_algorithm wanted = (enum signing_algorithm)config.token.algorithm, algorithm;
+	struct key_source sources[STORE_KEYS_MAX];
+	int count, r;
+
+	r = key_make(wanted, &stored[0]);
+	if (r == 0)
+		r = store_key_add(&stored[0]);
+	if (r < 0)
+		return r;
+	count = store_keys_load(stored);
+	if (count < 0)
+		return count;
+	for (int i = 0; i < count; i++) {
+		r = signing_algorithm_parse(str_cstr(stored[i].algorithm), &algorithm);
+		if (r < 0)
+			return r;
+		sources[i] = (struct key_source){ .kid = str_cstr(stored[i].kid),
+			.algorithm = algorithm,
+			.material = str_of(stored[i].material, stored[i].material_bytes),
+			.is_active = stored[i].is_active };
+	}
+	return keys_load(sources, (size_t)count, ret_keys, NULL);
+}
+
+static void policy_make(const struct keys *keys)
+{
+	auth_policy_set(&(struct auth_policy){
+		.tokens = { .keys = keys,
+			.issuer = str_cstr(config.token.issuer),
+			.audience = str_cstr(config.token.audience) },
+		.lockout = { .free = (uint32_t)config.lockout.free,
+			.base_ms = (int64_t)config.lockout.base_ms,
+			.max_ms = (int64_t)config.lockout.max_ms },
+		.hash_cost = (unsigned)config.password.cost,
+		.password_points_min = (unsigned)config.password.min,
+		.token_ms = (int64_t)config.token.ttl_ms,
+		.session_idle_ms = (int64_t)config.session.idle_ms,
+		.session_ms = (int64_t)config.session.absolute_ms,
+		.grace_ms = (int64_t)config.session.grace_ms,
+	});
+}
+
+static unsigned processors(uint64_t configured)
+{
+	long online = sysconf(_SC_NPROCESSORS_ONLN);
+
+	if (configured)
+		return (unsigned)configured;
+	return online < 1 ? 1 : (unsigned)MIN(online, CORES_MAX);
+}
+
+static int store_start(void)
+{
+	const struct store_options options = { .backend = "sqlite",
+		.path = config.store.path,
+		.reader_threads = (unsigned)config.store.reader_threads,
+		.queued_max = (unsigned)config.store.queue_max };
+	const char *why;
+	int r = store_open(&options, &why);
+
+	return r < 0 ? fail("store", r, why) : 0;
+}
+
+static int cores_run(void)
+{
+	const struct core_options options = {
+		.cores = processors(config.core.threads),
+		.is_pinned = config.core.is_pinned,
+		.fibers_max = (unsigned)config.core.fibers_max,
+		.stack_bytes = (unsigned)config.core.stack_bytes,
+		.loop = { .entries = (unsigned)config.io.entries,
+			.receive = (enum loop_receive)config.io.receive,
+			.receive_buffers = (unsigned)config.io.buffers,
+			.receive_buffer_bytes = (unsigned)config.io.buffer_bytes },
+	};
+	int r = cores_start(&options, &app);
+
+	return r < 0 ? fail("cores", r, loop_error_remedy(r)) : 0;
+}
+
+static struct http_server *server_of(struct core *core)
+{
+	return atomic_load(&servers[core->index]);
+}
+
+static bool is_draining(void)
+{
+	return atomic_load_explicit(&core_at(0)->is_draining, memory_order_relaxed);
+}
+
+static int control_run(const char *path)
+{
+	const struct control_options options = {
+		.socket = config.control.socket,
+		.viewer_group = config.control.viewer_group,
+		.operator_group = config.control.operator_group,
+		.admin_group = config.control.admin_group,
+		.context = { .version = AUTHD_VERSION,
+			.config_path = path ? path : "",
+			.started_ns = clock_now_ns(),
+			.started_wall_ms = clock_wall_ms(),
+			.is_draining = is_draining,
+			.http_of = server_of },
+	};
+	const char *why;
+	int r = control_start(&options, &why);
+
+	return r < 0 ? fail(config.control.socket, r, why) : 0;
+}
+
+/* --- running --- */
+
+/* Connections are descriptors: as many as the system lets us have. */
+static void descriptors_raise(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+		limit.rlim_cur = limit.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
+/* Blocked in every thread: the main one takes them with sigwait(). */
+static void signals_block(sigset_t *ret_set)
+{
+	sigemptyset(ret_set);
+	sigaddset(ret_set, SIGTERM);
+	sigaddset(ret_set, SIGINT);
+	sigaddset(ret_set, SIGHUP);
+	pthread_sigmask(SIG_BLOCK, ret_set, NULL);
+	(void)signal(SIGPIPE, SIG_IGN);
+}
+
+static void wait_for_end(const sigset_t *signals)
+{
+	int number;
+
+	while (sigwait(signals, &number) == 0 && number == SIGHUP)
+		(void)log_reopen();
+	log_event(LOG_LEVEL_INFO, "server.draining", STR("finishing what is in progress"),
+		LOG_NUMBER("signal", number));
+}
+
+static int serve(const char *path)
+{
+	struct keys *keys = NULL;
+	sigset_t signals;
+	int r;
+
+	signals_block(&signals);
+	descriptors_raise();
+	r = store_start();
+	if (r < 0)
+		return r;
+	r = keys_make(&keys);
+	if (r < 0)
+		return fail("keys", r, NULL);
+	policy_make(keys);
+	r = password_threads_start(
+		&(struct password_options){ .threads = processors(config.password.threads),
+			.queued_max = (unsigned)config.password.queue_max,
+			.cost = (unsigned)config.password.cost });
+	if (r < 0)
+		return fail("password hashing", r, NULL);
+	router_init(str_cstr(config.http.base));
+	r = cores_run();
+	if (r < 0)
+		return r;
+	if (config.control.socket[0] && control_run(path) < 0)
+		log_event(LOG_LEVEL_WARN, "control.unavailable", STR("authctl cannot connect"),
+			LOG_TEXT("path", str_cstr(config.control.socket)));
+	log_event(LOG_LEVEL_INFO, "server.started", STR("serving"),
+		LOG_TEXT("server.address", str_cstr(config.http.listen.items[0])),
+		LOG_NUMBER("authd.cores", cores_count()));
+
+	wait_for_end(&signals);
+	cores_drain();
+	if (cores_join((unsigned)config.core.drain_timeout_ms) < 0) {
+		cores_stop();
+		(void)cores_join(JOIN_TIMEOUT_MS);
+	}
+	if (config.control.socket[0])
+		control_stop();
+	password_threads_stop();
+	store_close();
+	keys_free(keys);
+	log_event(LOG_LEVEL_INFO, "server.stopped", STR("everything was finished"),
+		LOG_NUMBER("exit", 0));
+	return 0;
+}
+
+static int usage(FILE *out)
+{
+	(void)fprintf(out,
+		"usage: authd [-c FILE] [--check] [--version]\n"
+		"  -c, --config FILE  read this configuration (default: none, all defaults)\n"
+		"      --check        read it, say what is wrong, and end\n");
+	return out == stderr ? EXIT_USAGE : 0;
+}
+
+static int config_read(const char *path)
+{
+	_cleanup_(buf_deinit) struct buf errors = buf_init(CONFIG_ERRORS_BYTES_MAX);
+	int r;
+
+	config_defaults(&config);
+	if (!path)
+		return 0;
+	r = config_load(path, &config, &errors);
+	if (r < 0 && errors.len)
+		(void)fprintf(stderr, STR_FORMAT, STR_ARGS(buf_str(&errors)));
+	else if (r < 0)
+		(void)fail(path, r, NULL);
+	return r;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = { { "config", required_argument, NULL, 'c' },
+		{ "check", no_argument, NULL, 'k' }, { "version", no_argument, NULL, 'v' },
+		{ "help", no_argument, NULL, 'h' }, {} };
+	const char *path = NULL;
+	bool is_check = false;
+	int option, r;
+
+	while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
+		if (option == 'c')
+			path = optarg;
+		else if (option == 'k')
+			is_check = true;
+		else if (option == 'v')
+			return printf("authd %s\n", AUTHD_VERSION) < 0;
+		else
+			return usage(option == 'h' ? stdout : stderr);
+	}
+	if (optind < argc)
+		return usage(stderr);
+	if (config_read(path) < 0 || addresses_parse() < 0)
+		return EXIT_CONFIG;
+	if (is_check)
+		return 0;
+	r = log_start(config.log.file, (enum log_level)config.log.level, "");
+	if (r < 0)
+		return fail(config.log.file, r, NULL) < 0 ? EXIT_FAILURE : 0;
+	r = serve(path);
+	log_stop();
+	return r < 0 ? EXIT_FAILURE : 0;
+}
