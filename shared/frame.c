@@ -68,8 +68,7 @@ static bool optional_i64(const struct json *object, const char *key, int64_t *va
 	return r == 0 || r == -ENOENT;
 }
 
-static int parse_req(
-	const struct json *object, struct frame_request *request, const char **ret_why)
+static int parse_req(const struct json *object, struct frame_request *request, const char **ret_why)
 {
 	const struct json *args = json_member(object, "args");
 	int r;

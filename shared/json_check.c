@@ -5,6 +5,7 @@
  */
 #include <assert.h>
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 
 #include "shared/err.h"
@@ -298,22 +299,46 @@ static int check(struct checker *c)
 	return r < 0 ? r : c->at == c->end ? 0 : -ERR_MALFORMED;
 }
 
-int json_check(struct str text, const struct json_limits *limits, size_t *ret_offset)
-{
-	static _Thread_local struct names *names; /* 16 KiB: too much for a fiber's stack */
-	struct checker c = { .limits = limits, .at = text.data, .end = text.data + text.len };
-	int r;
+/* Each thread's table of names: 16 KiB, too much for a fiber's stack; freed with the thread. */
+static pthread_key_t names_key;
+static pthread_once_t names_once = PTHREAD_ONCE_INIT;
 
-	assert(limits->depth_max <= DEPTH_MAX && limits->keys_max < KEYS_MAX);
-	if (!names)
+static void names_key_make(void)
+{
+	if (pthread_key_create(&names_key, free) != 0)
+		abort(); /* more than 1024 keys: not in this program */
+}
+
+/* An empty table; NULL: no memory. */
+static struct names *names_take(void)
+{
+	struct names *names;
+
+	pthread_once(&names_once, names_key_make);
+	names = pthread_getspecific(names_key);
+	if (!names) {
 		names = calloc(1, sizeof(*names));
-	if (!names)
-		return -ENOMEM;
+		if (!names || pthread_setspecific(names_key, names) != 0) {
+			free(names);
+			return NULL;
+		}
+	}
 	if (names->count || !names->seed) {
 		*names = (struct names){};
 		random_bytes(&names->seed, sizeof(names->seed));
 	}
-	c.names = names;
+	return names;
+}
+
+int json_check(struct str text, const struct json_limits *limits, size_t *ret_offset)
+{
+	struct checker c = { .limits = limits, .at = text.data, .end = text.data + text.len };
+	int r;
+
+	assert(limits->depth_max <= DEPTH_MAX && limits->keys_max < KEYS_MAX);
+	c.names = names_take();
+	if (!c.names)
+		return -ENOMEM;
 	r = str_is_utf8(text) && text.len ? check(&c) : -ERR_MALFORMED;
 	if (r < 0 && ret_offset)
 		*ret_offset = (size_t)(c.at - text.data);

@@ -338,9 +338,9 @@ int core_broadcast_await(
 
 		if (i == home->index)
 			continue;
-		*part = (struct broadcast_part){ .item.on_core = part_run,
-			.broadcast = broadcast,
-			.core = core_at(i) };
+		*part = (struct broadcast_part){
+			.item.on_core = part_run, .broadcast = broadcast, .core = core_at(i)
+		};
 		inbox_send(&part->core->inbox, &part->item);
 	}
 	r = fiber_wait_await();

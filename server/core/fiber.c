@@ -137,8 +137,8 @@ static void context_init(struct fiber *fiber)
 	char *bottom = fiber->stack.base + fiber->stack.guard_bytes;
 
 #ifdef FIBER_BOOST
-	fiber->context = make_fcontext(
-		bottom + fiber->stack.bytes, fiber->stack.bytes, fiber_main_boost);
+	fiber->context =
+		make_fcontext(bottom + fiber->stack.bytes, fiber->stack.bytes, fiber_main_boost);
 #else
 	uintptr_t self = (uintptr_t)fiber;
 
@@ -146,8 +146,8 @@ static void context_init(struct fiber *fiber)
 	fiber->context.uc_stack.ss_sp = bottom;
 	fiber->context.uc_stack.ss_size = fiber->stack.bytes;
 	fiber->context.uc_link = NULL;
-	makecontext(&fiber->context, (void (*)(void))fiber_main_ucontext, 2,
-		(unsigned)(self >> 32), (unsigned)self);
+	makecontext(&fiber->context, (void (*)(void))fiber_main_ucontext, 2, (unsigned)(self >> 32),
+		(unsigned)self);
 #endif
 }
 

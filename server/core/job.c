@@ -94,8 +94,8 @@ void job_init(struct job *job, void (*run)(struct job *, void *), void (*release
 static int queue_append(struct job_queue *queue, struct job *job)
 {
 	pthread_mutex_lock(&queue->lock);
-	if (queue->is_closed || atomic_load_explicit(&queue->queued, memory_order_relaxed) >=
-					queue->queued_max) {
+	if (queue->is_closed ||
+		atomic_load_explicit(&queue->queued, memory_order_relaxed) >= queue->queued_max) {
 		pthread_mutex_unlock(&queue->lock);
 		atomic_fetch_add_explicit(&queue->refused, 1, memory_order_relaxed);
 		return -ERR_OVERLOADED;

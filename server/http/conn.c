@@ -1,11 +1,13 @@
 /*
  * A connection as a state machine on the loop's callbacks:
  *
- *   IDLE -first byte-> RECEIVING -request complete-> HANDLING -response-> IDLE or RECEIVING
- *   any -problem that breaks framing, Connection: close-> LINGERING -peer done-> CLOSING
+ *   IDLE -first byte-> RECEIVING -request complete-> HANDLING -response-> IDLE
+ *   IDLE -Connection: close, a problem that breaks framing-> LINGERING -peer done-> CLOSING
  *
- * While a handler is suspended nothing is parsed: what arrives is kept, bounded, and receiving is
- * paused. Responses collect in `out` and leave in one send per batch. Nothing here blocks.
+ * Every callback does what can be done now and then settles: sends what has collected, and says
+ * what is waited for until when. While a handler is suspended nothing is parsed; what arrives is
+ * kept, bounded. Sending goes on beside all this: responses collect in `out`, in one send per
+ * batch.
  */
 #include "http/conn.h"
 
@@ -18,42 +20,30 @@
 #include "shared/err.h"
 #include "shared/macros.h"
 
-static void conn_go_on(struct conn *conn);
-
 static uint64_t conn_now(const struct conn *conn)
 {
 	return loop_now_ns(conn->server->core->loop);
 }
 
-static void deadline_in(struct conn *conn, uint64_t ms)
+static void become(struct conn *conn, enum conn_state state)
 {
-	loop_stream_deadline(&conn->stream, clock_after_ms(conn_now(conn), ms));
-}
+	_Atomic uint32_t *idle = &conn->server->stats.connections_idle;
+	uint32_t change = (uint32_t)(state == CONN_IDLE) - (uint32_t)(conn->state == CONN_IDLE);
 
-static void become_idle(struct conn *conn)
-{
-	conn->state = CONN_IDLE;
-	deadline_in(conn, conn->server->options.idle_timeout_ms);
+	atomic_store_explicit(idle, atomic_load_explicit(idle, memory_order_relaxed) + change,
+		memory_order_relaxed);
+	conn->state = state;
 }
 
 /* --- the end of a connection --- */
 
 void conn_close(struct conn *conn)
 {
-	struct exchange *exchange = conn->exchange;
-
 	if (conn->state == CONN_CLOSING)
 		return;
-	conn->state = CONN_CLOSING;
-	if (exchange) {
-		conn->exchange = NULL;
-		exchange->conn = NULL;
-		/* A handler that runs gives the exchange back itself when it returns. */
-		if (exchange->fiber && !exchange->is_handled)
-			fiber_cancel(exchange->fiber);
-		else if (!exchange->is_async)
-			exchange_end(exchange);
-	}
+	become(conn, CONN_CLOSING);
+	if (conn->exchange)
+		exchange_abandon(TAKE(conn->exchange));
 	loop_stream_close(&conn->stream);
 }
 
@@ -75,31 +65,307 @@ static void linger(struct conn *conn)
 		conn_close(conn);
 		return;
 	}
-	conn->state = CONN_LINGERING;
+	assert(!conn->exchange);
+	become(conn, CONN_LINGERING);
 	loop_stream_finish(&conn->stream);
-	deadline_in(conn, CONN_LINGER_MS);
+	loop_stream_deadline(&conn->stream, clock_after_ms(conn_now(conn), CONN_LINGER_MS));
 	loop_stream_receive(&conn->stream);
 }
 
-/* --- sending --- */
+/* --- settling --- */
 
-static void flush(struct conn *conn)
+static void send_out(struct conn *conn)
 {
-	struct buf empty;
-
-	if (conn->is_sending || conn->state == CONN_CLOSING)
-		return;
-	if (!conn->out.len) {
-		if (conn->closes && !conn->exchange && conn->state != CONN_LINGERING)
-			linger(conn);
-		return;
-	}
-	empty = conn->sending;
+	assert(!conn->sending.max);
 	conn->sending = conn->out;
-	conn->out = empty;
+	conn->out = (struct buf){};
 	conn->is_sending = true;
 	loop_stream_send(&conn->stream, buf_str(&conn->sending),
 		(unsigned)conn->server->options.send_timeout_ms);
+}
+
+/* Cheap when it only moves further away, which is what happens at nearly every request. */
+static uint64_t deadline_of(const struct conn *conn)
+{
+	switch (conn->state) {
+	case CONN_IDLE:
+		return clock_after_ms(conn_now(conn),
+			conn->server->is_draining ? CONN_DRAIN_FIRST_MS
+						  : conn->server->options.idle_timeout_ms);
+	case CONN_RECEIVING:
+		return conn->exchange->request.deadline_ns;
+	default:
+		return CLOCK_NEVER; /* the handler's fiber has a deadline of its own */
+	}
+}
+
+static void settle(struct conn *conn)
+{
+	if (conn->state == CONN_CLOSING || conn->state == CONN_LINGERING)
+		return;
+	if (conn->out.len && !conn->is_sending)
+		send_out(conn);
+	if (conn->has_eof && !conn->in.len)
+		conn->closes = true; /* no request can come any more, or be completed */
+	if (conn->closes && conn->state != CONN_HANDLING) {
+		if (!conn->is_sending)
+			linger(conn);
+		return;
+	}
+	loop_stream_deadline(&conn->stream, deadline_of(conn));
+	if (conn->in.len < CONN_IN_BYTES_PAUSE)
+		loop_stream_receive(&conn->stream);
+	else
+		loop_stream_receive_pause(&conn->stream);
+}
+
+/* --- responding --- */
+
+static struct buf *out_of(struct conn *conn)
+{
+	if (!conn->out.max)
+		conn->out = server_buffer_take(conn->server);
+	return &conn->out;
+}
+
+static void count_response(
+	struct http_stats *stats, const struct exchange *exchange, uint64_t now_ns)
+{
+	const struct response *response = &exchange->response;
+
+	assert(response->status >= 100 && response->status < 600);
+	stat_add(&stats->responses[response->status / 100], 1);
+	if (response->problem == PROBLEM_SERVICE_UNAVAILABLE &&
+		now_ns >= exchange->request.deadline_ns)
+		stat_add(&stats->timeouts_server, 1);
+}
+
+static void respond(struct conn *conn)
+{
+	struct exchange *exchange = conn->exchange;
+	struct http_server *server = conn->server;
+	struct response *response = &exchange->response;
+	enum wire_connection kind = WIRE_KEEP;
+	uint64_t now_ns = clock_now_ns();
+	int r;
+
+	if (response->closes || server->is_draining || !parser_keeps_alive(exchange->parser))
+		conn->closes = true;
+	if (conn->closes)
+		kind = WIRE_CLOSE;
+	else if (parser_is_http_1_0(exchange->parser))
+		kind = WIRE_KEEP_1_0;
+	r = wire_response(out_of(conn), response, &server->date, kind);
+	if (r < 0) {
+		conn_close(conn); /* no memory for it: the client learns as much as it can */
+		return;
+	}
+	conn->requests++;
+	count_response(&server->stats, exchange, now_ns);
+	if (server->service->done)
+		server->service->done(
+			&exchange->request, response, now_ns - exchange->request.started_ns);
+	exchange_end(TAKE(conn->exchange));
+	become(conn, CONN_IDLE);
+}
+
+static void respond_problem(struct conn *conn, enum problem problem)
+{
+	exchange_name(conn->exchange);
+	response_problem(&conn->exchange->response, problem);
+	respond(conn);
+}
+
+/* Answers a request that is not read to its end: what follows cannot be told from it. */
+static void respond_and_close(struct conn *conn, enum problem problem)
+{
+	conn->closes = true;
+	respond_problem(conn, problem);
+}
+
+/* --- a request, as it arrives --- */
+
+static void handle(struct conn *conn)
+{
+	int r;
+
+	become(conn, CONN_HANDLING);
+	r = exchange_run(conn->exchange);
+	if (r < 0)
+		respond_problem(conn, problem_of_error(r));
+	else if (r > 0)
+		respond(conn);
+}
+
+static void conn_go_on(struct conn *conn);
+
+void conn_handled(struct conn *conn)
+{
+	respond(conn);
+	conn_go_on(conn);
+}
+
+/* The fields are complete: is the request served, and does its body come? */
+static void headers_complete(struct conn *conn)
+{
+	struct exchange *exchange = conn->exchange;
+	struct request *request = &exchange->request;
+	bool has_body = parser_has_body(exchange->parser);
+	struct str expect = request_header(request, STR("Expect"));
+
+	exchange_name(exchange);
+	if (expect.data && !str_equal_nocase(expect, STR("100-continue"))) {
+		respond_and_close(conn, PROBLEM_EXPECTATION_FAILED);
+	} else if (!conn->server->service->admit(request, &exchange->response)) {
+		conn->closes = conn->closes || has_body;
+		respond(conn);
+	} else if (parser_length(exchange->parser) > request->body_bytes_max) {
+		respond_and_close(conn, PROBLEM_BODY_TOO_LARGE);
+	} else if (request->is_body_required && !parser_has_length(exchange->parser)) {
+		respond_problem(conn, PROBLEM_LENGTH_REQUIRED);
+	} else if (!has_body) {
+		handle(conn);
+	} else if (expect.data && !parser_is_http_1_0(exchange->parser)) {
+		if (buf_append(out_of(conn), STR("HTTP/1.1 100 Continue\r\n\r\n")) < 0)
+			conn_close(conn);
+	}
+}
+
+/* Takes an exchange for the request that begins. False: it was answered, or the connection ends. */
+static bool begin(struct conn *conn)
+{
+	int r = exchange_begin(conn);
+
+	if (r == -ENOMEM) {
+		conn_close(conn);
+		return false;
+	}
+	stat_add(&conn->server->stats.requests, 1);
+	become(conn, CONN_RECEIVING);
+	if (r == -ERR_OVERLOADED)
+		respond_and_close(conn, PROBLEM_SERVICE_UNAVAILABLE);
+	return r == 0;
+}
+
+static bool can_parse(const struct conn *conn)
+{
+	return !conn->closes && conn->out.len < CONN_OUT_BYTES_HIGH &&
+	       (conn->state == CONN_IDLE || conn->state == CONN_RECEIVING);
+}
+
+/* Parses and handles as far as possible; returns how many bytes were used. */
+static size_t consume(struct conn *conn, struct str bytes)
+{
+	size_t used = 0, n;
+
+	while (used < bytes.len && can_parse(conn)) {
+		/* Empty lines before a request are skipped (RFC 9112 section 2.2). */
+		if (!conn->exchange && (bytes.data[used] == '\r' || bytes.data[used] == '\n')) {
+			used++;
+			continue;
+		}
+		if (!conn->exchange && !begin(conn))
+			break;
+		switch (parser_feed(conn->exchange->parser, str_skip(bytes, used), &n)) {
+		case PARSE_MORE:
+			break;
+		case PARSE_HEADERS:
+			headers_complete(conn);
+			break;
+		case PARSE_COMPLETE:
+			handle(conn);
+			break;
+		case PARSE_PROBLEM:
+			respond_and_close(conn, parser_problem(conn->exchange->parser));
+			break;
+		}
+		used += n;
+	}
+	return used;
+}
+
+/* After a response or a send: what had to wait goes on. */
+static void conn_go_on(struct conn *conn)
+{
+	size_t used;
+
+	if (conn->in.len && can_parse(conn)) {
+		used = consume(conn, buf_str(&conn->in));
+		buf_consume(&conn->in, used);
+	}
+	if (conn->closes || !conn->in.len)
+		buf_wipe(&conn->in);
+	settle(conn);
+}
+
+/* --- receiving --- */
+
+static void keep(struct conn *conn, struct str bytes)
+{
+	if (!bytes.len || conn->closes || conn->state == CONN_CLOSING)
+		return; /* nothing behind the last request is read */
+	if (!conn->in.max)
+		conn->in = buf_init(CONN_IN_BYTES_MAX);
+	if (buf_append(&conn->in, bytes) < 0)
+		conn_close(conn);
+}
+
+static void received(struct conn *conn, struct str bytes)
+{
+	conn->active_ns = conn_now(conn);
+	conn->bytes_received += bytes.len;
+	stat_add(&conn->server->stats.bytes_received, bytes.len);
+	if (conn->state == CONN_LINGERING) {
+		conn->lingered += bytes.len;
+		if (conn->lingered > CONN_LINGER_BYTES_MAX)
+			conn_close(conn);
+		return;
+	}
+	if (!conn->in.len)
+		bytes = str_skip(bytes, consume(conn, bytes));
+	keep(conn, bytes);
+	settle(conn);
+}
+
+static void timed_out(struct conn *conn)
+{
+	if (conn->state == CONN_RECEIVING) {
+		stat_add(&conn->server->stats.timeouts_client, 1);
+		respond_and_close(conn, PROBLEM_REQUEST_TIMEOUT);
+		settle(conn);
+	} else if (!conn->is_sending) { /* a send has a time-out of its own */
+		conn_close(conn);
+	}
+}
+
+/*
+ * A client that gives up closes its socket, which looks the same as one that only says that it
+ * sends no more. Clients of the second kind are rare and those of the first are what an overload is
+ * made of, so a handler does not go on for either.
+ */
+static void peer_finished(struct conn *conn)
+{
+	conn->has_eof = true;
+	if (conn->state == CONN_HANDLING || conn->state == CONN_LINGERING)
+		conn_close(conn);
+	else
+		settle(conn);
+}
+
+static void on_receive(struct loop_stream *stream, const char *data, int n)
+{
+	struct conn *conn = container_of(stream, struct conn, stream);
+
+	if (conn->state == CONN_CLOSING)
+		return;
+	if (n > 0)
+		received(conn, str_of(data, (size_t)n));
+	else if (n == 0)
+		peer_finished(conn);
+	else if (n == -ETIME)
+		timed_out(conn);
+	else
+		conn_close(conn);
 }
 
 static void on_sent(struct loop_stream *stream, int result)
@@ -120,357 +386,38 @@ static void on_sent(struct loop_stream *stream, int result)
 	conn_go_on(conn);
 }
 
-static void respond(struct conn *conn)
-{
-	struct exchange *exchange = conn->exchange;
-	struct http_server *server = conn->server;
-	struct response *response = &exchange->response;
-	enum wire_connection kind = WIRE_KEEP;
-	uint64_t now_ns = clock_now_ns();
-
-	if (response->closes || server->is_draining)
-		conn->closes = true;
-	if (conn->closes)
-		kind = WIRE_CLOSE;
-	else if (parser_is_http_1_0(exchange->parser))
-		kind = WIRE_KEEP_1_0;
-	if (!conn->out.max)
-		conn->out = server_buffer_take(server);
-	stat_add(&server->stats.responses[response->status / 100], 1);
-	if (server->service->done)
-		server->service->done(
-			&exchange->request, response, now_ns - exchange->request.started_ns);
-	if (wire_response(&conn->out, response, &server->date, kind) < 0) {
-		exchange_end(exchange);
-		conn_close(conn);
-		return;
-	}
-	exchange_end(exchange);
-	if (!conn->closes)
-		become_idle(conn);
-}
-
-/* Answers a request that cannot be read to its end: the connection cannot go on either. */
-static void respond_and_close(struct conn *conn, enum problem problem)
-{
-	if (!conn->exchange->request.id.len)
-		exchange_name(conn->exchange);
-	response_problem(&conn->exchange->response, problem);
-	conn->closes = true;
-	respond(conn);
-}
-
-/* --- handling --- */
-
-static void handler_main(void *arg)
-{
-	struct exchange *exchange = arg;
-
-	exchange->server->service->handle(&exchange->request, &exchange->response);
-	assert(exchange->response.status);
-	exchange->is_handled = true;
-	/* Suspended once, so the loop is not waiting for us: tell it, on its own stack. */
-	if (exchange->is_async)
-		inbox_send(&exchange->server->core->inbox, &exchange->finished);
-}
-
-static void on_finished(struct inbox_item *item)
-{
-	struct exchange *exchange = container_of(item, struct exchange, finished);
-
-	exchange->is_async = false;
-	exchange->fiber = NULL;
-	if (!exchange->conn) {
-		exchange_end(exchange);
-		return;
-	}
-	conn_handled(exchange->conn);
-}
-
-static void handle(struct conn *conn)
-{
-	struct exchange *exchange = conn->exchange;
-	struct http_server *server = conn->server;
-	int r;
-
-	conn->state = CONN_HANDLING;
-	conn->requests++;
-	stat_add(&server->stats.requests, 1);
-	loop_stream_deadline(&conn->stream, CLOCK_NEVER);
-	if (!parser_keeps_alive(exchange->parser))
-		conn->closes = true;
-	exchange->finished.on_core = on_finished;
-	r = fiber_start(server->core->fibers, handler_main, exchange, exchange->request.deadline_ns,
-		&exchange->fiber);
-	if (r < 0) {
-		response_problem(&exchange->response, problem_of_error(r));
-		exchange->is_handled = true;
-	}
-	if (exchange->is_handled) {
-		exchange->fiber = NULL;
-		respond(conn);
-	} else {
-		exchange->is_async = true;
-	}
-}
-
-void conn_handled(struct conn *conn)
-{
-	respond(conn);
-	conn_go_on(conn);
-}
-
-/* The fields are complete: is the request served, and how does its body come? */
-static void headers_complete(struct conn *conn)
-{
-	struct exchange *exchange = conn->exchange;
-	struct request *request = &exchange->request;
-	struct http_server *server = conn->server;
-	bool has_body = parser_has_body(exchange->parser);
-	struct str expect = request_header(request, STR("Expect"));
-
-	exchange_name(exchange);
-	if (expect.data && !str_equal_nocase(expect, STR("100-continue"))) {
-		respond_and_close(conn, PROBLEM_EXPECTATION_FAILED);
-		return;
-	}
-	if (!server->service->admit(request, &exchange->response)) {
-		/* Its body is not read, so what follows could not be told from it. */
-		if (has_body || !parser_keeps_alive(exchange->parser))
-			conn->closes = true;
-		if (has_body) {
-			respond(conn);
-			return;
-		}
-		exchange->is_handled = true;
-		return;
-	}
-	if (parser_length(exchange->parser) > request->body_bytes_max)
-		respond_and_close(conn, PROBLEM_BODY_TOO_LARGE);
-	else if (request->is_body_required && !parser_has_length(exchange->parser))
-		respond_and_close(conn, PROBLEM_LENGTH_REQUIRED);
-	else if (has_body && expect.data) {
-		if (!conn->out.max)
-			conn->out = server_buffer_take(server);
-		if (buf_append(&conn->out, STR("HTTP/1.1 100 Continue\r\n\r\n")) < 0)
-			conn_close(conn);
-	}
-}
-
-/* --- receiving --- */
-
-static bool can_parse(const struct conn *conn)
-{
-	return !conn->closes && conn->out.len < CONN_OUT_BYTES_HIGH &&
-	       (conn->state == CONN_IDLE || conn->state == CONN_RECEIVING);
-}
-
-/* Parses and handles as far as possible; returns how many bytes were used. */
-static size_t consume(struct conn *conn, struct str bytes)
-{
-	size_t used_total = 0, used;
-
-	while (bytes.len && can_parse(conn)) {
-		struct exchange *exchange;
-
-		if (!conn->exchange) {
-			/* Empty lines before a request are skipped (RFC 9112 section 2.2). */
-			if (bytes.data[0] == '\r' || bytes.data[0] == '\n') {
-				bytes = str_skip(bytes, 1);
-				used_total++;
-				continue;
-			}
-			if (exchange_begin(conn) < 0) {
-				conn_close(conn);
-				break;
-			}
-			conn->state = CONN_RECEIVING;
-			deadline_in(conn, conn->server->options.request_timeout_ms);
-		}
-		exchange = conn->exchange;
-		switch (parser_feed(exchange->parser, bytes, &used)) {
-		case PARSE_MORE:
-			break;
-		case PARSE_HEADERS:
-			headers_complete(conn);
-			/* Nothing to wait for: llhttp says "complete" before the next byte. */
-			if (used == bytes.len && conn->exchange == exchange &&
-				!parser_has_body(exchange->parser)) {
-				size_t none;
-
-				(void)parser_feed(exchange->parser, STR(""), &none);
-				if (exchange->is_handled)
-					respond(conn);
-				else
-					handle(conn);
-			}
-			break;
-		case PARSE_COMPLETE:
-			if (exchange->is_handled)
-				respond(conn);
-			else
-				handle(conn);
-			break;
-		case PARSE_PROBLEM:
-			respond_and_close(conn, parser_problem(exchange->parser));
-			break;
-		}
-		used_total += used;
-		bytes = str_skip(bytes, used);
-	}
-	return used_total;
-}
-
-/* After a response or a send: what had to wait goes on. */
-static void conn_go_on(struct conn *conn)
-{
-	if (conn->state != CONN_CLOSING && conn->in.len && can_parse(conn)) {
-		size_t used = consume(conn, buf_str(&conn->in));
-
-		if (conn->state != CONN_CLOSING)
-			buf_consume(&conn->in, used);
-	}
-	if (conn->state == CONN_CLOSING)
-		return;
-	if (!conn->in.len)
-		buf_wipe(&conn->in);
-	if (conn->has_eof && can_parse(conn) && !conn->in.len)
-		conn->closes = true; /* no request can come any more */
-	if (can_parse(conn))
-		loop_stream_receive(&conn->stream);
-	flush(conn);
-}
-
-static void keep(struct conn *conn, struct str bytes)
-{
-	if (!conn->in.max)
-		conn->in = buf_init(CONN_IN_BYTES_MAX);
-	if (conn->closes || !bytes.len)
-		return; /* nothing behind the last request is read */
-	if (buf_append(&conn->in, bytes) < 0)
-		conn_close(conn);
-	else
-		loop_stream_receive_pause(&conn->stream);
-}
-
-static void received(struct conn *conn, struct str bytes)
-{
-	struct http_server *server = conn->server;
-
-	conn->active_ns = conn_now(conn);
-	conn->bytes_received += bytes.len;
-	stat_add(&server->stats.bytes_received, bytes.len);
-	if (conn->state == CONN_LINGERING) {
-		conn->lingered += bytes.len;
-		if (conn->lingered > CONN_LINGER_BYTES_MAX)
-			conn_close(conn);
-		return;
-	}
-	if (!conn->in.len && can_parse(conn))
-		bytes = str_skip(bytes, consume(conn, bytes));
-	if (conn->state != CONN_CLOSING && bytes.len)
-		keep(conn, bytes);
-	if (conn->state != CONN_CLOSING)
-		flush(conn);
-}
-
-static void timed_out(struct conn *conn)
-{
-	switch (conn->state) {
-	case CONN_RECEIVING:
-		stat_add(&conn->server->stats.timeouts_client, 1);
-		respond_and_close(conn, PROBLEM_REQUEST_TIMEOUT);
-		flush(conn);
-		break;
-	case CONN_IDLE:
-		/* Answers on their way have their own time-out. */
-		if (conn->is_sending || conn->out.len)
-			deadline_in(conn, conn->server->options.idle_timeout_ms);
-		else
-			conn_close(conn);
-		break;
-	default:
-		conn_close(conn);
-	}
-}
-
-static void peer_finished(struct conn *conn)
-{
-	conn->has_eof = true;
-	switch (conn->state) {
-	case CONN_HANDLING: /* a client may half-close and still read its answer */
-		conn->closes = conn->closes || !conn->in.len;
-		break;
-	case CONN_IDLE:
-		if (conn->is_sending || conn->out.len || conn->in.len)
-			conn_go_on(conn);
-		else
-			conn_close(conn);
-		break;
-	default:
-		conn_close(conn);
-	}
-}
-
-static void on_receive(struct loop_stream *stream, const char *data, int n)
-{
-	struct conn *conn = container_of(stream, struct conn, stream);
-
-	if (conn->state == CONN_CLOSING)
-		return;
-	if (n > 0)
-		received(conn, str_of(data, (size_t)n));
-	else if (n == 0)
-		peer_finished(conn);
-	else if (n == -ETIME)
-		timed_out(conn);
-	else
-		conn_close(conn);
-}
-
-/* --- the beginning --- */
+/* --- the beginning, and draining --- */
 
 void conn_open(struct http_server *server, int fd)
 {
 	struct conn *conn = pool_get(&server->conns);
-	uint64_t id;
 
 	if (!conn) {
 		stat_add(&server->stats.connections_refused, 1);
 		close(fd);
 		return;
 	}
-	id = (uint64_t)server->core->index << 48 | ++server->next_id;
-	*conn = (struct conn){ .server = server, .id = id, .older = server->newest };
+	*conn = (struct conn){ .server = server, .state = CONN_RECEIVING };
 	conn->peer.bytes = sizeof(conn->peer.storage);
 	if (getpeername(fd, (struct sockaddr *)&conn->peer.storage, &conn->peer.bytes) < 0)
-		conn->peer.bytes = 0;
-	if (server->newest)
-		server->newest->newer = conn;
-	else
-		server->oldest = conn;
-	server->newest = conn;
+		conn->peer.bytes = 0; /* gone again: the first receive will say so */
 	conn->opened_ns = conn->active_ns = conn_now(conn);
-	stat_add(&server->stats.accepted, 1);
-	atomic_fetch_add_explicit(&server->stats.connections, 1, memory_order_relaxed);
+	server_conn_add(server, conn);
 	conn->stream = (struct loop_stream){
 		.on_receive = on_receive, .on_sent = on_sent, .on_closed = on_closed
 	};
 	loop_stream_open(server->core->loop, &conn->stream, fd);
-	become_idle(conn);
-	loop_stream_receive(&conn->stream);
-	if (server->is_draining)
-		conn_drain(conn);
+	become(conn, CONN_IDLE);
+	settle(conn);
 }
 
 void conn_drain(struct conn *conn)
 {
 	if (conn->state != CONN_IDLE)
-		return;
-	if (!conn->requests)
-		deadline_in(conn, CONN_DRAIN_FIRST_MS);
-	else if (conn->is_sending || conn->out.len)
-		conn->closes = true;
-	else
+		return; /* respond() will close it */
+	conn->closes = conn->requests > 0;
+	if (conn->closes && !conn->is_sending && !conn->out.len)
 		conn_close(conn);
+	else
+		settle(conn);
 }

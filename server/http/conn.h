@@ -14,7 +14,9 @@
 #define CONN_OUT_BYTES_HIGH (64 * 1024)
 /* With the largest response on top. */
 #define CONN_OUT_BYTES_MAX (CONN_OUT_BYTES_HIGH + RESPONSE_BODY_BYTES_MAX + 64 * 1024)
-/* What may arrive while a handler runs: receiving is paused, this is what was on its way. */
+/* What may arrive while a handler runs: from the first on receiving is paused, the second leaves
+ * room for what was on its way then. */
+#define CONN_IN_BYTES_PAUSE (16 * 1024)
 #define CONN_IN_BYTES_MAX (256 * 1024)
 /* A client that still sends after its connection was refused: how long and how much we read on,
  * so that it sees the answer and not a reset (RFC 9112 section 9.6). */
@@ -26,9 +28,11 @@
 #define SPARE_BUFFERS_MAX 16
 #define SPARE_BUFFER_BYTES_MAX (16 * 1024) /* larger ones go back to the allocator */
 
-/* Two parsers' worth of arena covers an ordinary request; a body of 64 KiB and its tree fit too. */
+/* One chunk covers an ordinary request; a body of 64 KiB and its tree fit too. */
 #define EXCHANGE_ARENA_CHUNK 8192
 #define EXCHANGE_ARENA_MAX (1024 * 1024)
+/* Above exchanges_max: to say 503 with, until it is sent; beyond these a connection just ends. */
+#define EXCHANGES_REFUSED_MAX 64
 #define REQUEST_ID_BYTES_MAX 128
 
 enum conn_state { CONN_IDLE, CONN_RECEIVING, CONN_HANDLING, CONN_LINGERING, CONN_CLOSING };
@@ -43,8 +47,9 @@ struct exchange {
 	struct arena arena;
 	struct request request;
 	struct response response;
-	struct fiber *fiber;
-	bool is_handled, is_async;
+	struct fiber *fiber; /* while a handler is suspended */
+	bool is_handled;     /* the handler has returned */
+	struct address peer; /* a copy: the handler may outlive the connection */
 	struct inbox_item finished;
 	char id[REQUEST_ID_BYTES_MAX];
 	struct http_header headers[HTTP_HEADERS_MAX];
@@ -75,7 +80,7 @@ struct http_server {
 	struct http_stats stats;
 	struct pool exchanges, conns;
 	struct conn *oldest, *newest;
-	uint64_t next_id;
+	uint64_t last_id;
 	struct wire_date date;
 	struct buf spare[SPARE_BUFFERS_MAX];
 	unsigned spare_count;
@@ -84,7 +89,7 @@ struct http_server {
 		struct http_server *server;
 	} listener[HTTP_LISTENERS_MAX];
 	unsigned listening, listeners;
-	bool is_draining;
+	bool is_draining, is_drained;
 	void (*on_drained)(void *arg);
 	void *drained_arg;
 };
@@ -95,22 +100,36 @@ static inline void stat_add(_Atomic uint64_t *counter, uint64_t value)
 		memory_order_relaxed);
 }
 
-/* exchange.c: 0, or -ERR_OVERLOADED when the pool is full. */
+/*
+ * exchange.c. Sets conn->exchange: 0; -ERR_OVERLOADED: there are too many, and this one may only
+ * say so; -ENOMEM: there is none.
+ */
 int exchange_begin(struct conn *conn);
-/* Back to the pool; the handler has returned or never ran. */
-void exchange_end(struct exchange *exchange);
-void exchange_object_deinit(void *object);
-/* Takes the client's request id when it is decent, else makes one. */
+/* Takes the client's request id when it is decent, else makes one; once. */
 void exchange_name(struct exchange *exchange);
+/*
+ * Runs the handler on a fiber. 1: the response is filled; 0: it is suspended, and conn_handled()
+ * comes when it has returned, unless the exchange is abandoned; -ERR_OVERLOADED.
+ */
+int exchange_run(struct exchange *exchange);
+/* Wipes it and gives it back; no handler runs. */
+void exchange_end(struct exchange *exchange);
+/* Its client has gone: ends it now, or when its handler has returned. */
+void exchange_abandon(struct exchange *exchange);
+/* For the pool: frees what the exchange owns. */
+void exchange_deinit(void *object);
 
 /* conn.c */
 void conn_open(struct http_server *server, int fd);
 void conn_drain(struct conn *conn);
 void conn_close(struct conn *conn);
-/* The handler has filled the response. On the loop's stack. */
 void conn_handled(struct conn *conn);
 
 /* server.c */
+void server_conn_add(struct http_server *server, struct conn *conn);
 void server_conn_gone(struct http_server *server, struct conn *conn);
+/* Tells on_drained when nothing is left. */
+void server_check_drained(struct http_server *server);
 struct buf server_buffer_take(struct http_server *server);
+/* Wipes it. */
 void server_buffer_give(struct http_server *server, struct buf *buf);

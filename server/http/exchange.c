@@ -26,44 +26,42 @@ int exchange_begin(struct conn *conn)
 	uint64_t now_ns = loop_now_ns(server->core->loop);
 
 	if (!exchange)
-		return -ERR_OVERLOADED;
+		return -ENOMEM;
 	if (exchange_prepare(exchange) < 0) {
 		pool_put(&server->exchanges, exchange);
-		return -ERR_OVERLOADED;
+		return -ENOMEM;
 	}
 	exchange->conn = conn;
 	exchange->server = server;
 	exchange->fiber = NULL;
-	exchange->is_handled = exchange->is_async = false;
+	exchange->is_handled = false;
+	exchange->peer = conn->peer;
 	exchange->request = (struct request){
 		.headers = exchange->headers,
-		.peer = &conn->peer,
+		.peer = &exchange->peer,
 		.started_ns = now_ns,
 		.deadline_ns = clock_after_ms(now_ns, server->options.request_timeout_ms),
 		.arena = &exchange->arena,
-		.body_bytes_max = HTTP_BODY_BYTES_MAX,
 	};
 	response_init(&exchange->response, &exchange->request);
 	parser_start(exchange->parser, &exchange->request);
 	conn->exchange = exchange;
-	return 0;
+	if (atomic_load_explicit(&server->exchanges.in_use, memory_order_relaxed) <=
+		server->options.exchanges_max)
+		return 0;
+	atomic_fetch_add_explicit(&server->exchanges.refused, 1, memory_order_relaxed);
+	return -ERR_OVERLOADED;
 }
 
 void exchange_end(struct exchange *exchange)
 {
-	struct conn *conn = exchange->conn;
-
-	if (conn) {
-		assert(conn->exchange == exchange);
-		conn->exchange = NULL;
-	}
+	assert(!exchange->fiber);
 	response_reset(&exchange->response);
 	arena_reset(&exchange->arena);
-	exchange->conn = NULL;
 	pool_put(&exchange->server->exchanges, exchange);
 }
 
-void exchange_object_deinit(void *object)
+void exchange_deinit(void *object)
 {
 	struct exchange *exchange = object;
 
@@ -73,6 +71,62 @@ void exchange_object_deinit(void *object)
 	response_deinit(&exchange->response);
 	arena_deinit(&exchange->arena);
 }
+
+/* --- the handler --- */
+
+/* On the loop's stack, after a handler that was suspended has returned. */
+static void on_finished(struct inbox_item *item)
+{
+	struct exchange *exchange = container_of(item, struct exchange, finished);
+	struct http_server *server = exchange->server;
+
+	exchange->fiber = NULL;
+	if (exchange->conn) {
+		conn_handled(exchange->conn);
+		return;
+	}
+	exchange_end(exchange);
+	server_check_drained(server);
+}
+
+static void handler_main(void *arg)
+{
+	struct exchange *exchange = arg;
+	struct core *core = exchange->server->core;
+
+	exchange->server->service->handle(&exchange->request, &exchange->response);
+	assert(exchange->response.status); /* a handler says something */
+	exchange->is_handled = true;
+	/* It was suspended: the loop goes on with it on its own stack. */
+	if (exchange->finished.on_core)
+		inbox_send(&core->inbox, &exchange->finished);
+}
+
+int exchange_run(struct exchange *exchange)
+{
+	int r;
+
+	exchange->finished.on_core = NULL;
+	r = fiber_start(exchange->server->core->fibers, handler_main, exchange,
+		exchange->request.deadline_ns, &exchange->fiber);
+	if (r < 0 || exchange->is_handled) {
+		exchange->fiber = NULL;
+		return r < 0 ? r : 1;
+	}
+	exchange->finished.on_core = on_finished;
+	return 0;
+}
+
+void exchange_abandon(struct exchange *exchange)
+{
+	exchange->conn = NULL;
+	if (!exchange->fiber)
+		exchange_end(exchange);
+	else if (!exchange->is_handled)
+		fiber_cancel(exchange->fiber);
+}
+
+/* --- its name --- */
 
 static bool id_is_decent(struct str id)
 {
@@ -90,7 +144,9 @@ static bool id_is_decent(struct str id)
 
 void exchange_name(struct exchange *exchange)
 {
-	struct str theirs = request_header(&exchange->request, STR("X-Request-Id"));
+	struct request *request = &exchange->request;
+	struct str theirs = request_header(request, STR("X-Request-Id"));
 
-	exchange->request.id = id_is_decent(theirs) ? theirs : uuid_new(exchange->id);
+	if (!request->id.len)
+		request->id = id_is_decent(theirs) ? theirs : uuid_new(exchange->id);
 }

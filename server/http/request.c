@@ -52,7 +52,7 @@ enum problem request_json(const struct request *request, const struct json **ret
 	if (r == -ERR_MALFORMED || (r == 0 && !json_is_object(root)))
 		return PROBLEM_MALFORMED_JSON;
 	if (r < 0)
-		return PROBLEM_INTERNAL;
+		return PROBLEM_BODY_TOO_LARGE;
 	*ret_object = root;
 	return PROBLEM_NONE;
 }

@@ -65,6 +65,7 @@ bool request_has_type(const struct request *request, struct str media_type);
 
 /*
  * The body as a strictly checked JSON object. PROBLEM_NONE; PROBLEM_UNSUPPORTED_MEDIA_TYPE,
- * PROBLEM_MALFORMED_JSON (also when it is no object), PROBLEM_INTERNAL (out of memory).
+ * PROBLEM_MALFORMED_JSON (also when it is no object), PROBLEM_BODY_TOO_LARGE (its tree needs more
+ * memory than a request gets).
  */
 enum problem request_json(const struct request *request, const struct json **ret_object);

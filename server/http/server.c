@@ -24,12 +24,13 @@ int http_server_new(struct core *core, const struct http_options *options,
 	server->options = *options;
 	server->service = service;
 	server->date.second = -1;
-	pool_init(&server->exchanges, &(struct pool_options){ .name = "exchanges",
-					      .core = core->index,
-					      .object_bytes = sizeof(struct exchange),
-					      .objects_max = options->exchanges_max,
-					      .objects_kept = EXCHANGES_KEPT,
-					      .object_deinit = exchange_object_deinit });
+	pool_init(&server->exchanges,
+		&(struct pool_options){ .name = "exchanges",
+			.core = core->index,
+			.object_bytes = sizeof(struct exchange),
+			.objects_max = options->exchanges_max + EXCHANGES_REFUSED_MAX,
+			.objects_kept = EXCHANGES_KEPT,
+			.object_deinit = exchange_deinit });
 	pool_init(&server->conns, &(struct pool_options){ .name = "connections",
 					  .core = core->index,
 					  .object_bytes = sizeof(struct conn),
@@ -87,10 +88,13 @@ static struct http_server *server_of(struct loop_accept *accept)
 	return container_of(accept, struct http_listener, accept)->server;
 }
 
-static void check_drained(struct http_server *server)
+void server_check_drained(struct http_server *server)
 {
-	if (server->is_draining && !server->listening && !server->oldest)
-		server->on_drained(server->drained_arg);
+	if (!server->is_draining || server->is_drained || server->listening || server->oldest ||
+		atomic_load_explicit(&server->exchanges.in_use, memory_order_relaxed))
+		return;
+	server->is_drained = true;
+	server->on_drained(server->drained_arg);
 }
 
 static void on_accept(struct loop_accept *accept, int fd)
@@ -109,7 +113,7 @@ static void on_stopped(struct loop_accept *accept)
 
 	close(accept->fd);
 	server->listening--;
-	check_drained(server);
+	server_check_drained(server);
 }
 
 int http_server_listen(struct http_server *server, int fd)
@@ -129,6 +133,23 @@ int http_server_listen(struct http_server *server, int fd)
 
 /* --- connections --- */
 
+/* Numbers are below 2^53, so that they are exact in any reader of JSON. */
+static_assert(CORES_MAX <= 1 << 8, "core and counter fit into 53 bits");
+#define CONN_COUNTER_BITS 44
+
+void server_conn_add(struct http_server *server, struct conn *conn)
+{
+	conn->id = (uint64_t)server->core->index << CONN_COUNTER_BITS | ++server->last_id;
+	conn->older = server->newest;
+	if (server->newest)
+		server->newest->newer = conn;
+	else
+		server->oldest = conn;
+	server->newest = conn;
+	stat_add(&server->stats.accepted, 1);
+	atomic_fetch_add_explicit(&server->stats.connections, 1, memory_order_relaxed);
+}
+
 void server_conn_gone(struct http_server *server, struct conn *conn)
 {
 	if (conn->older)
@@ -141,7 +162,7 @@ void server_conn_gone(struct http_server *server, struct conn *conn)
 		server->newest = conn->older;
 	atomic_fetch_sub_explicit(&server->stats.connections, 1, memory_order_relaxed);
 	pool_put(&server->conns, conn);
-	check_drained(server);
+	server_check_drained(server);
 }
 
 void http_server_drain(struct http_server *server, void (*on_drained)(void *arg), void *arg)
@@ -157,7 +178,7 @@ void http_server_drain(struct http_server *server, void (*on_drained)(void *arg)
 		next = conn->newer; /* on_closed comes from a later pass */
 		conn_drain(conn);
 	}
-	check_drained(server);
+	server_check_drained(server);
 }
 
 static const char *state_name(const struct conn *conn)

@@ -21,7 +21,8 @@ struct http_service {
 	 */
 	bool (*admit)(struct request *request, struct response *response);
 
-	/* On a fiber, when the body is complete. Must fill the response; may suspend. */
+	/* On a fiber, when the body is complete. Must fill the response; may suspend. Its waits end
+	 * with -ERR_CANCELED when the client has gone. */
 	void (*handle)(struct request *request, struct response *response);
 
 	/* On the loop's stack, once per request, when its response is complete: for logs, counters.
@@ -55,7 +56,8 @@ struct http_server;
 int http_server_new(struct core *core, const struct http_options *options,
 	const struct http_service *service, struct http_server **ret_server);
 
-/* Everything of it must be closed: after on_drained, or when the core stops in any case. */
+/* After on_drained, or when nothing was ever accepted. A core that is stopped with requests in
+ * progress leaves its server to the end of the process. */
 void http_server_free(struct http_server *server);
 
 /* Takes over a listening socket. 0, -EBUSY (more than HTTP_LISTENERS_MAX). */
