@@ -62,7 +62,7 @@ static void queue_row(const struct job_queue *queue, void *arg)
 	json_put_null(w, "idle");
 	json_put_u64(w, "max", queue->queued_max);
 	json_put_u64(w, "waiting", READ(queue->queued));
-	json_put_u64(w, "refused", READ(queue->refused));
+	json_put_u64(w, "refused", READ(queue->refused) + READ(queue->refused_late));
 	json_put_null(w, "bytes");
 	request_row_end(arg);
 }

@@ -28,7 +28,7 @@ struct stack {
 
 struct fiber {
 	uint32_t magic;
-	bool is_waiting, is_canceled, is_finished;
+	bool is_waiting, is_canceled, is_finished, is_patient;
 	int result;
 	struct fiber_pool *pool;
 	struct fiber *next_free;
@@ -269,7 +269,7 @@ int fiber_start(struct fiber_pool *pool, void (*entry)(void *arg), void *arg, ui
 	fiber->arg = arg;
 	fiber->deadline_ns = deadline_ns;
 	fiber->timer.on_timer = deadline_passed;
-	fiber->is_waiting = fiber->is_canceled = fiber->is_finished = false;
+	fiber->is_waiting = fiber->is_canceled = fiber->is_finished = fiber->is_patient = false;
 	*ret_fiber = fiber; /* before it runs: the entry may want to know who it is */
 	switch_in(fiber);
 	return 0;
@@ -285,17 +285,33 @@ uint64_t fiber_deadline_ns(const struct fiber *fiber)
 	return fiber->deadline_ns;
 }
 
+void fiber_patient_set(struct fiber *fiber, bool is_patient)
+{
+	fiber->is_patient = is_patient;
+}
+
+bool fiber_is_patient(const struct fiber *fiber)
+{
+	return fiber->is_patient;
+}
+
 int fiber_wait_await(void)
+{
+	return fiber_wait_until_await(CLOCK_NEVER);
+}
+
+int fiber_wait_until_await(uint64_t deadline_ns)
 {
 	struct fiber *fiber = current;
 
 	assert(fiber && fiber->magic == FIBER_MAGIC);
 	assert(!fiber->is_waiting);
+	deadline_ns = MIN(deadline_ns, fiber->deadline_ns);
 	if (fiber->is_canceled)
 		return -ERR_CANCELED;
-	if (fiber->deadline_ns <= clock_now_ns())
+	if (deadline_ns <= clock_now_ns())
 		return -ETIMEDOUT;
-	timer_set(fiber->pool->options.wheel, &fiber->timer, fiber->deadline_ns);
+	timer_set(fiber->pool->options.wheel, &fiber->timer, deadline_ns);
 	fiber->is_waiting = true;
 	switch_out(fiber);
 	assert(!fiber->is_waiting);

@@ -37,12 +37,19 @@ int fiber_start(struct fiber_pool *pool, void (*entry)(void *arg), void *arg, ui
 struct fiber *fiber_current(void);
 uint64_t fiber_deadline_ns(const struct fiber *fiber);
 
+/* Its jobs let those of other fibers go first (job.h): for work that takes long anyway. */
+void fiber_patient_set(struct fiber *fiber, bool is_patient); /* false at the start */
+bool fiber_is_patient(const struct fiber *fiber);
+
 /*
  * Suspends the running fiber until somebody calls fiber_wake(): returns wake's result, -ETIMEDOUT
  * at the deadline, -ERR_CANCELED after fiber_cancel(). Returns at once when one of these holds
  * already.
  */
 int fiber_wait_await(void);
+
+/* The same, with -ETIMEDOUT at deadline_ns already, should that be before the fiber's own. */
+int fiber_wait_until_await(uint64_t deadline_ns);
 
 /* Resumes a waiting fiber with this result; from the loop's stack or another fiber of this core. */
 void fiber_wake(struct fiber *fiber, int result);

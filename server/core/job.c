@@ -17,9 +17,16 @@
 static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct job_queue *registry;
 
+static _Atomic uint64_t wait_ns_max; /* 0: no limit */
+
+#define READ(field) atomic_load_explicit(&(field), memory_order_relaxed)
+#define ADD(field, value) atomic_fetch_add_explicit(&(field), (value), memory_order_relaxed)
+#define SUB(field, value) atomic_fetch_sub_explicit(&(field), (value), memory_order_relaxed)
+
 void job_queue_init(struct job_queue *queue, const char *name, unsigned queued_max)
 {
 	*queue = (struct job_queue){ .name = name, .queued_max = queued_max };
+	pace_init(&queue->pace, 1, 0);
 	pthread_mutex_init(&queue->lock, NULL);
 	pthread_cond_init(&queue->has_work, NULL);
 	pthread_mutex_lock(&registry_lock);
@@ -32,7 +39,7 @@ void job_queue_deinit(struct job_queue *queue)
 {
 	struct job_queue **link = &registry;
 
-	assert(!queue->head);
+	assert(READ(queue->queued) == 0);
 	pthread_mutex_lock(&registry_lock);
 	while (*link && *link != queue)
 		link = &(*link)->registry_next;
@@ -57,6 +64,37 @@ void job_queue_each(void (*visit)(const struct job_queue *queue, void *arg), voi
 	for (const struct job_queue *queue = registry; queue; queue = queue->registry_next)
 		visit(queue, arg);
 	pthread_mutex_unlock(&registry_lock);
+}
+
+/* --- how long one would wait --- */
+
+void job_queue_expect(struct job_queue *queue, unsigned parallel, uint64_t service_ns)
+{
+	pace_init(&queue->pace, parallel, service_ns);
+}
+
+void job_wait_max_set(uint64_t ms)
+{
+	atomic_store_explicit(&wait_ns_max, ms * NS_PER_MS, memory_order_relaxed);
+}
+
+uint64_t job_queue_wait_ns(const struct job_queue *queue, uint32_t ahead, uint64_t now_ns)
+{
+	return pace_wait_ns(&queue->pace, ahead, READ(queue->running), now_ns);
+}
+
+/* Could the queue not begin this job in time? One that nobody waits before is always tried: else
+ * a pace that was measured in bad times would never be measured again. */
+static bool is_too_late(const struct job_queue *queue, const struct job *job, uint64_t now_ns)
+{
+	uint32_t ahead = job->is_patient ? READ(queue->queued) : READ(queue->lined[JOB_LINE_FIRST]);
+	uint64_t wait_ns, max_ns = READ(wait_ns_max);
+
+	if (!ahead)
+		return false;
+	wait_ns = job_queue_wait_ns(queue, ahead, now_ns);
+	return (max_ns && wait_ns > max_ns) || now_ns >= job->deadline_ns ||
+	       wait_ns > job->deadline_ns - now_ns;
 }
 
 /* --- on the submitting core --- */
@@ -93,20 +131,27 @@ void job_init(struct job *job, void (*run)(struct job *, void *), void (*release
 
 static int queue_append(struct job_queue *queue, struct job *job)
 {
+	enum job_line line = job->is_patient ? JOB_LINE_PATIENT : JOB_LINE_FIRST;
+
+	if (is_too_late(queue, job, job->queued_ns)) {
+		ADD(queue->refused_late, 1);
+		return -ERR_OVERLOADED;
+	}
 	pthread_mutex_lock(&queue->lock);
-	if (queue->is_closed ||
-		atomic_load_explicit(&queue->queued, memory_order_relaxed) >= queue->queued_max) {
+	if (queue->is_closed || READ(queue->lined[line]) >= queue->queued_max) {
 		pthread_mutex_unlock(&queue->lock);
-		atomic_fetch_add_explicit(&queue->refused, 1, memory_order_relaxed);
+		ADD(queue->refused, 1);
 		return -ERR_OVERLOADED;
 	}
 	job->next = NULL;
-	if (queue->tail)
-		queue->tail->next = job;
+	if (queue->line[line].tail)
+		queue->line[line].tail->next = job;
 	else
-		queue->head = job;
-	queue->tail = job;
-	atomic_fetch_add_explicit(&queue->queued, 1, memory_order_relaxed);
+		queue->line[line].head = job;
+	queue->line[line].tail = job;
+	ADD(queue->lined[line], 1);
+	if (ADD(queue->queued, 1) == 0)
+		atomic_store_explicit(&queue->busy_since_ns, job->queued_ns, memory_order_relaxed);
 	pthread_cond_signal(&queue->has_work);
 	pthread_mutex_unlock(&queue->lock);
 	return 0;
@@ -115,11 +160,13 @@ static int queue_append(struct job_queue *queue, struct job *job)
 int job_await(struct job_queue *queue, struct job *job)
 {
 	struct fiber *fiber = fiber_current();
+	uint64_t deadline_ns = fiber_deadline_ns(fiber);
 	int r;
 
 	assert(job->magic == JOB_MAGIC && !job->is_submitted);
 	job->home = &core_current()->inbox;
-	job->deadline_ns = fiber_deadline_ns(fiber);
+	job->deadline_ns = job->deadline_ns ? MIN(job->deadline_ns, deadline_ns) : deadline_ns;
+	job->is_patient = fiber_is_patient(fiber);
 	job->queued_ns = clock_now_ns();
 	job->is_submitted = true;
 	r = queue_append(queue, job);
@@ -128,7 +175,7 @@ int job_await(struct job_queue *queue, struct job *job)
 		return r;
 	}
 	job->waiter = fiber;
-	r = fiber_wait_await();
+	r = fiber_wait_until_await(job->deadline_ns);
 	if (job->is_done)
 		return r;
 	job->waiter = NULL;
@@ -145,82 +192,119 @@ void job_put(struct job *job)
 
 /* --- on worker threads --- */
 
-static void answer(struct job *job, int result)
+static void answer(struct job *job, int result, uint64_t now_ns)
 {
 	job->result = result;
-	job->ended_ns = clock_now_ns();
+	job->ended_ns = now_ns;
 	inbox_send(job->home, &job->done);
 }
 
-/* Answers a job that nobody needs run, and says so. */
-static bool skip_stale(struct job_queue *queue, struct job *job, uint64_t now_ns)
+/* Why a job whose turn has come is not begun; 0: it is. */
+static int staleness(const struct job *job, uint64_t now_ns)
 {
-	bool is_abandoned = atomic_load_explicit(&job->is_abandoned, memory_order_relaxed);
+	uint64_t max_ns = READ(wait_ns_max);
 
-	if (!is_abandoned && job->deadline_ns > now_ns)
-		return false;
-	atomic_fetch_add_explicit(&queue->expired, 1, memory_order_relaxed);
-	answer(job, is_abandoned ? -ERR_CANCELED : -ETIMEDOUT);
-	return true;
+	if (READ(job->is_abandoned))
+		return -ERR_CANCELED;
+	if (job->deadline_ns <= now_ns)
+		return -ETIMEDOUT;
+	/* It was let in on a pace that has not lasted. Twice: an estimate is no promise. */
+	if (max_ns && now_ns - job->queued_ns > 2 * max_ns)
+		return -ERR_OVERLOADED;
+	return 0;
+}
+
+static struct job *line_pop(struct job_queue *queue, enum job_line line)
+{
+	struct job *job = queue->line[line].head;
+
+	if (!job)
+		return NULL;
+	queue->line[line].head = job->next;
+	if (!job->next)
+		queue->line[line].tail = NULL;
+	job->next = NULL;
+	SUB(queue->lined[line], 1);
+	return job;
 }
 
 static unsigned take_locked(struct job_queue *queue, unsigned jobs_max, struct job **ret_first)
 {
-	struct job **link = ret_first;
+	enum job_line line = ++queue->turn % JOB_PATIENT_TURN ? JOB_LINE_FIRST : JOB_LINE_PATIENT;
+	struct job **link = ret_first, *job;
 	unsigned taken = 0;
 
-	while (queue->head && taken < jobs_max) {
-		struct job *job = queue->head;
+	/* What room its line leaves is the other's. */
+	for (unsigned tried = 0; tried < JOB_LINES; tried++, line = JOB_LINES - 1 - line)
+		while (taken < jobs_max && (job = line_pop(queue, line))) {
+			*link = job;
+			link = &job->next;
+			taken++;
+		}
+	*link = NULL;
+	if (taken && SUB(queue->queued, taken) == taken)
+		atomic_store_explicit(&queue->busy_since_ns, 0, memory_order_relaxed);
+	return taken;
+}
 
-		queue->head = job->next;
-		if (!queue->head)
-			queue->tail = NULL;
-		job->next = NULL;
+/* Answers the stale ones of a list; what is left, linked, and how many. */
+static unsigned keep_fresh(
+	struct job_queue *queue, struct job *taken, uint64_t now_ns, struct job **ret_first)
+{
+	struct job **link = ret_first;
+	unsigned kept = 0;
+
+	while (taken) {
+		struct job *job = taken;
+		int r = staleness(job, now_ns);
+
+		taken = job->next;
+		if (r < 0) {
+			ADD(queue->expired, 1);
+			answer(job, r, now_ns);
+			continue;
+		}
+		job->started_ns = now_ns;
 		*link = job;
 		link = &job->next;
-		taken++;
+		kept++;
 	}
 	*link = NULL;
-	atomic_fetch_sub_explicit(&queue->queued, taken, memory_order_relaxed);
-	return taken;
+	return kept;
 }
 
 unsigned job_queue_take(struct job_queue *queue, unsigned jobs_max, struct job **ret_first)
 {
 	for (;;) {
-		struct job *taken = NULL, **link = ret_first;
-		unsigned count, kept = 0;
+		struct job *taken;
+		unsigned count, kept;
 		uint64_t now_ns;
 
 		pthread_mutex_lock(&queue->lock);
-		while (!queue->head && !queue->is_closed)
+		while (READ(queue->queued) == 0 && !queue->is_closed)
 			pthread_cond_wait(&queue->has_work, &queue->lock);
 		count = take_locked(queue, jobs_max, &taken);
 		pthread_mutex_unlock(&queue->lock);
 		if (!count)
 			return 0;
 		now_ns = clock_now_ns();
-		while (taken) {
-			struct job *job = taken;
-
-			taken = job->next;
-			if (skip_stale(queue, job, now_ns))
-				continue;
-			job->started_ns = now_ns;
-			*link = job;
-			link = &job->next;
-			kept++;
-		}
-		*link = NULL;
-		atomic_fetch_add_explicit(&queue->running, kept, memory_order_relaxed);
-		if (kept)
-			return kept;
+		kept = keep_fresh(queue, taken, now_ns, ret_first);
+		if (!kept)
+			continue;
+		pace_taken(&queue->pace, ADD(queue->running, kept) + kept, READ(queue->queued) > 0,
+			now_ns);
+		return kept;
 	}
 }
 
 void job_done(struct job_queue *queue, struct job *job)
 {
-	atomic_fetch_sub_explicit(&queue->running, 1, memory_order_relaxed);
-	atomic_fetch_add_explicit(&queue->done, 1, memory_order_relaxed);
-	answer(job, job->result);
+	uint64_t now_ns = clock_now_ns();
+
+	SUB(queue->running, 1);
+	ADD(queue->done, 1);
+	/* One that was left may have been broken off: it says nothing about the others. */
+	if (!READ(job->is_abandoned))
+		pace_done(&queue->pace, job->started_ns, now_ns);
+	answer(job, job->result, now_ns);
 }

@@ -1,8 +1,8 @@
 /*
- * Work that a fiber hands to other threads (store, hashing) and waits for. A queue is bounded; a
- * full one refuses at once. A job owns copies of all that it needs, because its fiber may give up
- * (deadline, client gone) while a thread still works on it: the job is then released when the
- * thread is done.
+ * Work that a fiber hands to other threads (store, hashing) and waits for. A queue is bounded in
+ * number and in time: it refuses at once what it could not begin soon enough at its measured pace.
+ * A job owns copies of all that it needs, because its fiber may give up (deadline, client gone)
+ * while a thread still works on it: the job is then released when the thread is done.
  */
 #pragma once
 
@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "core/inbox.h"
+#include "core/pace.h"
 
 struct fiber;
 struct job;
@@ -23,7 +24,8 @@ struct job {
 	int result; /* what run() left; read by the fiber after job_await() */
 	void (*run)(struct job *job, void *thread_context); /* on a worker thread */
 	void (*release)(struct job *job); /* on the submitting core, once nobody needs it */
-	uint64_t deadline_ns;             /* not started after this; set by job_await() */
+	/* Not started after this. job_await() lowers it to the fiber's; 0: that alone. */
+	uint64_t deadline_ns;
 	uint64_t queued_ns, started_ns, ended_ns;
 	_Atomic bool is_abandoned; /* its fiber has gone: skip it if not started */
 	/* Private to job.c: */
@@ -31,31 +33,63 @@ struct job {
 	struct inbox *home;
 	struct fiber *waiter;
 	bool is_submitted, is_done, is_put;
+	bool is_patient; /* its fiber's */
 	struct inbox_item done;
 };
 
+/*
+ * Jobs of patient fibers (logins) wait behind all others (the look-up of a /verify), but are not
+ * starved: one take in JOB_PATIENT_TURN begins with them.
+ */
+enum job_line { JOB_LINE_FIRST, JOB_LINE_PATIENT, JOB_LINES };
+#define JOB_PATIENT_TURN 8
+
 struct job_queue {
-	const char *name; /* static text: "store-write", "hash" */
-	unsigned queued_max;
-	pthread_mutex_t lock; /* guards head, tail, is_closed; no other lock is taken under it */
+	const char *name;     /* static text: "store-write", "hash" */
+	unsigned queued_max;  /* in each line, so that neither can fill the other's place */
+	pthread_mutex_t lock; /* guards line, turn, is_closed; no other lock is taken under it */
 	pthread_cond_t has_work;
-	struct job *head, *tail;
+	struct {
+		struct job *head, *tail;
+	} line[JOB_LINES];
+	unsigned turn;
 	bool is_closed;
-	_Atomic uint32_t queued, running;
-	_Atomic uint64_t done, refused, expired;
+	/* What follows is for any thread to read. */
+	_Atomic uint32_t queued, running;  /* queued: in both lines */
+	_Atomic uint32_t lined[JOB_LINES]; /* queued, in each */
+	_Atomic uint64_t busy_since_ns;    /* somebody has always waited since; 0: nobody does */
+	_Atomic uint64_t done, expired;    /* expired: nobody needed them when their turn came */
+	_Atomic uint64_t refused, refused_late; /* no place; a wait that would be too long */
+	struct pace pace;
 	struct job_queue *registry_next;
 };
 
 void job_queue_init(struct job_queue *queue, const char *name, unsigned queued_max);
+
+/*
+ * Before the first job: how many its threads can work on side by side and what one takes (0: not
+ * known). Measured from then on.
+ */
+void job_queue_expect(struct job_queue *queue, unsigned parallel, uint64_t service_ns);
+
+/* For all queues: what would wait longer is refused, what has waited twice as long is not begun
+ * any more. 0: no limit, which is how it starts. */
+void job_wait_max_set(uint64_t ms);
+
+/* How long a job that came now would wait behind `ahead` others, at the present pace; any thread.
+ */
+uint64_t job_queue_wait_ns(const struct job_queue *queue, uint32_t ahead, uint64_t now_ns);
+
 void job_queue_deinit(struct job_queue *queue);
 
 /* Makes job_queue_take() return 0 once the queue is empty: the threads then end. */
 void job_queue_close(struct job_queue *queue);
 
 /*
- * A worker thread: waits for work and takes up to jobs_max of it, oldest first, linked by
- * job->next in `*ret_first`. Jobs whose fiber has gone or whose deadline has passed are answered
- * (-ERR_CANCELED, -ETIMEDOUT) and not returned. 0 when the queue is closed and empty.
+ * A worker thread: waits for work and takes up to jobs_max of it, oldest first in each line,
+ * linked by job->next in `*ret_first`. Jobs whose fiber has gone, whose deadline has passed or that
+ * have waited too long are answered (-ERR_CANCELED, -ETIMEDOUT, -ERR_OVERLOADED) and not returned.
+ * 0 when the queue is closed and empty.
  */
 unsigned job_queue_take(struct job_queue *queue, unsigned jobs_max, struct job **ret_first);
 
@@ -67,8 +101,9 @@ void job_init(struct job *job, void (*run)(struct job *, void *), void (*release
 
 /*
  * On a fiber: queues the job and waits until it is done. Returns job->result; -ERR_OVERLOADED when
- * the queue is full; -ETIMEDOUT or -ERR_CANCELED when the fiber's wait ended first (the outputs of
- * the job must not be read then). In every case the caller ends with job_put().
+ * the queue is full, or could not begin it before its deadline or the longest wait allowed;
+ * -ETIMEDOUT or -ERR_CANCELED when the fiber's wait ended first (the outputs of the job must not be
+ * read then). In every case the caller ends with job_put().
  */
 int job_await(struct job_queue *queue, struct job *job);
 
