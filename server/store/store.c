@@ -26,8 +26,9 @@
 
 static struct {
 	const struct store_backend *backend;
-	void *main_connection; /* the main thread's, then the keeper's */
-	void *reader_connections[READERS_MAX], *writer_connection;
+	/* Each of one thread. */
+	void *main_connection, *keeper_connection, *writer_connection;
+	void *reader_connections[READERS_MAX];
 	struct job_queue reads, writes;
 	pthread_t readers[READERS_MAX], writer, keeper;
 	unsigned reader_count;
@@ -185,7 +186,9 @@ static int threads_start(const struct store_options *options, const char **ret_w
 		r = thread_start(
 			&store.writer, "store-write", writer_main, store.writer_connection);
 	if (r == 0)
-		r = thread_start(&store.keeper, "store-keep", keeper_main, store.main_connection);
+		r = store.backend->connect(options->path, &store.keeper_connection, ret_why);
+	if (r == 0)
+		r = thread_start(&store.keeper, "store-keep", keeper_main, store.keeper_connection);
 	return r;
 }
 
@@ -232,6 +235,7 @@ void store_close(void)
 	pthread_join(store.writer, NULL);
 	pthread_join(store.keeper, NULL);
 	store.backend->disconnect(store.writer_connection);
+	store.backend->disconnect(store.keeper_connection);
 	store.backend->disconnect(store.main_connection);
 	job_queue_deinit(&store.reads);
 	job_queue_deinit(&store.writes);
