@@ -26,7 +26,8 @@ int64_t clock_wall_ms(void)
 
 	if (is_fake)
 		return fake_wall_ms;
-	clock_gettime(CLOCK_REALTIME, &now);
+	/* A few milliseconds coarse, and several times cheaper: records need no more. */
+	clock_gettime(CLOCK_REALTIME_COARSE, &now);
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 

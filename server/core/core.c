@@ -86,14 +86,12 @@ static void counter_add(_Atomic uint64_t *counter, uint64_t value)
 
 static int turn(struct core *core)
 {
-	uint64_t started_ns = clock_now_ns(), waited_ns = 0, busy_ns;
-	int handled;
+	uint64_t busy_ns = 0;
+	int handled = loop_turn(core->loop, &busy_ns);
 
-	atomic_store_explicit(&core->stats.alive_ns, started_ns, memory_order_relaxed);
-	handled = loop_turn(core->loop, &waited_ns);
 	if (handled < 0)
 		return handled;
-	busy_ns = clock_now_ns() - started_ns - waited_ns;
+	atomic_store_explicit(&core->stats.alive_ns, loop_now_ns(core->loop), memory_order_relaxed);
 	counter_add(&core->stats.turns, 1);
 	counter_add(&core->stats.busy_ns, busy_ns);
 	counter_add(&core->stats.completions, (uint64_t)handled);

@@ -25,7 +25,7 @@ struct core_stats {
 	_Atomic uint64_t turn_ns_max; /* the longest pass so far */
 	_Atomic uint64_t completions; /* completions handled */
 	_Atomic uint64_t messages;    /* inbox items handled */
-	_Atomic uint64_t alive_ns;    /* clock_now_ns() at the start of the latest pass */
+	_Atomic uint64_t alive_ns;    /* clock_now_ns() when its latest wait ended */
 };
 
 struct core {

@@ -54,12 +54,12 @@ const struct loop_stats *loop_stats(const struct loop *loop);
 
 /*
  * One pass: submits what was started, waits for completions, inbox messages or the next timer, and
- * runs their callbacks. *ret_waited_ns is how long it slept. Number of callbacks or a negative
- * error.
+ * runs their callbacks. *ret_busy_ns is the time from the end of the previous pass's wait to the
+ * beginning of this one's. Number of callbacks or a negative error.
  */
-int loop_turn(struct loop *loop, uint64_t *ret_waited_ns);
+int loop_turn(struct loop *loop, uint64_t *ret_busy_ns);
 
-/* Time at the start of this pass: fresh enough for time-outs, costs nothing. */
+/* When the latest wait ended: fresh enough for time-outs, costs nothing. */
 uint64_t loop_now_ns(const struct loop *loop);
 
 /* --- listening sockets --- */
@@ -130,7 +130,10 @@ void loop_stream_receive_pause(struct loop_stream *stream);
  */
 void loop_stream_deadline(struct loop_stream *stream, uint64_t deadline_ns);
 
-/* Sends all of data, which must stay until on_sent; one at a time; timeout_ms in the kernel. */
+/*
+ * Sends all of data, which must stay until on_sent; one at a time. What the socket does not take at
+ * once waits in the kernel under a linked timeout.
+ */
 void loop_stream_send(struct loop_stream *stream, struct str data, unsigned timeout_ms);
 
 /* The peer sees the end of our data; it may go on sending. */

@@ -187,6 +187,9 @@ static int buffers_init(struct loop *loop)
 		loop->buffers = NULL;
 		return -ENOMEM;
 	}
+	/* A huge page would make one small burst cost 2 MiB of it. */
+	(void)madvise(
+		loop->buffers, (size_t)loop->buffer_count * loop->buffer_bytes, MADV_NOHUGEPAGE);
 	loop->buffer_ring_bytes = loop->buffer_count * sizeof(struct io_uring_buf);
 	ring = mmap(NULL, loop->buffer_ring_bytes, PROT_READ | PROT_WRITE,
 		MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -269,6 +272,8 @@ static int ring_init(struct loop *loop, unsigned entries)
 	if (r < 0)
 		return r;
 	loop->has_ring = true;
+	/* Saves looking up the ring's file at every pass; what cannot do it goes on without. */
+	(void)io_uring_register_ring_fd(&loop->ring);
 	loop->timeouts = calloc(*loop->ring.sq.kring_entries, sizeof(*loop->timeouts));
 	return loop->timeouts ? 0 : -ENOMEM;
 }
@@ -585,14 +590,20 @@ static void receive_completed(struct loop_stream *stream, const struct io_uring_
 
 /* --- sending --- */
 
-static void send_arm(struct loop_stream *stream)
+/*
+ * The first try takes what the socket's buffer has room for and never waits: nearly every response
+ * fits, and a linked timeout with its own completion would cost 6 % of a request. What did not fit
+ * waits under one.
+ */
+static void send_arm(struct loop_stream *stream, bool may_wait)
 {
-	struct io_uring_sqe *sqe = sqe_get(stream->loop, 2);
+	struct io_uring_sqe *sqe = sqe_get(stream->loop, may_wait ? 2 : 1);
 
 	io_uring_prep_send(sqe, stream->fd, stream->sending.data, stream->sending.len,
-		MSG_NOSIGNAL | MSG_WAITALL);
+		MSG_NOSIGNAL | (may_wait ? MSG_WAITALL : MSG_DONTWAIT));
 	sqe_tag(sqe, stream, TAG_SEND);
-	sqe_link_timeout(stream->loop, sqe, stream->send_deadline_ns);
+	if (may_wait)
+		sqe_link_timeout(stream->loop, sqe, stream->send_deadline_ns);
 	stream->is_send_armed = true;
 	stream->ops_in_kernel++;
 }
@@ -615,9 +626,9 @@ static void send_completed(struct loop_stream *stream, const struct io_uring_cqe
 		return;
 	}
 	/* Part of it went, or the linked timeout fired: the rest has the rest of the time. */
-	if (r >= 0 || r == -ECANCELED || r == -EINTR) {
+	if (r >= 0 || r == -EAGAIN || r == -ECANCELED || r == -EINTR) {
 		if (stream->loop->now_ns < stream->send_deadline_ns) {
-			send_arm(stream);
+			send_arm(stream, true);
 			return;
 		}
 		r = -ETIME;
@@ -668,7 +679,7 @@ void loop_stream_send(struct loop_stream *stream, struct str data, unsigned time
 		return;
 	stream->sending = data;
 	stream->send_deadline_ns = clock_after_ms(stream->loop->now_ns, timeout_ms);
-	send_arm(stream);
+	send_arm(stream, false);
 }
 
 void loop_stream_finish(struct loop_stream *stream)
@@ -791,24 +802,24 @@ static uint64_t sleep_ns(const struct loop *loop, uint64_t now_ns)
 	return next_ns > now_ns ? next_ns - now_ns : 0;
 }
 
-int loop_turn(struct loop *loop, uint64_t *ret_waited_ns)
+/* The clock is read before and after the wait only: it would cost more than the rest of a turn. */
+int loop_turn(struct loop *loop, uint64_t *ret_busy_ns)
 {
-	uint64_t started_ns;
+	uint64_t sleeps_at_ns;
 	unsigned handled;
 	bool may_sleep;
 	int r;
 
-	started_ns = loop->now_ns = clock_now_ns();
 	handled = inbox_drain(loop->inbox);
 	wheel_advance(&loop->wheel, loop->now_ns);
 	handled += closed_report(loop);
 
 	may_sleep = !loop->closed && inbox_sleep(loop->inbox);
-	if (may_sleep)
-		started_ns = clock_now_ns();
 	if (io_uring_cq_has_overflow(&loop->ring))
 		stat_count(&loop->stats.completion_overflows);
-	r = submit_and_wait(loop, may_sleep ? sleep_ns(loop, started_ns) : 0);
+	sleeps_at_ns = clock_now_ns();
+	*ret_busy_ns = sleeps_at_ns - loop->now_ns;
+	r = submit_and_wait(loop, may_sleep ? sleep_ns(loop, sleeps_at_ns) : 0);
 	loop->now_ns = clock_now_ns();
 	if (may_sleep)
 		inbox_awake(loop->inbox);
@@ -817,6 +828,5 @@ int loop_turn(struct loop *loop, uint64_t *ret_waited_ns)
 
 	handled += completions_handle(loop);
 	handled += inbox_drain(loop->inbox);
-	*ret_waited_ns = may_sleep ? loop->now_ns - started_ns : 0;
 	return (int)handled;
 }

@@ -29,6 +29,14 @@ void wheel_init(struct wheel *wheel, uint64_t now_ns)
 	wheel->armed = 0;
 }
 
+static void slot_append(struct wheel *wheel, uint64_t tick, struct timer *timer)
+{
+	unsigned index = tick % WHEEL_SLOTS;
+
+	list_append(&wheel->slots[index], timer);
+	wheel->occupied[index / 64] |= UINT64_C(1) << index % 64;
+}
+
 /* The first tick at which at_ns has passed. */
 static uint64_t tick_of(uint64_t at_ns)
 {
@@ -46,7 +54,7 @@ void timer_set(struct wheel *wheel, struct timer *timer, uint64_t at_ns)
 	timer->at_ns = at_ns;
 	if (tick < wheel->tick)
 		tick = wheel->tick;
-	list_append(&wheel->slots[tick % WHEEL_SLOTS], timer);
+	slot_append(wheel, tick, timer);
 	wheel->armed++;
 }
 
@@ -62,10 +70,13 @@ void timer_cancel(struct wheel *wheel, struct timer *timer)
  * Runs what is due in one slot. The slot's list is moved aside first, so that a callback which arms
  * a timer of the past is served at the next tick and cannot keep us here for ever.
  */
-static void slot_run(struct wheel *wheel, struct timer *slot, uint64_t now_ns)
+static void slot_run(struct wheel *wheel, uint64_t tick, uint64_t now_ns)
 {
+	unsigned index = tick % WHEEL_SLOTS;
+	struct timer *slot = &wheel->slots[index];
 	struct timer due;
 
+	wheel->occupied[index / 64] &= ~(UINT64_C(1) << index % 64);
 	if (slot->next == slot)
 		return;
 	due.next = slot->next;
@@ -77,7 +88,7 @@ static void slot_run(struct wheel *wheel, struct timer *slot, uint64_t now_ns)
 
 		list_remove(timer);
 		if (timer->at_ns > now_ns) {
-			list_append(slot, timer); /* of a later turn of the wheel */
+			slot_append(wheel, tick, timer); /* of a later turn of the wheel */
 			continue;
 		}
 		wheel->armed--;
@@ -92,24 +103,25 @@ void wheel_advance(struct wheel *wheel, uint64_t now_ns)
 	/* After a long stall one turn sees every slot. */
 	if (last >= wheel->tick + WHEEL_SLOTS)
 		wheel->tick = last - WHEEL_SLOTS + 1;
-	while (wheel->tick <= last) {
-		struct timer *slot = &wheel->slots[wheel->tick % WHEEL_SLOTS];
-
-		wheel->tick++;
-		slot_run(wheel, slot, now_ns);
-	}
+	while (wheel->tick <= last)
+		slot_run(wheel, wheel->tick++, now_ns);
 }
 
+/* A slot that was emptied by cancelling keeps its bit: the loop then wakes once for nothing. */
 uint64_t wheel_next_ns(const struct wheel *wheel)
 {
+	unsigned first = wheel->tick % WHEEL_SLOTS;
+
 	if (!wheel->armed)
 		return CLOCK_NEVER;
-	for (uint64_t i = 0; i < WHEEL_SLOTS; i++) {
-		const struct timer *slot = &wheel->slots[(wheel->tick + i) % WHEEL_SLOTS];
+	for (unsigned seen = 0; seen < WHEEL_SLOTS;) {
+		unsigned index = (first + seen) % WHEEL_SLOTS;
+		uint64_t bits = wheel->occupied[index / 64] >> index % 64;
 
-		if (slot->next != slot)
-			return (wheel->tick + i) * TICK_NS;
+		if (bits)
+			return (wheel->tick + seen + (unsigned)__builtin_ctzll(bits)) * TICK_NS;
+		seen += 64 - index % 64;
 	}
-	assert(!"an armed timer is in a slot");
-	return CLOCK_NEVER;
+	/* In the first word, below the slot where the search began. */
+	return (wheel->tick + WHEEL_SLOTS - 1) * TICK_NS;
 }

@@ -21,8 +21,9 @@ struct timer {
 };
 
 struct wheel {
-	struct timer slots[WHEEL_SLOTS]; /* list heads */
-	uint64_t tick;                   /* the next tick to look at */
+	struct timer slots[WHEEL_SLOTS];     /* list heads */
+	uint64_t occupied[WHEEL_SLOTS / 64]; /* a bit for each slot that may have timers */
+	uint64_t tick;                       /* the next tick to look at */
 	unsigned armed;
 };
 
