@@ -9,9 +9,8 @@
 #include "shared/clock.h"
 #include "shared/macros.h"
 
-/* getrandom() never returns short up to 256 bytes; larger blocks only make forks and dumps worse.
- */
-#define RANDOM_BLOCK_BYTES 256
+/* One system call for 256 request ids. */
+#define RANDOM_BLOCK_BYTES 4096
 
 static _Thread_local struct {
 	unsigned char bytes[RANDOM_BLOCK_BYTES];
@@ -24,7 +23,7 @@ static void kernel_bytes(void *memory, size_t bytes)
 	char *at = memory;
 
 	while (bytes) {
-		ssize_t n = getrandom(at, MIN(bytes, (size_t)RANDOM_BLOCK_BYTES), 0);
+		ssize_t n = getrandom(at, bytes, 0);
 
 		if (n < 0 && errno == EINTR)
 			continue;

@@ -105,13 +105,14 @@ struct loop_stream {
 	void (*on_closed)(struct loop_stream *stream);
 	/* Private to the backend: */
 	struct loop *loop;
-	struct loop_stream *closed_next;
+	struct loop_stream *closed_next, *silent_next;
 	uint64_t receive_deadline_ns;
 	uint64_t linked_deadline_ns; /* what the armed receive's linked timeout was set to */
 	struct timer deadline_timer;
 	struct str sending;
 	uint64_t send_deadline_ns;
-	bool is_receiving, is_receive_armed, is_send_armed, is_closing, is_eof, is_late;
+	bool is_receiving, is_receive_armed, is_send_armed, is_send_silent, is_closing, is_eof,
+		is_late;
 	uint8_t ops_in_kernel;
 };
 
@@ -135,6 +136,14 @@ void loop_stream_deadline(struct loop_stream *stream, uint64_t deadline_ns);
  * once waits in the kernel under a linked timeout.
  */
 void loop_stream_send(struct loop_stream *stream, struct str data, unsigned timeout_ms);
+
+/*
+ * The same for who does not wait for on_sent: it comes with the next event of this loop, within a
+ * tick of the wheel. Spares a completion and half of the passes. loop_stream_hurry(): now it is
+ * waited for.
+ */
+void loop_stream_send_lazily(struct loop_stream *stream, struct str data, unsigned timeout_ms);
+void loop_stream_hurry(struct loop_stream *stream);
 
 /* The peer sees the end of our data; it may go on sending. */
 void loop_stream_finish(struct loop_stream *stream);

@@ -47,12 +47,15 @@ struct loop {
 	struct loop_features features;
 	struct loop_stats stats;
 	struct loop_stream *closed; /* wait for on_closed */
+	struct loop_stream *silent; /* send without a completion, unless they fail */
 	struct io_uring_buf_ring *buffer_ring;
 	size_t buffer_ring_bytes;
 	char *buffers;
 	unsigned buffer_count, buffer_bytes;
 	struct __kernel_timespec *timeouts; /* one per submission slot: read when it is submitted */
 	bool has_ring;
+	bool has_silence; /* IOSQE_CQE_SKIP_SUCCESS */
+	bool is_hurried;  /* a silent send is waited for: do not sleep */
 };
 
 static void stat_count(_Atomic uint64_t *counter)
@@ -272,6 +275,7 @@ static int ring_init(struct loop *loop, unsigned entries)
 	if (r < 0)
 		return r;
 	loop->has_ring = true;
+	loop->has_silence = loop->ring.features & IORING_FEAT_CQE_SKIP;
 	/* Saves looking up the ring's file at every pass; what cannot do it goes on without. */
 	(void)io_uring_register_ring_fd(&loop->ring);
 	loop->timeouts = calloc(*loop->ring.sq.kring_entries, sizeof(*loop->timeouts));
@@ -590,28 +594,44 @@ static void receive_completed(struct loop_stream *stream, const struct io_uring_
 
 /* --- sending --- */
 
-/*
- * The first try takes what the socket's buffer has room for and never waits: nearly every response
- * fits, and a linked timeout with its own completion would cost 6 % of a request. What did not fit
- * waits under one.
- */
-static void send_arm(struct loop_stream *stream, bool may_wait)
+/* Sends, and waits for room under a linked timeout. */
+static void send_arm(struct loop_stream *stream)
 {
-	struct io_uring_sqe *sqe = sqe_get(stream->loop, may_wait ? 2 : 1);
+	struct io_uring_sqe *sqe = sqe_get(stream->loop, 2);
 
 	io_uring_prep_send(sqe, stream->fd, stream->sending.data, stream->sending.len,
-		MSG_NOSIGNAL | (may_wait ? MSG_WAITALL : MSG_DONTWAIT));
+		MSG_NOSIGNAL | MSG_WAITALL);
 	sqe_tag(sqe, stream, TAG_SEND);
-	if (may_wait)
-		sqe_link_timeout(stream->loop, sqe, stream->send_deadline_ns);
+	sqe_link_timeout(stream->loop, sqe, stream->send_deadline_ns);
 	stream->is_send_armed = true;
 	stream->ops_in_kernel++;
 }
 
-static void send_completed(struct loop_stream *stream, const struct io_uring_cqe *cqe)
+/*
+ * The first try takes what the socket's buffer has room for and never waits: nearly every response
+ * fits, and a linked timeout with its own completion would cost 6 % of a request. What does not
+ * fit is a failure (MSG_WAITALL) that is told even when success is silent.
+ */
+static void send_try(struct loop_stream *stream, bool is_silent)
 {
-	int r = cqe->res;
+	struct loop *loop = stream->loop;
+	struct io_uring_sqe *sqe = sqe_get(loop, 1);
 
+	io_uring_prep_send(sqe, stream->fd, stream->sending.data, stream->sending.len,
+		MSG_NOSIGNAL | MSG_DONTWAIT | MSG_WAITALL);
+	sqe_tag(sqe, stream, TAG_SEND);
+	if (is_silent) {
+		sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
+		stream->is_send_silent = true;
+		stream->silent_next = loop->silent;
+		loop->silent = stream;
+	}
+	stream->is_send_armed = true;
+	stream->ops_in_kernel++;
+}
+
+static void send_completed(struct loop_stream *stream, int r)
+{
 	assert(stream->ops_in_kernel > 0);
 	stream->is_send_armed = false;
 	stream->ops_in_kernel--;
@@ -628,7 +648,7 @@ static void send_completed(struct loop_stream *stream, const struct io_uring_cqe
 	/* Part of it went, or the linked timeout fired: the rest has the rest of the time. */
 	if (r >= 0 || r == -EAGAIN || r == -ECANCELED || r == -EINTR) {
 		if (stream->loop->now_ns < stream->send_deadline_ns) {
-			send_arm(stream, true);
+			send_arm(stream);
 			return;
 		}
 		r = -ETIME;
@@ -671,7 +691,8 @@ void loop_stream_deadline(struct loop_stream *stream, uint64_t deadline_ns)
 	receive_continue(stream);
 }
 
-void loop_stream_send(struct loop_stream *stream, struct str data, unsigned timeout_ms)
+static void stream_send(
+	struct loop_stream *stream, struct str data, unsigned timeout_ms, bool is_silent)
 {
 	assert(!stream->is_send_armed);
 	assert(data.len > 0);
@@ -679,7 +700,23 @@ void loop_stream_send(struct loop_stream *stream, struct str data, unsigned time
 		return;
 	stream->sending = data;
 	stream->send_deadline_ns = clock_after_ms(stream->loop->now_ns, timeout_ms);
-	send_arm(stream, false);
+	send_try(stream, is_silent);
+}
+
+void loop_stream_send(struct loop_stream *stream, struct str data, unsigned timeout_ms)
+{
+	stream_send(stream, data, timeout_ms, false);
+}
+
+void loop_stream_send_lazily(struct loop_stream *stream, struct str data, unsigned timeout_ms)
+{
+	stream_send(stream, data, timeout_ms, stream->loop->has_silence);
+}
+
+void loop_stream_hurry(struct loop_stream *stream)
+{
+	if (stream->is_send_silent)
+		stream->loop->is_hurried = true;
 }
 
 void loop_stream_finish(struct loop_stream *stream)
@@ -694,6 +731,7 @@ void loop_stream_close(struct loop_stream *stream)
 	if (stream->is_closing)
 		return;
 	stream->is_closing = true;
+	loop_stream_hurry(stream);
 	timer_cancel(&stream->loop->wheel, &stream->deadline_timer);
 	/* This ends armed operations at once, submitted or not; a dead socket refuses it. */
 	if (stream->ops_in_kernel > 0 && shutdown(stream->fd, SHUT_RDWR) < 0) {
@@ -746,7 +784,7 @@ static void completion_handle(struct loop *loop, const struct io_uring_cqe *cqe)
 		break;
 	case TAG_SEND:
 		assert(stream->magic == LOOP_STREAM_MAGIC);
-		send_completed(stream, cqe);
+		send_completed(stream, cqe->res);
 		break;
 	case TAG_ACCEPT:
 		assert(accept->magic == LOOP_ACCEPT_MAGIC);
@@ -766,19 +804,54 @@ static void completion_handle(struct loop *loop, const struct io_uring_cqe *cqe)
 	}
 }
 
+/*
+ * Silent sends are over when they have been submitted, because they never wait; those that failed
+ * have a completion. Neither holds as long as entries or completions are held back: later, then.
+ */
+static unsigned silent_handle(struct loop *loop, unsigned ready)
+{
+	struct loop_stream *stream, *next;
+	unsigned count = 0, head, seen = 0;
+	struct io_uring_cqe *cqe;
+
+	if (!loop->silent || io_uring_sq_ready(&loop->ring) > 0 ||
+		io_uring_cq_has_overflow(&loop->ring))
+		return 0;
+	io_uring_for_each_cqe(&loop->ring, head, cqe)
+	{
+		if (seen++ == ready)
+			break;
+		if ((cqe->user_data & TAG_MASK) == TAG_SEND) {
+			stream = (void *)(uintptr_t)(cqe->user_data & ~(uint64_t)TAG_MASK);
+			stream->is_send_silent = false;
+		}
+	}
+	for (stream = TAKE(loop->silent); stream; stream = next) {
+		next = stream->silent_next; /* on_sent may send again */
+		if (!stream->is_send_silent)
+			continue;
+		stream->is_send_silent = false;
+		send_completed(stream, (int)stream->sending.len);
+		count++;
+	}
+	loop->is_hurried = false;
+	return count;
+}
+
 /* What is there now, no more: timers and messages must get their turn. */
 static unsigned completions_handle(struct loop *loop)
 {
-	unsigned ready = io_uring_cq_ready(&loop->ring), handled = 0;
+	unsigned ready = io_uring_cq_ready(&loop->ring), handled = 0, silent;
 	struct io_uring_cqe *cqe, copy;
 
+	silent = silent_handle(loop, ready);
 	while (handled < ready && io_uring_peek_cqe(&loop->ring, &cqe) == 0) {
 		copy = *cqe;
 		io_uring_cqe_seen(&loop->ring, cqe);
 		completion_handle(loop, &copy);
 		handled++;
 	}
-	return handled;
+	return handled + silent;
 }
 
 static int submit_and_wait(struct loop *loop, uint64_t timeout_ns)
@@ -797,6 +870,8 @@ static uint64_t sleep_ns(const struct loop *loop, uint64_t now_ns)
 {
 	uint64_t next_ns = wheel_next_ns(&loop->wheel);
 
+	if (loop->silent)
+		next_ns = MIN(next_ns, clock_after_ms(now_ns, WHEEL_TICK_MS));
 	if (next_ns == CLOCK_NEVER)
 		return CLOCK_NEVER;
 	return next_ns > now_ns ? next_ns - now_ns : 0;
@@ -814,7 +889,7 @@ int loop_turn(struct loop *loop, uint64_t *ret_busy_ns)
 	wheel_advance(&loop->wheel, loop->now_ns);
 	handled += closed_report(loop);
 
-	may_sleep = !loop->closed && inbox_sleep(loop->inbox);
+	may_sleep = !loop->closed && !loop->is_hurried && inbox_sleep(loop->inbox);
 	if (io_uring_cq_has_overflow(&loop->ring))
 		stat_count(&loop->stats.completion_overflows);
 	sleeps_at_ns = clock_now_ns();

@@ -74,14 +74,24 @@ static void linger(struct conn *conn)
 
 /* --- settling --- */
 
+/* Does anything have to wait until what is being sent is sent? */
+static bool is_send_waited_for(const struct conn *conn)
+{
+	return conn->closes || conn->in.len || conn->out.len;
+}
+
 static void send_out(struct conn *conn)
 {
+	unsigned timeout_ms = (unsigned)conn->server->options.send_timeout_ms;
+
 	assert(!conn->sending.max);
 	conn->sending = conn->out;
 	conn->out = (struct buf){};
 	conn->is_sending = true;
-	loop_stream_send(&conn->stream, buf_str(&conn->sending),
-		(unsigned)conn->server->options.send_timeout_ms);
+	if (is_send_waited_for(conn))
+		loop_stream_send(&conn->stream, buf_str(&conn->sending), timeout_ms);
+	else
+		loop_stream_send_lazily(&conn->stream, buf_str(&conn->sending), timeout_ms);
 }
 
 /* Cheap when it only moves further away, which is what happens at nearly every request. */
@@ -107,6 +117,8 @@ static void settle(struct conn *conn)
 		send_out(conn);
 	if (conn->has_eof && !conn->in.len)
 		conn->closes = true; /* no request can come any more, or be completed */
+	if (conn->is_sending && is_send_waited_for(conn))
+		loop_stream_hurry(&conn->stream);
 	if (conn->closes && conn->state != CONN_HANDLING) {
 		if (!conn->is_sending)
 			linger(conn);

@@ -24,7 +24,8 @@
 #define CONN_LINGER_BYTES_MAX (256 * 1024)
 /* A connection accepted just before a drain may still bring its first request. */
 #define CONN_DRAIN_FIRST_MS 1000
-/* Output buffers kept for the next responses: a pass of the loop with many clients fills as many. */
+/* Output buffers kept for the next responses: a pass of the loop with many clients fills as many.
+ */
 #define SPARE_BUFFERS_MAX 64
 #define SPARE_BUFFER_BYTES_MAX (16 * 1024) /* larger ones go back to the allocator */
 

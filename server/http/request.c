@@ -18,9 +18,13 @@ const char *http_method_name(enum http_method method)
 
 struct str request_header(const struct request *request, struct str name)
 {
-	for (unsigned i = 0; i < request->header_count; i++)
-		if (str_equal_nocase(request->headers[i].name, name))
-			return request->headers[i].value;
+	for (unsigned i = 0; i < request->header_count; i++) {
+		const struct http_header *header = &request->headers[i];
+
+		/* Lengths alone tell most names apart. */
+		if (header->name.len == name.len && str_equal_nocase(header->name, name))
+			return header->value;
+	}
 	return (struct str){};
 }
 

@@ -33,15 +33,24 @@ void response_deinit(struct response *response)
 	buf_wipe(&response->body);
 }
 
+/* No CR, LF or NUL, nor any other control character. */
+static bool is_field_value(struct str value)
+{
+	bool is_bad = false;
+
+	for (size_t i = 0; i < value.len; i++)
+		is_bad |= (unsigned char)value.data[i] < ' ';
+	return !is_bad;
+}
+
 int response_header(struct response *response, const char *name, struct str value)
 {
 	struct str copy = arena_str(response->request->arena, value);
 
 	assert(response->header_count < RESPONSE_HEADERS_MAX);
+	assert(is_field_value(value));
 	if (!copy.data)
 		return -ENOMEM;
-	for (size_t i = 0; i < value.len; i++)
-		assert(value.data[i] != '\r' && value.data[i] != '\n' && value.data[i] != '\0');
 	response->headers[response->header_count++] = (struct http_header){ str_cstr(name), copy };
 	return 0;
 }

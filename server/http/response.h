@@ -32,8 +32,8 @@ void response_reset(struct response *response); /* for the next request: wipes, 
 void response_deinit(struct response *response);
 
 /*
- * Adds a field; the value is copied into the request's arena. Asserts that name and value have no
- * CR, LF or NUL: callers pass only what they made or checked themselves. -ENOMEM.
+ * Adds a field; the value is copied into the request's arena. Asserts that the value has no
+ * control characters: callers pass only what they made or checked themselves. -ENOMEM.
  */
 int response_header(struct response *response, const char *name, struct str value);
 int response_header_u64(struct response *response, const char *name, uint64_t value);

@@ -48,7 +48,9 @@ def test_what_was_acknowledged_survives_kill_9(daemon, round_number):
     writers = [Writer(client, f"kill{round_number}-{i}") for i in range(4)]
     for writer in writers:
         writer.start()
-    time.sleep(random.uniform(0.1, 0.3))
+    wanted, end = random.randint(1, 40), time.monotonic() + 20
+    while sum(len(w.accounts) for w in writers) < wanted and time.monotonic() < end:
+        time.sleep(random.uniform(0, 0.01))
     daemon.kill()
     for writer in writers:
         writer.stopped = True
