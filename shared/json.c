@@ -95,6 +95,16 @@ int json_get_i64(const struct json *node, int64_t *ret_value)
 	return 0;
 }
 
+int json_get_double(const struct json *node, double *ret_value)
+{
+	if (is_missing(node))
+		return -ENOENT;
+	if (!cJSON_IsNumber(node_of(node)))
+		return -EINVAL;
+	*ret_value = node_of(node)->valuedouble;
+	return 0;
+}
+
 int json_get_bool(const struct json *node, bool *ret_value)
 {
 	if (is_missing(node))

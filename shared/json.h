@@ -44,6 +44,7 @@ int json_parse(struct arena *arena, struct str text, const struct json_limits *l
 const struct json *json_member(const struct json *node, const char *key);
 int json_get_str(const struct json *node, struct str *ret_value);
 int json_get_i64(const struct json *node, int64_t *ret_value); /* exact up to 2^53 */
+int json_get_double(const struct json *node, double *ret_value);
 int json_get_bool(const struct json *node, bool *ret_value);
 bool json_is_object(const struct json *node);
 bool json_is_array(const struct json *node);

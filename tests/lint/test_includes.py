@@ -5,7 +5,7 @@ import re
 import pytest
 
 ROOT = pathlib.Path(__file__).parents[2]
-SOURCES = sorted(p for d in ("server", "ctl", "shared") for p in (ROOT / d).rglob("*.[ch]"))
+SOURCES = sorted(p for d in ("server", "ctl", "shared", "benchmarks") for p in (ROOT / d).rglob("*.[ch]"))
 
 # What each folder may include besides itself; the order of DESIGN.md.
 BELOW = {
@@ -21,6 +21,7 @@ BELOW = {
     "api": ["shared", "core", "observe", "config", "http", "crypt", "cache", "store", "auth"],
     "control": ["shared", "core", "observe", "config", "http", "crypt", "cache", "store", "auth"],
     "ctl": ["shared"],
+    "load": ["shared"],
 }
 
 THIRD_PARTY = re.compile(
@@ -29,7 +30,7 @@ THIRD_PARTY = re.compile(
 
 def folder(path):
     parts = path.relative_to(ROOT).parts
-    return parts[1] if parts[0] == "server" and len(parts) > 2 else parts[0]
+    return parts[1] if parts[0] in ("server", "benchmarks") and len(parts) > 2 else parts[0]
 
 
 @pytest.mark.parametrize("path", [p for p in SOURCES if folder(p) != "server"],

@@ -1,0 +1,252 @@
+/*
+ * When requests start, and how their ends are counted. Latency is measured from the moment a
+ * request *should* have started: an answer that comes late delays nobody's clock but its own, and
+ * requests that had to wait for us or for the server are not forgotten (no coordinated omission).
+ */
+#include <assert.h>
+#include <errno.h>
+#include <math.h>
+#include <string.h>
+
+#include "load/load.h"
+#include "shared/clock.h"
+#include "shared/macros.h"
+
+/* A closed stream whose connection failed tries again after this, so as not to spin. */
+#define RETRY_NS (10 * NS_PER_MS)
+
+const char *const outcome_names[OUTCOMES] = { "ok", "client_error", "limited", "overloaded",
+	"other", "timeout", "unconnected", "broken" };
+
+/* --- the schedule --- */
+
+/* Uniform in (0, 1]: xorshift64*. */
+static double random_next(uint64_t *state)
+{
+	*state ^= *state >> 12;
+	*state ^= *state << 25;
+	*state ^= *state >> 27;
+	return (double)((*state * 2685821657736338717u >> 11) + 1) / 9007199254740992.0;
+}
+
+static void next_advance(struct stream *stream)
+{
+	const struct stream_plan *plan = stream->plan;
+	double step_ns = plan->kind == STREAM_SLOW ? (double)plan->interval_ns / plan->connections
+						   : (double)NS_PER_S / plan->rate;
+
+	if (plan->kind == STREAM_OPEN && plan->is_poisson)
+		step_ns *= -log(random_next(&stream->random));
+	/* Less than a nanosecond would never come to an end. */
+	stream->next_ns += MAX((uint64_t)step_ns, 1);
+	if (stream->next_ns >= stream->load->end_ns)
+		stream->next_ns = CLOCK_NEVER;
+}
+
+void stream_init(struct load *load, unsigned index, uint64_t start_ns)
+{
+	struct stream *stream = &load->streams[index];
+
+	*stream = (struct stream){ .plan = &load->plan->streams[index],
+		.load = load,
+		.random = (load->plan->seed + 1) * 0x9e3779b97f4a7c15u + index,
+		.next_ns = start_ns };
+	if (stream->plan->kind == STREAM_OPEN)
+		next_advance(stream);
+}
+
+uint64_t stream_next_ns(const struct stream *stream)
+{
+	const struct conn *oldest = stream->busy.first;
+
+	return MIN(stream->next_ns,
+		oldest ? oldest->scheduled_ns + stream->plan->timeout_ns : CLOCK_NEVER);
+}
+
+/* --- one request --- */
+
+static void count_end(
+	struct stream *stream, enum outcome outcome, uint64_t scheduled_ns, bool is_measured)
+{
+	const struct load *load = stream->load;
+	uint64_t taken_ns = load->now_ns - scheduled_ns;
+
+	if (outcome == OUTCOME_OK && load->now_ns >= load->measured_ns &&
+		load->now_ns < load->end_ns)
+		stream->ok_in_window++;
+	if (!is_measured)
+		return;
+	stream->outcomes[outcome]++;
+	histogram_record(outcome == OUTCOME_OK        ? &stream->ok
+			 : outcome >= OUTCOME_TIMEOUT ? &stream->lost
+						      : &stream->refused,
+		taken_ns);
+}
+
+void request_end(struct conn *conn, enum outcome outcome, bool is_usable)
+{
+	struct stream *stream = conn->stream;
+
+	conn_list_remove(&stream->busy, conn);
+	conn->is_busy = false;
+	stream->outstanding--;
+	stream->load->outstanding--;
+	count_end(stream, outcome, conn->scheduled_ns, conn->is_measured);
+	if (is_usable && stream->plan->is_reusing) {
+		conn_list_append(&stream->idle, conn);
+	} else {
+		stream->connections--;
+		conn_close(conn);
+	}
+	if (stream->plan->kind == STREAM_CLOSED)
+		stream->next_ns = MIN(stream->next_ns,
+			stream->load->now_ns + (outcome >= OUTCOME_UNCONNECTED ? RETRY_NS : 0));
+}
+
+void stream_conn_lost(struct conn *conn)
+{
+	struct stream *stream = conn->stream;
+
+	conn_list_remove(&stream->idle, conn);
+	stream->connections--;
+	stream->closed_by_peer++;
+	conn_close(conn);
+}
+
+static struct conn *conn_take(struct stream *stream)
+{
+	struct conn *conn = stream->idle.last;
+
+	if (conn) {
+		conn_list_remove(&stream->idle, conn);
+		return conn;
+	}
+	conn = conn_open(stream);
+	if (conn)
+		stream->connections++;
+	return conn;
+}
+
+static void request_start(struct stream *stream, uint64_t scheduled_ns)
+{
+	struct load *load = stream->load;
+	bool is_measured = scheduled_ns >= load->measured_ns;
+	struct conn *conn = conn_take(stream);
+
+	if (is_measured) {
+		stream->sent++;
+		histogram_record(&stream->late, load->now_ns - scheduled_ns);
+	}
+	if (!conn) {
+		count_end(stream, OUTCOME_UNCONNECTED, scheduled_ns, is_measured);
+		return;
+	}
+	conn->is_busy = true;
+	conn->is_measured = is_measured;
+	conn->scheduled_ns = scheduled_ns;
+	conn->sent = 0;
+	conn_list_append(&stream->busy, conn);
+	stream->outstanding++;
+	load->outstanding++;
+	answer_init(&conn->answer, stream->plan->is_head);
+	buf_clear(&conn->out);
+	if (request_render(stream->plan, stream->number++, &conn->out) < 0 ||
+		conn_write(conn, SIZE_MAX) < 0)
+		request_end(conn, OUTCOME_BROKEN, false);
+}
+
+/* --- a turn of each kind --- */
+
+static void open_turn(struct stream *stream)
+{
+	while (stream->next_ns <= stream->load->now_ns) {
+		if (stream->outstanding < stream->plan->outstanding_max)
+			request_start(stream, stream->next_ns);
+		else if (stream->next_ns >= stream->load->measured_ns)
+			stream->unsent++;
+		next_advance(stream);
+	}
+}
+
+static void closed_turn(struct stream *stream)
+{
+	struct load *load = stream->load;
+	unsigned tries = stream->plan->connections - stream->outstanding;
+
+	if (stream->next_ns > load->now_ns)
+		return;
+	stream->next_ns = CLOCK_NEVER; /* until a request ends */
+	if (load->now_ns >= load->end_ns)
+		return;
+	while (tries--)
+		request_start(stream, load->now_ns);
+	if (stream->outstanding < stream->plan->connections)
+		stream->next_ns = load->now_ns + RETRY_NS;
+}
+
+/* The next bytes of an endless row of requests. */
+static int slow_write(struct conn *conn)
+{
+	struct stream *stream = conn->stream;
+
+	if (conn->sent == conn->out.len) {
+		buf_clear(&conn->out);
+		conn->sent = 0;
+		if (request_render(stream->plan, stream->number++, &conn->out) < 0)
+			return -ENOMEM;
+	}
+	return conn_write(conn, stream->plan->bytes);
+}
+
+/* One connection at a time, so that their writes are spread over the interval. */
+static void slow_turn(struct stream *stream)
+{
+	while (stream->next_ns <= stream->load->now_ns) {
+		struct conn *conn = stream->idle.first;
+
+		next_advance(stream);
+		if (stream->connections < stream->plan->connections) {
+			conn = conn_open(stream);
+			if (!conn)
+				continue;
+			stream->connections++;
+			conn_list_append(&stream->idle, conn);
+		}
+		conn_list_remove(&stream->idle, conn);
+		conn_list_append(&stream->idle, conn);
+		if (stream->plan->bytes && slow_write(conn) < 0)
+			stream_conn_lost(conn);
+	}
+}
+
+static void expire(struct stream *stream)
+{
+	uint64_t now_ns = stream->load->now_ns;
+
+	while (stream->busy.first &&
+		stream->busy.first->scheduled_ns + stream->plan->timeout_ns <= now_ns)
+		request_end(stream->busy.first, OUTCOME_TIMEOUT, false);
+}
+
+void stream_turn(struct stream *stream)
+{
+	static void (*const turns[])(struct stream *) = {
+		[STREAM_OPEN] = open_turn, [STREAM_CLOSED] = closed_turn, [STREAM_SLOW] = slow_turn
+	};
+
+	expire(stream);
+	turns[stream->plan->kind](stream);
+}
+
+void stream_deinit(struct stream *stream)
+{
+	struct conn_list *lists[] = { &stream->busy, &stream->idle };
+
+	for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
+		while (lists[i]->first) {
+			struct conn *conn = lists[i]->first;
+
+			conn_list_remove(lists[i], conn);
+			conn_close(conn);
+		}
+}
