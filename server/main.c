@@ -196,6 +196,7 @@ static void policy_make(const struct keys *keys)
 			.max_ms = (int64_t)config.lockout.max_ms },
 		.hash_cost = (unsigned)config.password.cost,
 		.password_points_min = (unsigned)config.password.min,
+		.is_hiding_existing = config.accounts.is_hiding_existing,
 		.token_ms = (int64_t)config.token.ttl_ms,
 		.session_idle_ms = (int64_t)config.session.idle_ms,
 		.session_ms = (int64_t)config.session.absolute_ms,

@@ -39,6 +39,8 @@ int api_register(struct call *call, struct response *response)
 	r = account_register_await(&registration, &client, &grant);
 	if (r < 0)
 		return r;
+	if (auth_policy()->is_hiding_existing)
+		return response_empty(response, 202);
 	if (r == 0)
 		return response_problem(response, PROBLEM_EMAIL_TAKEN);
 	return respond_grant(response, 201, &grant);

@@ -11,7 +11,10 @@ struct registration {
 	struct str password;   /* normalised */
 };
 
-/* Makes an account and its first session: 1; 0 when the address is taken; or an error. */
+/*
+ * Makes an account and its first session: 1; 0 when the address is taken; or an error. When the
+ * policy hides which addresses are taken nobody is logged in: *ret_grant is not written.
+ */
 int account_register_await(const struct registration *registration, const struct client *client,
 	struct grant *ret_grant);
 

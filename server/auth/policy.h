@@ -9,7 +9,8 @@ struct auth_policy {
 	struct lockout_policy lockout;
 	unsigned hash_cost;
 	unsigned password_points_min;
-	int64_t token_ms;                              /* life of an access token */
+	bool is_hiding_existing; /* registering does not tell whether the address was taken */
+	int64_t token_ms;        /* life of an access token */
 	int64_t session_idle_ms, session_ms, grace_ms; /* idle and absolute life; lost answers */
 };
 

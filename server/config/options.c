@@ -50,7 +50,7 @@ const struct option options[] = {
 	{ "session", "idle", OPTION_DURATION, "30d", 60 * SECOND, 3650 * DAY, "time", false, "A session ends when unused for this long", AT(session.idle_ms) },
 	{ "session", "absolute", OPTION_DURATION, "90d", 60 * SECOND, 3650 * DAY, "time", false, "A session ends after this in any case", AT(session.absolute_ms) },
 	{ "session", "grace", OPTION_DURATION, "10s", 0, 300 * SECOND, "time", false, "A replaced refresh token still answers for this long", AT(session.grace_ms) },
-	{ "accounts", "hide_existing", OPTION_BOOL, "no", 0, 1, "yes or no", false, "Registering a known address looks like success", AT(accounts.is_hiding_existing) },
+	{ "accounts", "hide_existing", OPTION_BOOL, "no", 0, 1, "yes or no", false, "Registering answers 202 whether or not the address is known", AT(accounts.is_hiding_existing) },
 	{ "control", "socket", OPTION_TEXT, "/run/authd/control.sock", 0, 107, "file", true, "Where authctl connects; empty for none", AT(control.socket) },
 	{ "control", "viewer_group", OPTION_TEXT, "authd-view", 0, TEXT_MAX, "group", false, "May look", AT(control.viewer_group) },
 	{ "control", "operator_group", OPTION_TEXT, "authd-operate", 0, TEXT_MAX, "group", false, "May also change how it runs", AT(control.operator_group) },

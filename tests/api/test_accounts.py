@@ -5,7 +5,8 @@ import time
 
 import pytest
 
-from conftest import PASSWORD
+from authd import Authd
+from conftest import PASSWORD, Client
 
 
 def claims(token):
@@ -148,6 +149,18 @@ def test_reuse_by_another_client_ends_the_family(client):
     assert (theft.status, theft.error) == (401, "TOKEN_REVOKED")
     assert client.post("/refresh", {"refresh_token": new["refresh_token"]}).status == 401
     assert client.verify(new["access_token"]).status == 401
+
+
+def test_a_hidden_registration_answers_alike_and_logs_nobody_in():
+    with Authd({"accounts.hide_existing": "yes"}) as hiding:
+        client = Client(hiding.port)
+        account = {"email": "hidden@example.org", "password": PASSWORD}
+        first, again = client.post("/register", account), client.post("/register", {**account, "password": "another one"})
+        for answer in (first, again):
+            assert (answer.status, answer.raw) == (202, b"")
+        assert set(first.headers) == set(again.headers)
+        assert client.post("/login", account).status == 200
+        assert client.post("/login", {**account, "password": "another one"}).status == 401
 
 
 def test_jwks_has_public_members_only(client):
