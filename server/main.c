@@ -13,9 +13,9 @@
 #include <unistd.h>
 
 #include "api/router.h"
+#include "auth/caches.h"
 #include "auth/keys.h"
 #include "auth/policy.h"
-#include "auth/verified.h"
 #include "config/config.h"
 #include "control/control.h"
 #include "core/core.h"
@@ -71,10 +71,16 @@ static int on_start(struct core *core)
 		/* Half of them may be waiting for their clients' bytes. */
 		.exchanges_max = (uint32_t)config.core.fibers_max * 2,
 	};
+	const struct caches_options caches = {
+		.users_max = (uint32_t)config.cache.users_max,
+		.tokens_max = (uint32_t)config.cache.tokens_max,
+		.ttl_ms = config.cache.ttl_ms,
+		.sweep_ms = config.cache.sweep_ms,
+	};
 	struct http_server *server;
 	int r;
 
-	r = verified_start();
+	r = caches_start(&caches);
 	if (r < 0)
 		return r;
 	r = http_server_new(core, &options, &router_service, &server);
@@ -97,7 +103,7 @@ static void on_drain(struct core *core)
 
 static void on_stop(_unused_ struct core *core)
 {
-	verified_stop();
+	caches_stop();
 }
 
 static const struct core_app app = {

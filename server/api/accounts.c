@@ -7,6 +7,7 @@
 #include "auth/emails.h"
 #include "auth/passwords.h"
 #include "auth/policy.h"
+#include "auth/users.h"
 #include "shared/clock.h"
 #include "shared/err.h"
 
@@ -101,7 +102,7 @@ static int respond_user(struct response *response, const struct account *account
 int api_me(struct call *call, struct response *response)
 {
 	struct account account;
-	int r = store_account_get_await(call->identity.account_id, &account);
+	int r = user_get_await(call->identity.account_id, &account);
 
 	if (r < 0)
 		return r;
@@ -128,5 +129,8 @@ int api_me_change(struct call *call, struct response *response)
 		return r;
 	if (r == 0)
 		return response_problem(response, PROBLEM_TOKEN_REVOKED);
+	r = user_forget_await(account.id);
+	if (r < 0)
+		return r;
 	return respond_user(response, &account);
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "auth/policy.h"
+#include "auth/users.h"
 #include "auth/verified.h"
 #include "crypt/password.h"
 #include "observe/log.h"
@@ -101,6 +102,8 @@ static int login_accepted_await(const struct account *account, struct str passwo
 		return r == LOGIN_SUSPENDED ? CREDENTIALS_SUSPENDED : CREDENTIALS_WRONG;
 	if (result.ended[0])
 		(void)verified_forget_session_await(result.ended);
+	/* Its last login has changed, if nothing else. */
+	(void)user_forget_await(account->id);
 	ret_grant->account = result.account;
 	r = grant_sign(ret_grant, session.session.id, now_ms);
 	return r < 0 ? r : CREDENTIALS_ACCEPTED;

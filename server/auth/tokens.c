@@ -386,14 +386,12 @@ static int claims_read(
 	return roles_read(json_member(object, "roles"), claims);
 }
 
-/* An outcome, or -ERR_MALFORMED, -ENOMEM, -EIO. What it leaves in the arena is the caller's. */
-static int verify(struct arena *arena, const struct token_policy *policy, struct str token,
-	int64_t now_s, struct token_claims *ret_claims)
+/* An outcome, or -ERR_MALFORMED, -ENOMEM. What it leaves in the arena is the caller's. */
+static int read_all(struct arena *arena, const struct token_policy *policy, struct str token,
+	int64_t now_s, struct token_unproven *unproven)
 {
 	struct token_parts parts;
 	const struct json *header, *object;
-	const struct signing_key *key;
-	struct token_claims claims = {};
 	struct str signature;
 	int r;
 
@@ -403,32 +401,31 @@ static int verify(struct arena *arena, const struct token_policy *policy, struct
 	r = object_decode(arena, parts.header, &header);
 	if (r < 0)
 		return r;
-	r = header_read(header, policy->keys, &key);
+	r = header_read(header, policy->keys, &unproven->key);
 	if (r < 0)
 		return r;
 	r = object_decode(arena, parts.claims, &object);
 	if (r < 0)
 		return r;
-	r = claims_read(object, policy, &claims);
+	r = claims_read(object, policy, &unproven->claims);
 	if (r < 0)
 		return r;
 	r = part_decode(arena, parts.signature, &signature);
 	if (r < 0)
 		return r;
+	if (signature.len > sizeof(unproven->signature))
+		return -ERR_MALFORMED;
+	memcpy(unproven->signature, signature.data, signature.len);
+	unproven->signature_len = signature.len;
+	unproven->signed_text = parts.signed_text;
 
-	if (claims.issued_s > now_s + TOKEN_CLOCK_SKEW_S)
+	if (unproven->claims.issued_s > now_s + TOKEN_CLOCK_SKEW_S)
 		return TOKEN_INVALID;
-	if (claims.expires_s <= now_s)
-		return TOKEN_EXPIRED;
-	r = signing_verify(key, parts.signed_text, signature);
-	if (r <= 0)
-		return r < 0 ? r : TOKEN_INVALID;
-	*ret_claims = claims;
-	return TOKEN_VALID;
+	return unproven->claims.expires_s <= now_s ? TOKEN_EXPIRED : TOKEN_VALID;
 }
 
-int token_verify(const struct token_policy *policy, struct str token, int64_t now_s,
-	struct token_claims *ret_claims)
+int token_read(const struct token_policy *policy, struct str token, int64_t now_s,
+	struct token_unproven *ret_unproven)
 {
 	struct arena *arena;
 	int r;
@@ -436,9 +433,42 @@ int token_verify(const struct token_policy *policy, struct str token, int64_t no
 	r = scratch_get(&arena);
 	if (r < 0)
 		return r;
-	r = verify(arena, policy, token, now_s, ret_claims);
+	*ret_unproven = (struct token_unproven){};
+	r = read_all(arena, policy, token, now_s, ret_unproven);
 	arena_reset(arena); /* wipes: a decoded signature makes a token whole */
 	return r == -ERR_MALFORMED ? TOKEN_INVALID : r;
+}
+
+int token_prove(const struct token_unproven *unproven)
+{
+	int r = signing_verify(unproven->key, unproven->signed_text,
+		str_of((const char *)unproven->signature, unproven->signature_len));
+
+	return r < 0 ? r : r ? TOKEN_VALID : TOKEN_INVALID;
+}
+
+bool token_is_dear(const struct token_unproven *unproven)
+{
+	return signing_key_algorithm(unproven->key) != SIGNING_HS256;
+}
+
+void token_unproven_wipe(struct token_unproven *unproven)
+{
+	secret_wipe(unproven, sizeof(*unproven));
+}
+
+int token_verify(const struct token_policy *policy, struct str token, int64_t now_s,
+	struct token_claims *ret_claims)
+{
+	_cleanup_(token_unproven_wipe) struct token_unproven unproven;
+	int r = token_read(policy, token, now_s, &unproven);
+
+	if (r != TOKEN_VALID)
+		return r;
+	r = token_prove(&unproven);
+	if (r == TOKEN_VALID)
+		*ret_claims = unproven.claims;
+	return r;
 }
 
 /* --- refresh tokens --- */

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "crypt/signing.h"
@@ -53,6 +54,27 @@ int token_sign(const struct token_policy *policy, const struct token_claims *cla
  */
 int token_verify(const struct token_policy *policy, struct str token, int64_t now_s,
 	struct token_claims *ret_claims);
+
+/*
+ * The same in two steps, for a caller that rations signatures: token_read() checks all but the
+ * signature, and token_prove() that one. Nothing in here is true before it is proven; secret.
+ */
+struct token_unproven {
+	struct token_claims claims;
+	const struct signing_key *key; /* of the policy's keys */
+	struct str signed_text;        /* of the token that was read */
+	unsigned char signature[SIGNATURE_BYTES_MAX];
+	size_t signature_len;
+};
+
+/* An outcome, TOKEN_VALID meaning "so far", or -ENOMEM. */
+int token_read(const struct token_policy *policy, struct str token, int64_t now_s,
+	struct token_unproven *ret_unproven);
+/* TOKEN_VALID, TOKEN_INVALID, -ENOMEM, -EIO. */
+int token_prove(const struct token_unproven *unproven);
+/* Does proving it take a tenth of a millisecond (asymmetric) and not a microsecond? */
+bool token_is_dear(const struct token_unproven *unproven);
+void token_unproven_wipe(struct token_unproven *unproven);
 
 /* A refresh token: 256 random bits as base64url, and the SHA-256 under which it is stored. */
 #define REFRESH_TOKEN_BYTES 43

@@ -7,30 +7,50 @@
 #include <string.h>
 
 #include "auth/policy.h"
-#include "cache/cache.h"
+#include "auth/users.h"
+#include "cache/lookup.h"
 #include "core/core.h"
+#include "core/ration.h"
 #include "shared/clock.h"
-#include "shared/macros.h"
 #include "store/store.h"
 
+/* By what tokens are forgotten. */
+enum { TAG_SESSION, TAG_ACCOUNT };
+
+/* The cached value. Invalid and expired tokens are not kept: anybody can make as many as they like,
+ * and to refuse them costs no look at the store. */
+struct verified {
+	struct identity identity;
+	enum identity_outcome outcome;
+};
+
 static _Thread_local struct {
-	struct cache *cache;
-	uint64_t revocations; /* seen by this core: tells a lookup that one came meanwhile */
+	struct lookup *lookup;
+	struct ration signatures;
 } own;
 
-int verified_start(void)
+int verified_start(const struct lookup_options *options)
 {
-	struct cache_options options = { .name = "verified-tokens",
-		.entries_max = VERIFIED_ENTRIES_MAX,
-		.value_bytes = sizeof(struct identity) };
+	struct lookup_options mine = *options;
 
-	return cache_new(&options, &own.cache);
+	mine.cache.name = "tokens";
+	mine.cache.value_bytes = sizeof(struct verified);
+	ration_init(&own.signatures, &core_current()->inbox, VERIFIED_SIGNATURES_PER_TURN,
+		VERIFIED_WAITING_MAX);
+	return lookup_new(&mine, &own.lookup);
 }
 
 void verified_stop(void)
 {
-	cache_free(TAKE(own.cache));
+	lookup_free(TAKE(own.lookup));
 }
+
+struct lookup *verified_lookup(void)
+{
+	return own.lookup;
+}
+
+/* --- a token that is not known --- */
 
 static void identity_of(const struct token_claims *claims, struct identity *identity)
 {
@@ -44,8 +64,27 @@ static void identity_of(const struct token_claims *claims, struct identity *iden
 			i ? "," : "", claims->roles[i]);
 }
 
-/* Does its session live? The signature was good. */
-static int session_check_await(const struct identity *identity, int64_t now_ms)
+/* Reads the token and proves it, in its turn when that is dear. An outcome of tokens.h. */
+static int claims_await(struct str token, int64_t now_s, struct token_unproven *unproven)
+{
+	int r = token_read(&auth_policy()->tokens, token, now_s, unproven);
+
+	if (r != TOKEN_VALID)
+		return r;
+	if (token_is_dear(unproven)) {
+		r = ration_take_await(&own.signatures);
+		/* The keys may have been replaced while it stood in line. */
+		if (r > 0)
+			r = token_read(&auth_policy()->tokens, token, now_s, unproven);
+		if (r != TOKEN_VALID)
+			return r;
+	}
+	return token_prove(unproven);
+}
+
+/* Does its session live, and until when at the longest? An outcome. */
+static int session_check_await(
+	const struct identity *identity, int64_t now_ms, struct lookup_found *found)
 {
 	struct account account;
 	struct session session;
@@ -56,81 +95,99 @@ static int session_check_await(const struct identity *identity, int64_t now_ms)
 		return r;
 	if (r == 0 || strcmp(session.account_id, identity->account_id) != 0)
 		return IDENTITY_REVOKED;
+	/* A refresh moves idle_until_ms; asking once more then is all that costs. */
+	found->keep_ms = MIN(found->keep_ms, MIN(session.idle_until_ms, session.ends_ms) - now_ms);
 	return account.status == ACCOUNT_SUSPENDED ? IDENTITY_SUSPENDED : IDENTITY_VALID;
 }
 
-static int identify_slow_await(
-	struct str token, const uint8_t *digest, int64_t now_ms, struct identity *ret_identity)
-{
-	uint64_t revocations = own.revocations;
-	struct token_claims claims;
-	struct identity identity;
-	int r;
+struct identify {
+	struct str token;
+	int64_t now_ms;
+};
 
-	r = token_verify(&auth_policy()->tokens, token, now_ms / 1000, &claims);
+static int identify_await(void *arg, struct lookup_found *found)
+{
+	_cleanup_(token_unproven_wipe) struct token_unproven unproven;
+	const struct identify *identify = arg;
+	struct verified *verified = found->value;
+	int r = claims_await(identify->token, identify->now_ms / 1000, &unproven);
+
 	if (r < 0)
 		return r;
-	if (r != TOKEN_VALID)
-		return r == TOKEN_EXPIRED ? IDENTITY_EXPIRED : IDENTITY_INVALID;
-	identity_of(&claims, &identity);
-	r = session_check_await(&identity, now_ms);
-	if (r != IDENTITY_VALID)
+	if (r != TOKEN_VALID) {
+		verified->outcome = r == TOKEN_EXPIRED ? IDENTITY_EXPIRED : IDENTITY_INVALID;
+		found->keep_ms = 0;
+		return 0;
+	}
+	identity_of(&unproven.claims, &verified->identity);
+	r = session_check_await(&verified->identity, identify->now_ms, found);
+	if (r < 0)
 		return r;
-	/* A revocation during the lookup may be of this very session: then it is not kept. */
-	if (revocations == own.revocations)
-		cache_insert(own.cache, digest, &identity,
-			MIN(identity.expires_s * 1000, now_ms + VERIFIED_MS));
-	*ret_identity = identity;
-	return IDENTITY_VALID;
+	verified->outcome = (enum identity_outcome)r;
+	found->is_negative = r != IDENTITY_VALID;
+	found->tags[TAG_SESSION] = cache_tag(str_cstr(verified->identity.session_id));
+	found->tags[TAG_ACCOUNT] = cache_tag(str_cstr(verified->identity.account_id));
+	return 0;
 }
 
 int token_identify_await(struct str token, struct identity *ret_identity)
 {
-	int64_t now_ms = clock_wall_ms();
+	struct identify identify = { .token = token, .now_ms = clock_wall_ms() };
 	uint8_t digest[SHA256_BYTES];
-	const struct identity *known;
+	struct verified verified;
+	int r;
 
 	static_assert(SHA256_BYTES == CACHE_KEY_BYTES, "digests are the cache's keys");
 	if (!token.len || token.len > TOKEN_BYTES_MAX)
 		return IDENTITY_INVALID;
 	sha256(token, digest);
-	known = cache_find(own.cache, digest, now_ms);
-	if (!known)
-		return identify_slow_await(token, digest, now_ms, ret_identity);
-	*ret_identity = *known;
-	return IDENTITY_VALID;
+	r = lookup_await(own.lookup, digest, identify_await, &identify, &verified);
+	if (r < 0)
+		return r;
+	if (verified.outcome == IDENTITY_VALID) {
+		/* Kept by a clock that nobody sets, but its end is one of the calendar. */
+		if (verified.identity.expires_s <= identify.now_ms / 1000)
+			return IDENTITY_EXPIRED;
+		*ret_identity = verified.identity;
+	}
+	return verified.outcome;
 }
 
 /* --- revocation --- */
 
-static bool is_of_session(const void *value, const void *id)
+void verified_forget_here(const char *id)
 {
-	return strcmp(((const struct identity *)value)->session_id, id) == 0;
-}
-
-static bool is_of_account(const void *value, const void *id)
-{
-	return strcmp(((const struct identity *)value)->account_id, id) == 0;
+	lookup_forget_tag(own.lookup, TAG_SESSION, cache_tag(str_cstr(id)));
+	lookup_forget_tag(own.lookup, TAG_ACCOUNT, cache_tag(str_cstr(id)));
 }
 
 static void forget_session(_unused_ struct core *core, const void *id)
 {
-	own.revocations++;
-	cache_remove_if(own.cache, is_of_session, id);
+	lookup_forget_tag(own.lookup, TAG_SESSION, cache_tag(str_cstr(id)));
 }
 
 static void forget_account(_unused_ struct core *core, const void *id)
 {
-	own.revocations++;
-	cache_remove_if(own.cache, is_of_account, id);
+	lookup_forget_tag(own.lookup, TAG_ACCOUNT, cache_tag(str_cstr(id)));
+	users_forget_here(id);
+}
+
+static int forget_await(void (*forget)(struct core *core, const void *id), const char *id)
+{
+	int r = core_broadcast_await(forget, id, strlen(id) + 1);
+
+	/* It reached this core only. */
+	if (r == -ENOMEM)
+		lookup_distrust_all();
+	return r == -ENOMEM ? 0 : r;
 }
 
 int verified_forget_session_await(const char *session_id)
 {
-	return core_broadcast_await(forget_session, session_id, strlen(session_id) + 1);
+	return forget_await(forget_session, session_id);
 }
 
 int verified_forget_account_await(const char *account_id)
 {
-	return core_broadcast_await(forget_account, account_id, strlen(account_id) + 1);
+	return forget_await(forget_account, account_id);
 }

@@ -8,13 +8,18 @@
 #include <stdint.h>
 
 #include "auth/tokens.h"
+#include "shared/macros.h"
 
-/* 1000 by SEED.md: enough for the tokens that are active within a minute on a small site; about
- * 700 bytes each. */
-#define VERIFIED_ENTRIES_MAX 1000
-#define VERIFIED_MS 600000 /* SEED.md: 600 s, or the token's own end */
+struct lookup;
+struct lookup_options;
 
 #define IDENTITY_ROLES_BYTES (TOKEN_ROLES_MAX * (TOKEN_ROLE_BYTES_MAX + 1))
+
+/* Uncached tokens whose signature is checked in one pass of a core's loop: about a millisecond with
+ * ES256, a little more with EdDSA. One that stands in line behind VERIFIED_WAITING_MAX others would
+ * wait some thirty milliseconds: it is refused, and the other half of the fibers stays free. */
+#define VERIFIED_SIGNATURES_PER_TURN 8
+#define VERIFIED_WAITING_MAX 256
 
 struct identity {
 	char account_id[TOKEN_ID_BYTES_MAX + 1];
@@ -31,13 +36,21 @@ enum identity_outcome {
 	IDENTITY_SUSPENDED,
 };
 
-/* On each core's thread. 0 or -ENOMEM. */
-int verified_start(void);
-void verified_stop(void);
-
-/* An outcome, or an error of the store. */
+/* An outcome, or an error of the store; -ERR_OVERLOADED also when too many unknown tokens wait. */
 int token_identify_await(struct str token, struct identity *ret_identity);
 
-/* Makes every core forget the tokens of a session, or of an account. As core_broadcast_await(). */
+/*
+ * Makes every core forget the tokens of a session, or what is known of an account: its tokens and
+ * its user. To be called after the store has changed and before the client is answered. As
+ * core_broadcast_await(), but for want of memory everything is forgotten instead of nothing.
+ */
 int verified_forget_session_await(const char *session_id);
 int verified_forget_account_await(const char *account_id);
+
+/* --- for caches.c, on each core's thread --- */
+
+/* options without what is the cache's own. 0 or -ENOMEM. */
+int verified_start(const struct lookup_options *options);
+void verified_stop(void);
+void verified_forget_here(const char *id); /* of a session or an account */
+struct lookup *verified_lookup(void);

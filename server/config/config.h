@@ -67,6 +67,10 @@ struct config {
 		uint64_t idle_ms, absolute_ms, grace_ms;
 	} session;
 	struct {
+		uint64_t users_max, tokens_max; /* per core */
+		uint64_t ttl_ms, sweep_ms;
+	} cache;
+	struct {
 		bool is_hiding_existing;
 	} accounts;
 	struct {

@@ -76,6 +76,10 @@ static int stack_init(struct stack *stack, size_t bytes)
 
 static void stack_deinit(struct stack *stack)
 {
+#ifdef STACKS_ARE_WATCHED
+	/* The frames of a fiber never return: their marks must not meet who is mapped here next. */
+	__asan_unpoison_memory_region(stack->base + stack->guard_bytes, stack->bytes);
+#endif
 	munmap(stack->base, stack->guard_bytes + stack->bytes);
 }
 

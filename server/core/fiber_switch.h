@@ -18,6 +18,7 @@
 #ifdef STACKS_ARE_WATCHED
 void __sanitizer_start_switch_fiber(void **fake_save, const void *bottom, size_t bytes);
 void __sanitizer_finish_switch_fiber(void *fake, const void **bottom_old, size_t *bytes_old);
+void __asan_unpoison_memory_region(const volatile void *memory, size_t bytes);
 #endif
 
 #ifdef FIBER_BOOST

@@ -15,7 +15,7 @@ BELOW = {
     "config": ["shared"],
     "http": ["shared", "core", "observe"],
     "crypt": ["shared", "core"],
-    "cache": ["shared"],
+    "cache": ["shared", "core"],
     "guard": ["shared", "core"],
     "store": ["shared", "core", "guard"],
     "auth": ["shared", "core", "observe", "crypt", "cache", "guard", "store"],
