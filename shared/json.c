@@ -81,7 +81,7 @@ int json_get_str(const struct json *node, struct str *ret_value)
 
 int json_get_i64(const struct json *node, int64_t *ret_value)
 {
-	const double exact = 9007199254740992.0; /* 2^53 */
+	const double exact = 9007199254740991.0; /* 2^53-1: what is read as 2^53 may be 2^53+1 */
 	double value;
 
 	if (is_missing(node))
@@ -142,20 +142,20 @@ struct str json_key(const struct json *node)
 
 /* --- printing a tree --- */
 
-static void put_leaf(struct json_writer *w, const cJSON *node)
+static void put_leaf(struct json_writer *w, const char *key, const cJSON *node)
 {
 	double value = node->valuedouble;
 
 	if (cJSON_IsString(node))
-		json_put_str(w, node->string, str_cstr(node->valuestring));
+		json_put_str(w, key, str_cstr(node->valuestring));
 	else if (cJSON_IsBool(node))
-		json_put_bool(w, node->string, cJSON_IsTrue(node));
+		json_put_bool(w, key, cJSON_IsTrue(node));
 	else if (!cJSON_IsNumber(node))
-		json_put_null(w, node->string);
+		json_put_null(w, key);
 	else if (value == floor(value) && fabs(value) <= 9007199254740992.0)
-		json_put_i64(w, node->string, (int64_t)value);
+		json_put_i64(w, key, (int64_t)value);
 	else
-		json_put_double(w, node->string, value);
+		json_put_double(w, key, value);
 }
 
 /* Walks without recursion: the way back up is kept, its depth is the writer's. */
@@ -178,7 +178,7 @@ int json_print(const struct json *root, struct buf *out)
 			up[depth++] = node;
 			node = node->child;
 		} else {
-			put_leaf(&w, node);
+			put_leaf(&w, key, node);
 			node = depth ? node->next : NULL;
 		}
 		while (!node && depth > 0) {

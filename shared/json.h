@@ -27,7 +27,8 @@ extern const struct json_limits json_limits_frame; /* depth 8, 64 keys */
 /*
  * Is text exactly one RFC 8259 value: valid UTF-8, no byte order mark, no control characters in
  * strings, no lone surrogate escapes, no \u0000, strict numbers, no duplicate keys (after
- * unescaping), nothing behind the value but white space? Does not recurse. 0, -ERR_MALFORMED,
+ * unescaping), nothing behind the value but white space? No number of more than 63 characters.
+ * Does not recurse. 0, -ERR_MALFORMED,
  * -ENOMEM. When it fails *ret_offset (may be NULL) is the byte where.
  */
 int json_check(struct str text, const struct json_limits *limits, size_t *ret_offset);
@@ -43,7 +44,7 @@ int json_parse(struct arena *arena, struct str text, const struct json_limits *l
  */
 const struct json *json_member(const struct json *node, const char *key);
 int json_get_str(const struct json *node, struct str *ret_value);
-int json_get_i64(const struct json *node, int64_t *ret_value); /* exact up to 2^53 */
+int json_get_i64(const struct json *node, int64_t *ret_value); /* up to 2^53-1 either way */
 int json_get_double(const struct json *node, double *ret_value);
 int json_get_bool(const struct json *node, bool *ret_value);
 bool json_is_object(const struct json *node);
@@ -55,7 +56,8 @@ const struct json *json_first(const struct json *node);
 const struct json *json_next(const struct json *node);
 struct str json_key(const struct json *node);
 
-/* The JSON text of a node, appended. 0, -ENOBUFS, -ENOMEM. */
+/* The JSON text of a node, appended; without its own key. 0, -ENOBUFS (the buffer is full, or it is
+ * nested deeper than a writer), -ENOMEM. */
 int json_print(const struct json *node, struct buf *out);
 
 /*

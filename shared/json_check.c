@@ -168,8 +168,14 @@ static bool take_digits(struct checker *c)
 	return c->at > from;
 }
 
+/* cJSON copies a number into 64 bytes, its terminator included; RFC 8259 section 9 allows a limit.
+ */
+#define NUMBER_BYTES_MAX 63
+
 static int check_number(struct checker *c)
 {
+	const char *from = c->at;
+
 	(void)take(c, '-');
 	if (!take(c, '0') && !take_digits(c))
 		return -ERR_MALFORMED;
@@ -181,7 +187,7 @@ static int check_number(struct checker *c)
 		if (!take_digits(c))
 			return -ERR_MALFORMED;
 	}
-	return 0;
+	return c->at - from <= NUMBER_BYTES_MAX ? 0 : -ERR_MALFORMED;
 }
 
 static int check_word(struct checker *c, struct str word)

@@ -8,7 +8,7 @@
 
 static int host_copy(struct str host, char text[static ADDRESS_TEXT_BYTES])
 {
-	if (!host.len || host.len >= ADDRESS_TEXT_BYTES)
+	if (!host.len || host.len >= ADDRESS_TEXT_BYTES || memchr(host.data, '\0', host.len))
 		return -EINVAL;
 	memcpy(text, host.data, host.len);
 	text[host.len] = '\0';
@@ -46,7 +46,7 @@ int address_parse(struct str text, struct address *ret_address)
 
 	while (colon > 0 && text.data[colon - 1] != ':')
 		colon--;
-	if (!colon || str_to_u64(str_skip(text, colon), &port) < 0 || port > UINT16_MAX)
+	if (!colon || str_to_u64(str_skip(text, colon), &port) < 0 || !port || port > UINT16_MAX)
 		return -EINVAL;
 	host = str_of(text.data, colon - 1);
 	if (str_equal(host, STR("*"))) {

@@ -11,7 +11,8 @@ struct address {
 	socklen_t bytes;
 };
 
-/* "127.0.0.1:8080", "[::1]:8080", "*:8080" (every address, IPv6 and IPv4). 0 or -EINVAL. */
+/* "127.0.0.1:8080", "[::1]:8080", "*:8080" (every address, IPv6 and IPv4). 0 or
+ * -EINVAL; port 0 is refused, because each core would get another one. */
 int address_parse(struct str text, struct address *ret_address);
 
 /* Without the port; IPv4-mapped IPv6 is shown as IPv4. */
