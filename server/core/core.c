@@ -61,6 +61,8 @@ struct core *core_current(void)
 void core_stop(struct core *core)
 {
 	container_of(core, struct worker, core)->is_leaving = true;
+	/* Callbacks run on both sides of a pass's sleep: nothing might come to end it. */
+	loop_hurry(core->loop);
 }
 
 /* --- a core's thread --- */
@@ -75,7 +77,7 @@ static void on_drain(struct inbox_item *item)
 
 static void on_stop(struct inbox_item *item)
 {
-	container_of(item, struct worker, stop)->is_leaving = true;
+	core_stop(&container_of(item, struct worker, stop)->core);
 }
 
 static void counter_add(_Atomic uint64_t *counter, uint64_t value)
@@ -158,7 +160,7 @@ static void *core_thread(void *arg)
 			r = turn(core);
 		cores.app->on_stop(core);
 	}
-	/* Messages that are under way still find an inbox: it goes with the process. */
+	/* Messages that are under way still find an inbox: cores_free() ends it. */
 	loop_free(core->loop);
 	report(&cores.ended, 0);
 	return NULL;
@@ -271,6 +273,21 @@ int cores_join(unsigned timeout_ms)
 	for (unsigned i = 0; i < cores.count; i++)
 		pthread_join(cores.workers[i].thread, NULL);
 	return 0;
+}
+
+void cores_free(void)
+{
+	assert(cores.ended == cores.count);
+	for (unsigned i = 0; i < cores.count; i++) {
+		struct core *core = &cores.workers[i].core;
+
+		fiber_pool_free(core->fibers);
+		inbox_deinit(&core->inbox);
+	}
+	free(cores.workers);
+	cores.workers = NULL;
+	cores.count = 0;
+	pthread_cond_destroy(&cores.changed);
 }
 
 /* --- asking every core --- */

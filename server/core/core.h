@@ -70,6 +70,10 @@ void cores_stop(void);
 /* Waits until every core has ended, at most timeout_ms: 0, -ETIMEDOUT. */
 int cores_join(unsigned timeout_ms);
 
+/* After cores_join(), when no other thread can send to a core any more: cores may be started again.
+ * For tests; a process that ends need not. */
+void cores_free(void);
+
 unsigned cores_count(void);
 struct core *core_at(unsigned index);
 

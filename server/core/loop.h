@@ -59,6 +59,9 @@ const struct loop_stats *loop_stats(const struct loop *loop);
  */
 int loop_turn(struct loop *loop, uint64_t *ret_busy_ns);
 
+/* From a callback: the present pass does not sleep, however little there is to do. */
+void loop_hurry(struct loop *loop);
+
 /* When the latest wait ended: fresh enough for time-outs, costs nothing. */
 uint64_t loop_now_ns(const struct loop *loop);
 

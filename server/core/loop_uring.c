@@ -55,7 +55,7 @@ struct loop {
 	struct __kernel_timespec *timeouts; /* one per submission slot: read when it is submitted */
 	bool has_ring;
 	bool has_silence; /* IOSQE_CQE_SKIP_SUCCESS */
-	bool is_hurried;  /* a silent send is waited for: do not sleep */
+	bool is_hurried;  /* a silent send is waited for, or the end: do not sleep */
 };
 
 static void stat_count(_Atomic uint64_t *counter)
@@ -381,6 +381,11 @@ const struct loop_features *loop_features(const struct loop *loop)
 const struct loop_stats *loop_stats(const struct loop *loop)
 {
 	return &loop->stats;
+}
+
+void loop_hurry(struct loop *loop)
+{
+	loop->is_hurried = true;
 }
 
 uint64_t loop_now_ns(const struct loop *loop)
@@ -716,7 +721,7 @@ void loop_stream_send_lazily(struct loop_stream *stream, struct str data, unsign
 void loop_stream_hurry(struct loop_stream *stream)
 {
 	if (stream->is_send_silent)
-		stream->loop->is_hurried = true;
+		loop_hurry(stream->loop);
 }
 
 void loop_stream_finish(struct loop_stream *stream)
@@ -814,12 +819,12 @@ static unsigned silent_handle(struct loop *loop, unsigned ready)
 	unsigned count = 0, head, seen = 0;
 	struct io_uring_cqe *cqe;
 
-	if (!loop->silent || io_uring_sq_ready(&loop->ring) > 0 ||
-		io_uring_cq_has_overflow(&loop->ring))
+	if (loop->silent &&
+		(io_uring_sq_ready(&loop->ring) > 0 || io_uring_cq_has_overflow(&loop->ring)))
 		return 0;
 	io_uring_for_each_cqe(&loop->ring, head, cqe)
 	{
-		if (seen++ == ready)
+		if (!loop->silent || seen++ == ready)
 			break;
 		if ((cqe->user_data & TAG_MASK) == TAG_SEND) {
 			stream = (void *)(uintptr_t)(cqe->user_data & ~(uint64_t)TAG_MASK);

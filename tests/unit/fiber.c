@@ -294,24 +294,24 @@ TEST(stacks_of_fibers_do_not_overlap)
 	end();
 }
 
-static char *volatile probe;
+static volatile uintptr_t probe;
 
 /* From this frame down, a byte a page, past the end of the stack. */
 static void overrun(_unused_ void *arg)
 {
 	char here;
 
-	probe = &here;
+	probe = (uintptr_t)&here;
 	for (size_t down = 0; down < 2 * STACK_BYTES; down += 1024) {
 		probe -= 1024;
-		*probe = 1;
+		*(volatile char *)probe = 1;
 	}
 }
 
 static void on_fault(_unused_ int number, siginfo_t *info, _unused_ void *context)
 {
 	/* Where it happened: just below where it had written last. */
-	_exit((char *)info->si_addr == probe ? 42 : 43);
+	_exit((uintptr_t)info->si_addr == probe ? 42 : 43);
 }
 
 TEST(an_overrun_meets_the_guard_page)
