@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <stddef.h>
+#include <string.h>
 
 #define TICK_NS (WHEEL_TICK_MS * NS_PER_MS)
 
@@ -25,6 +26,7 @@ void wheel_init(struct wheel *wheel, uint64_t now_ns)
 {
 	for (unsigned i = 0; i < WHEEL_SLOTS; i++)
 		wheel->slots[i].next = wheel->slots[i].prev = &wheel->slots[i];
+	memset(wheel->occupied, 0, sizeof(wheel->occupied));
 	wheel->tick = now_ns / TICK_NS;
 	wheel->armed = 0;
 }
