@@ -38,7 +38,7 @@ def folder(path):
                          ids=lambda p: str(p.relative_to(ROOT)))
 def test_includes_go_downward(path):
     mine = folder(path)
-    for name in re.findall(r'#include "([^"]+)"', path.read_text()):
+    for name in re.findall(r'#include "([^"]+/[^"]+)"', path.read_text()):  # what the build makes has no folder
         theirs = name.split("/")[0]
         assert theirs == mine or theirs in BELOW[mine], f"{mine}/ may not include {name}"
 
