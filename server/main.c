@@ -21,6 +21,7 @@
 #include "core/core.h"
 #include "core/listener.h"
 #include "crypt/password.h"
+#include "guard/admission.h"
 #include "http/server.h"
 #include "observe/log.h"
 #include "shared/clock.h"
@@ -248,6 +249,24 @@ static int cores_run(void)
 	return r < 0 ? fail("cores", r, loop_error_remedy(r)) : 0;
 }
 
+/* A quarter of a core's stacks is for requests that are not costly, whatever happens. */
+static void admission_make(void)
+{
+	unsigned fibers = (unsigned)config.core.fibers_max;
+
+	job_wait_max_set(config.admission.queue_time_max_ms);
+	admission_init(&(struct admission_options){
+		.concurrent_max =
+			(unsigned)config.admission.concurrent_max * processors(config.core.threads),
+		.core_max = fibers - fibers / 4,
+		.queue_time_max_ms = config.admission.queue_time_max_ms,
+		.queue_time_standing_ms = config.admission.queue_time_standing_ms,
+		.reads = job_queue_find("store-read"),
+		.hashing = password_queue(),
+		.writes = job_queue_find("store-write"),
+	});
+}
+
 static struct http_server *server_of(struct core *core)
 {
 	return atomic_load(&servers[core->index]);
@@ -333,6 +352,7 @@ static int serve(const char *path)
 			.cost = (unsigned)config.password.cost });
 	if (r < 0)
 		return fail("password hashing", r, NULL);
+	admission_make();
 	router_init(str_cstr(config.http.base));
 	r = cores_run();
 	if (r < 0)

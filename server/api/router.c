@@ -5,7 +5,9 @@
 #include <string.h>
 
 #include "api/routes.h"
+#include "guard/admission.h"
 #include "observe/log.h"
+#include "shared/clock.h"
 #include "shared/err.h"
 #include "shared/macros.h"
 
@@ -64,6 +66,7 @@ static bool admit(struct request *request, struct response *response)
 		request->route = route;
 		request->body_bytes_max = route->body_bytes_max;
 		request->is_body_required = route->body_bytes_max && !route->is_body_optional;
+		request->is_patient = route->is_costly;
 		return true;
 	}
 	if (is_known)
@@ -111,6 +114,50 @@ static int prepare_await(const struct route *route, struct call *call, struct re
 	return 1;
 }
 
+/* Refusing is all that happens to most requests of an overload: nothing is logged, and nothing of
+ * the request is looked at. */
+static bool enter(struct request *request, struct response *response)
+{
+	const struct route *route = request->route;
+	unsigned retry_s;
+
+	if (!route->is_costly)
+		return true;
+	retry_s = admission_enter(request->deadline_ns, clock_now_ns());
+	if (retry_s)
+		response_unavailable(response, PROBLEM_SERVICE_UNAVAILABLE, retry_s);
+	return retry_s == 0;
+}
+
+static void leave(struct request *request)
+{
+	const struct route *route = request->route;
+
+	if (route->is_costly)
+		admission_leave();
+}
+
+/* What is no news: there may be thousands a second, and they are counted where they happen. */
+static bool is_refusal(int error)
+{
+	return error == -ERR_OVERLOADED || error == -ERR_CANCELED || error == -ERR_DRAINING;
+}
+
+static void respond_error(const struct request *request, struct response *response, int error)
+{
+	enum problem problem = problem_of_error(error);
+	const struct route *route = request->route;
+
+	if (problem == PROBLEM_SERVICE_UNAVAILABLE)
+		response_unavailable(response, problem, admission_retry_s(clock_now_ns()));
+	else
+		response_problem(response, problem);
+	log_event(is_refusal(error) ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARN, "request.failed",
+		str_cstr(err_text(error)), LOG_TEXT("request.id", request->id),
+		LOG_TEXT("http.route", str_cstr(route->path)),
+		LOG_TEXT("error.type", str_cstr(err_name(error))));
+}
+
 static void handle(struct request *request, struct response *response)
 {
 	const struct route *route = request->route;
@@ -120,12 +167,10 @@ static void handle(struct request *request, struct response *response)
 	r = prepare_await(route, &call, response);
 	if (r == 0)
 		r = route->handle(&call, response);
-	if (r >= 0)
-		return;
-	response_problem(response, problem_of_error(r));
-	log_event(LOG_LEVEL_WARN, "request.failed", str_cstr(err_text(r)),
-		LOG_TEXT("request.id", request->id), LOG_TEXT("http.route", str_cstr(route->path)),
-		LOG_TEXT("error.type", str_cstr(err_name(r))));
+	if (r < 0)
+		respond_error(request, response, r);
 }
 
-const struct http_service router_service = { .admit = admit, .handle = handle };
+const struct http_service router_service = {
+	.admit = admit, .handle = handle, .enter = enter, .leave = leave
+};

@@ -23,6 +23,7 @@ struct route {
 	const char *path;
 	int (*handle)(struct call *call, struct response *response);
 	enum route_auth auth;
+	bool is_costly;        /* hashes a password: guard/admission.h decides who may */
 	size_t body_bytes_max; /* 0: none is read; else a JSON object is required */
 	bool is_body_optional;
 	const char *help;

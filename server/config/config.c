@@ -228,6 +228,9 @@ static int config_check(const char *path, const struct config *config, struct bu
 		{ config->core.stack_bytes % 4096, "core.stack must be whole pages (4KiB)" },
 		{ config->lockout.base_ms > config->lockout.max_ms,
 			"lockout.base must not be above lockout.max" },
+		{ config->admission.queue_time_standing_ms > config->admission.queue_time_max_ms,
+			"admission.queue_time_standing must not be above"
+			" admission.queue_time_max" },
 		{ config->session.idle_ms > config->session.absolute_ms,
 			"session.idle must not be above session.absolute" },
 		{ config->token.algorithm == ALGORITHM_HS256 && !config->token.secret_file[0],

@@ -56,6 +56,10 @@ struct config {
 		uint64_t queue_max;
 	} password;
 	struct {
+		uint64_t concurrent_max; /* per core, counted together */
+		uint64_t queue_time_max_ms, queue_time_standing_ms;
+	} admission;
+	struct {
 		uint64_t free, base_ms, max_ms;
 	} lockout;
 	struct {

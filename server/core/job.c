@@ -7,6 +7,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <stddef.h>
+#include <string.h>
 
 #include "core/core.h"
 #include "shared/clock.h"
@@ -58,6 +59,18 @@ void job_queue_close(struct job_queue *queue)
 	pthread_mutex_unlock(&queue->lock);
 }
 
+const struct job_queue *job_queue_find(const char *name)
+{
+	const struct job_queue *queue;
+
+	pthread_mutex_lock(&registry_lock);
+	for (queue = registry; queue; queue = queue->registry_next)
+		if (strcmp(queue->name, name) == 0)
+			break;
+	pthread_mutex_unlock(&registry_lock);
+	return queue;
+}
+
 void job_queue_each(void (*visit)(const struct job_queue *queue, void *arg), void *arg)
 {
 	pthread_mutex_lock(&registry_lock);
@@ -80,7 +93,9 @@ void job_wait_max_set(uint64_t ms)
 
 uint64_t job_queue_wait_ns(const struct job_queue *queue, uint32_t ahead, uint64_t now_ns)
 {
-	return pace_wait_ns(&queue->pace, ahead, READ(queue->running), now_ns);
+	uint32_t running = atomic_load_explicit(&queue->running, memory_order_acquire);
+
+	return pace_wait_ns(&queue->pace, ahead, running, now_ns);
 }
 
 /* Could the queue not begin this job in time? One that nobody waits before is always tried: else
@@ -291,8 +306,10 @@ unsigned job_queue_take(struct job_queue *queue, unsigned jobs_max, struct job *
 		kept = keep_fresh(queue, taken, now_ns, ret_first);
 		if (!kept)
 			continue;
-		pace_taken(&queue->pace, ADD(queue->running, kept) + kept, READ(queue->queued) > 0,
-			now_ns);
+		/* First: while jobs run, the pace tells a stall by when one was taken last. */
+		pace_taken(
+			&queue->pace, READ(queue->running) + kept, READ(queue->queued) > 0, now_ns);
+		atomic_fetch_add_explicit(&queue->running, kept, memory_order_release);
 		return kept;
 	}
 }

@@ -116,5 +116,8 @@ static inline bool job_is_done(const struct job *job)
 	return job->is_done;
 }
 
+/* By its name; NULL if there is none. */
+const struct job_queue *job_queue_find(const char *name);
+
 /* Calls visit for every queue, from any thread (authctl pool list). */
 void job_queue_each(void (*visit)(const struct job_queue *queue, void *arg), void *arg);

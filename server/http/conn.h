@@ -109,8 +109,9 @@ int exchange_begin(struct conn *conn);
 /* Takes the client's request id when it is decent, else makes one; once. */
 void exchange_name(struct exchange *exchange);
 /*
- * Runs the handler on a fiber. 1: the response is filled; 0: it is suspended, and conn_handled()
- * comes when it has returned, unless the exchange is abandoned; -ERR_OVERLOADED.
+ * Runs the handler on a fiber, if the service lets it. 1: the response is filled; 0: it is
+ * suspended, and conn_handled() comes when it has returned, unless the exchange is abandoned;
+ * -ERR_OVERLOADED.
  */
 int exchange_run(struct exchange *exchange);
 /* Wipes it and gives it back; no handler runs. */

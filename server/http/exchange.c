@@ -89,13 +89,23 @@ static void on_finished(struct inbox_item *item)
 	server_check_drained(server);
 }
 
+static void leave(struct exchange *exchange)
+{
+	const struct http_service *service = exchange->server->service;
+
+	if (service->leave)
+		service->leave(&exchange->request);
+}
+
 static void handler_main(void *arg)
 {
 	struct exchange *exchange = arg;
 	struct core *core = exchange->server->core;
 
+	fiber_patient_set(fiber_current(), exchange->request.is_patient);
 	exchange->server->service->handle(&exchange->request, &exchange->response);
 	assert(exchange->response.status); /* a handler says something */
+	leave(exchange);
 	exchange->is_handled = true;
 	/* It was suspended: the loop goes on with it on its own stack. */
 	if (exchange->finished.on_core)
@@ -104,11 +114,16 @@ static void handler_main(void *arg)
 
 int exchange_run(struct exchange *exchange)
 {
+	const struct http_service *service = exchange->server->service;
 	int r;
 
+	if (service->enter && !service->enter(&exchange->request, &exchange->response))
+		return 1;
 	exchange->finished.on_core = NULL;
 	r = fiber_start(exchange->server->core->fibers, handler_main, exchange,
 		exchange->request.deadline_ns, &exchange->fiber);
+	if (r < 0)
+		leave(exchange);
 	if (r < 0 || exchange->is_handled) {
 		exchange->fiber = NULL;
 		return r < 0 ? r : 1;

@@ -48,6 +48,7 @@ struct request {
 	struct arena *arena;   /* until the response is sent */
 	size_t body_bytes_max; /* set by the service's admit(); at most HTTP_BODY_BYTES_MAX */
 	bool is_body_required; /* likewise: a request without one is answered 411 */
+	bool is_patient;       /* likewise: its waits let those of other requests go first */
 	const void *route;     /* the service's own */
 };
 

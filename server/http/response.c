@@ -141,16 +141,23 @@ static int problem_say(
 				problem == PROBLEM_INVALID_CREDENTIALS
 					? STR("Bearer")
 					: STR("Bearer error=\"invalid_token\"") };
-	/* One second: long enough to spread a herd, short enough not to be noticed. */
-	if (row->status == 503)
-		response->headers[response->header_count++] =
-			(struct http_header){ STR("Retry-After"), STR("1") };
 	return 0;
 }
 
 int response_problem(struct response *response, enum problem problem)
 {
+	if (problem_row(problem)->status == 503)
+		return response_unavailable(response, problem, 1);
 	return problem_say(response, problem, NULL, NULL);
+}
+
+int response_unavailable(struct response *response, enum problem problem, unsigned retry_s)
+{
+	assert(problem_row(problem)->status == 503);
+	(void)problem_say(response, problem, NULL, NULL);
+	/* Without memory it is left out: the status says enough. */
+	(void)response_header_u64(response, "Retry-After", retry_s);
+	return 0;
 }
 
 int response_invalid(struct response *response, const char *field, const char *why)

@@ -59,5 +59,9 @@ int response_body(struct response *response, unsigned status, struct str type, s
  */
 int response_problem(struct response *response, enum problem problem);
 
+/* The same for a 503, and when to try again: response_problem() says a second, which is too short
+ * to be noticed, for what is over soon. */
+int response_unavailable(struct response *response, enum problem problem, unsigned retry_s);
+
 /* 422 with what is wrong with one field; `why` is a sentence without secrets. */
 int response_invalid(struct response *response, const char *field, const char *why);

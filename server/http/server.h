@@ -29,6 +29,14 @@ struct http_service {
 	 * took_ns: from its first byte. */
 	void (*done)(
 		const struct request *request, const struct response *response, uint64_t took_ns);
+
+	/*
+	 * On the loop's stack, when the body is complete and before anything is spent on it: false
+	 * refuses the request, and the response is filled. leave() follows every enter() that said
+	 * true, when the handler has returned, whatever became of the client. Both or none.
+	 */
+	bool (*enter)(struct request *request, struct response *response);
+	void (*leave)(struct request *request);
 };
 
 struct http_options {

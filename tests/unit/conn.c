@@ -27,7 +27,9 @@ static struct {
 	struct http_server *server;
 	struct fiber *waiting;
 	int wait_result;
-	unsigned done, drained;
+	unsigned done, drained, handled;
+	unsigned entered, left;
+	bool is_refusing;
 	unsigned last_status;
 	struct inbox_item nothing;
 	char text[1024 * 1024]; /* what the client has received */
@@ -51,6 +53,7 @@ static void handle(struct request *request, struct response *response)
 {
 	static char big[BIG_BYTES];
 
+	t.handled++;
 	if (str_equal(request->path, STR("/wait"))) {
 		t.waiting = fiber_current();
 		t.wait_result = fiber_wait_await();
@@ -80,7 +83,23 @@ static void done(const struct request *request, const struct response *response,
 	t.last_status = response->status;
 }
 
-static const struct http_service service = { admit, handle, done };
+static bool enter(_unused_ struct request *request, struct response *response)
+{
+	if (t.is_refusing)
+		response_unavailable(response, PROBLEM_SERVICE_UNAVAILABLE, 7);
+	else
+		t.entered++;
+	return !t.is_refusing;
+}
+
+static void leave(_unused_ struct request *request)
+{
+	t.left++;
+}
+
+static const struct http_service service = {
+	.admit = admit, .handle = handle, .done = done, .enter = enter, .leave = leave
+};
 
 static void on_drained(_unused_ void *arg)
 {
@@ -632,6 +651,50 @@ TEST(without_a_fiber_a_request_is_answered_503_and_the_connection_stays)
 	turn(6);
 	say(fd, GET("/a") "\r\n");
 	assert_has(hear(fd), "200 OK");
+	close(fd);
+	finish();
+}
+
+TEST(a_request_that_may_not_enter_is_answered_unhandled_and_the_connection_stays)
+{
+	int fd;
+
+	start();
+	fd = client();
+	t.is_refusing = true;
+	say(fd, POST("/echo") "Content-Length: 4\r\n\r\nbody");
+	assert_has(hear(fd), "HTTP/1.1 503 ");
+	assert_has(t.text, "\r\nRetry-After: 7\r\n");
+	assert_has_not(t.text, "Connection: close");
+	assert_int_equal(t.handled, 0);
+	t.is_refusing = false;
+	say(fd, POST("/echo") "Content-Length: 4\r\n\r\nbody");
+	assert_has(hear(fd), "200 OK");
+	assert_int_equal(t.handled, 1);
+	close(fd);
+	finish();
+}
+
+TEST(whoever_entered_leaves_whatever_became_of_the_client)
+{
+	int fds[FIBERS], fd;
+
+	start();
+	fd = client();
+	say(fd, GET("/a") "\r\n");
+	assert_int_equal(t.left, 1);
+	for (unsigned i = 0; i < FIBERS; i++) {
+		fds[i] = client();
+		say(fds[i], GET("/wait") "\r\n");
+	}
+	assert_int_equal(t.entered, 1 + FIBERS);
+	assert_int_equal(t.left, 1);
+	say(fd, GET("/a") "\r\n"); /* there is no fiber for it */
+	assert_int_equal(t.left, 2);
+	for (unsigned i = 0; i < FIBERS; i++)
+		close(fds[i]);
+	turn(6);
+	assert_int_equal(t.left, t.entered);
 	close(fd);
 	finish();
 }
