@@ -37,6 +37,7 @@ struct conn {
 	bool is_busy;
 	bool is_measured;
 	uint64_t scheduled_ns; /* when the request should have started */
+	uint64_t number;       /* of the request */
 	struct buf out;
 	size_t sent;
 	struct answer answer;
@@ -52,13 +53,14 @@ struct stream {
 	uint64_t random;
 	uint64_t next_ns;        /* when the next request should start; CLOCK_NEVER: none will */
 	uint64_t number;         /* of the next request */
+	bool *lines_used;        /* by requests under way; NULL when that does not matter */
 	struct conn_list busy;   /* in the order of scheduled_ns */
 	struct conn_list idle;   /* the last used one is taken first */
 	unsigned outstanding;    /* in busy */
 	unsigned connections;    /* in busy and in idle */
 	uint64_t connected;      /* connections ever opened */
 	uint64_t sent;           /* started in the window */
-	uint64_t unsent;         /* due in the window, but outstanding_max were under way */
+	uint64_t unsent;         /* due in the window, but as many as allowed were under way */
 	uint64_t ok_in_window;   /* 2xx that came within the window, whenever they started */
 	uint64_t closed_by_peer; /* slow: connections that the server ended */
 	uint64_t outcomes[OUTCOMES];
@@ -93,8 +95,8 @@ int conn_write(struct conn *conn, size_t bytes);
 /* What epoll said. */
 void conn_event(struct conn *conn, uint32_t events);
 
-/* Prepares stream `index`, whose first request is due at start_ns. */
-void stream_init(struct load *load, unsigned index, uint64_t start_ns);
+/* Prepares stream `index`, whose first request is due at start_ns. 0, -ENOMEM. */
+int stream_init(struct load *load, unsigned index, uint64_t start_ns);
 /* Starts what is due, ends what is too late. */
 void stream_turn(struct stream *stream);
 /* When stream_turn() must be called next, if nothing happens before. */
@@ -103,7 +105,7 @@ uint64_t stream_next_ns(const struct stream *stream);
 void request_end(struct conn *conn, enum outcome outcome, bool is_usable);
 /* A connection without a request under way ended. */
 void stream_conn_lost(struct conn *conn);
-/* Closes every connection. */
+/* Closes every connection; the counters stay. */
 void stream_deinit(struct stream *stream);
 
 /* Results as a table for people, and as JSON with everything. */

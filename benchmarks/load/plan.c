@@ -80,6 +80,13 @@ static int text_get(const struct json *object, const char *key, struct str *valu
 	return 0;
 }
 
+static int flag_get(const struct json *object, const char *key, bool *value)
+{
+	if (json_get_bool(json_member(object, key), value) == -EINVAL)
+		return wrong("\"%s\" is true or false", key);
+	return 0;
+}
+
 /* The index of a word in a list that ends with NULL; the first one is the default. */
 static int word_get(
 	const struct json *object, const char *key, const char *const words[], int *ret_index)
@@ -202,9 +209,9 @@ static int stream_read(struct arena *arena, const struct json *object, const cha
 
 	stream->name = name.data;
 	stream->is_reusing = true;
-	if (json_get_bool(json_member(object, "reuse"), &stream->is_reusing) == -EINVAL)
-		return wrong("\"reuse\" is true or false");
-	if (r < 0 || (r = word_get(object, "kind", kinds, &kind)) < 0 ||
+	if (r < 0 || (r = flag_get(object, "reuse", &stream->is_reusing)) < 0 ||
+		(r = flag_get(object, "exclusive", &stream->is_exclusive)) < 0 ||
+		(r = word_get(object, "kind", kinds, &kind)) < 0 ||
 		(r = word_get(object, "arrivals", arrivals, &arrival)) < 0 ||
 		(r = seconds_get(object, "timeout", 30, &stream->timeout_ns)) < 0 ||
 		(r = seconds_get(object, "interval", 1, &stream->interval_ns)) < 0 ||

@@ -12,8 +12,8 @@
  * A stream is requests of one shape. Kinds: "open" starts them at set times whatever happens to the
  * earlier ones; "closed" keeps a number of connections busy; "slow" holds connections open, writes
  * "bytes" every "interval" seconds to each and never reads (0 bytes: idle ones). {n} is the number
- * of the request, from 0, modulo "numbers"; {line} is the next line of the file. The target is a
- * loopback address, always.
+ * of the request, from 0, modulo "numbers"; {line} is the next line of the file, with "exclusive"
+ * the next that no request under way has. The target is a loopback address, always.
  */
 #pragma once
 
@@ -54,6 +54,7 @@ struct stream_plan {
 	uint64_t numbers; /* 0: {n} never starts again */
 	const struct str *lines;
 	size_t line_count;
+	bool is_exclusive; /* a line is in one request at a time */
 };
 
 struct plan {

@@ -77,8 +77,10 @@ int load_run(const struct plan *plan, struct load *load)
 	load->now_ns = clock_now_ns();
 	load->measured_ns = load->now_ns + plan->warmup_ns;
 	load->end_ns = load->measured_ns + plan->seconds_ns;
-	for (unsigned i = 0; i < plan->stream_count; i++)
-		stream_init(load, i, load->now_ns);
+	for (unsigned i = 0; i < plan->stream_count && r == 0; i++)
+		r = stream_init(load, i, load->now_ns);
+	if (r < 0)
+		return r; /* and the program ends */
 	while (load->now_ns < load->end_ns || load->outstanding) {
 		for (unsigned i = 0; i < plan->stream_count; i++) {
 			load->now_ns = clock_now_ns();

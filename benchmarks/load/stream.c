@@ -6,6 +6,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "load/load.h"
@@ -43,7 +44,7 @@ static void next_advance(struct stream *stream)
 		stream->next_ns = CLOCK_NEVER;
 }
 
-void stream_init(struct load *load, unsigned index, uint64_t start_ns)
+int stream_init(struct load *load, unsigned index, uint64_t start_ns)
 {
 	struct stream *stream = &load->streams[index];
 
@@ -51,8 +52,14 @@ void stream_init(struct load *load, unsigned index, uint64_t start_ns)
 		.load = load,
 		.random = (load->plan->seed + 1) * 0x9e3779b97f4a7c15u + index,
 		.next_ns = start_ns };
+	if (stream->plan->is_exclusive && stream->plan->line_count) {
+		stream->lines_used = calloc(stream->plan->line_count, sizeof(bool));
+		if (!stream->lines_used)
+			return -ENOMEM;
+	}
 	if (stream->plan->kind == STREAM_OPEN)
 		next_advance(stream);
+	return 0;
 }
 
 uint64_t stream_next_ns(const struct stream *stream)
@@ -64,6 +71,23 @@ uint64_t stream_next_ns(const struct stream *stream)
 }
 
 /* --- one request --- */
+
+static bool *line_of(struct stream *stream, uint64_t number)
+{
+	return &stream->lines_used[number % stream->plan->line_count];
+}
+
+/* The next number whose line is free; false when every line is in a request under way. */
+static bool number_take(struct stream *stream, uint64_t *ret_number)
+{
+	for (size_t i = 0; stream->lines_used && *line_of(stream, stream->number); i++) {
+		if (i == stream->plan->line_count)
+			return false;
+		stream->number++;
+	}
+	*ret_number = stream->number++;
+	return true;
+}
 
 static void count_end(
 	struct stream *stream, enum outcome outcome, uint64_t scheduled_ns, bool is_measured)
@@ -91,6 +115,8 @@ void request_end(struct conn *conn, enum outcome outcome, bool is_usable)
 	conn->is_busy = false;
 	stream->outstanding--;
 	stream->load->outstanding--;
+	if (stream->lines_used)
+		*line_of(stream, conn->number) = false;
 	count_end(stream, outcome, conn->scheduled_ns, conn->is_measured);
 	if (is_usable && stream->plan->is_reusing) {
 		conn_list_append(&stream->idle, conn);
@@ -131,8 +157,14 @@ static void request_start(struct stream *stream, uint64_t scheduled_ns)
 {
 	struct load *load = stream->load;
 	bool is_measured = scheduled_ns >= load->measured_ns;
-	struct conn *conn = conn_take(stream);
+	struct conn *conn;
+	uint64_t number;
 
+	if (!number_take(stream, &number)) {
+		stream->unsent += is_measured;
+		return;
+	}
+	conn = conn_take(stream);
 	if (is_measured) {
 		stream->sent++;
 		histogram_record(&stream->late, load->now_ns - scheduled_ns);
@@ -144,14 +176,16 @@ static void request_start(struct stream *stream, uint64_t scheduled_ns)
 	conn->is_busy = true;
 	conn->is_measured = is_measured;
 	conn->scheduled_ns = scheduled_ns;
+	conn->number = number;
+	if (stream->lines_used)
+		*line_of(stream, number) = true;
 	conn->sent = 0;
 	conn_list_append(&stream->busy, conn);
 	stream->outstanding++;
 	load->outstanding++;
 	answer_init(&conn->answer, stream->plan->is_head);
 	buf_clear(&conn->out);
-	if (request_render(stream->plan, stream->number++, &conn->out) < 0 ||
-		conn_write(conn, SIZE_MAX) < 0)
+	if (request_render(stream->plan, number, &conn->out) < 0 || conn_write(conn, SIZE_MAX) < 0)
 		request_end(conn, OUTCOME_BROKEN, false);
 }
 
@@ -249,4 +283,6 @@ void stream_deinit(struct stream *stream)
 			conn_list_remove(lists[i], conn);
 			conn_close(conn);
 		}
+	free(stream->lines_used);
+	stream->lines_used = NULL;
 }

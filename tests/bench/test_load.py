@@ -76,12 +76,12 @@ class Mute(threading.Thread):
         super().__init__(daemon=True)
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.target = "127.0.0.1:%d" % self.listener.getsockname()[1]
-        self.behaviours, self.kept = behaviours, []
+        self.behaviours, self.kept, self.first_lines = behaviours, [], []
 
     def run(self):
         for behaviour in self.behaviours:
             connection, _ = self.listener.accept()
-            connection.recv(65536)
+            self.first_lines.append(connection.recv(65536).split(b"\r\n")[0])
             if behaviour != "mute":
                 connection.sendall(behaviour)
                 connection.close()
@@ -111,6 +111,18 @@ def test_a_server_that_stands_still_is_charged_for_every_request_it_delayed(tmp_
     assert stream["sent"] == stream["outcomes"]["timeout"] == 15
     assert stream["unsent"] == 5
     assert stream["latency_ms"]["all"]["p50"] >= 2000
+
+
+def test_an_exclusive_line_is_in_one_request_at_a_time(tmp_path):
+    server = Mute(["mute"] * 3)
+    server.start()
+    (tmp_path / "lines").write_text("a\nb\nc\n")
+    stream = load(tmp_path, server.target, {"name": "a", "rate": 10.5, "arrivals": "constant", "timeout": 2,
+                                            "path": "/{line}", "lines": str(tmp_path / "lines"), "exclusive": True})["a"]
+    server.join(10)
+    check_sums(stream)
+    assert stream["sent"] == 3 and stream["unsent"] == 7
+    assert sorted(server.first_lines) == [b"GET /a HTTP/1.1", b"GET /b HTTP/1.1", b"GET /c HTTP/1.1"]
 
 
 def test_another_machine_is_never_a_target(tmp_path):
