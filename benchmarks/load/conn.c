@@ -14,6 +14,9 @@
 #include "load/load.h"
 #include "shared/macros.h"
 
+/* What a client that never reads can be sent before its server has to wait: the kernel's least. */
+#define SLOW_RECEIVE_BYTES 4096
+
 /* One receive for all; what follows an answer is an error, so nothing is ever left in it. */
 static char received[65536];
 
@@ -51,6 +54,9 @@ static int socket_open(struct conn *conn, const struct plan *plan)
 	if (conn->fd < 0)
 		return -errno;
 	(void)setsockopt(conn->fd, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int));
+	if (conn->stream->plan->kind == STREAM_SLOW)
+		(void)setsockopt(
+			conn->fd, SOL_SOCKET, SO_RCVBUF, &(int){ SLOW_RECEIVE_BYTES }, sizeof(int));
 	if (connect(conn->fd, (const struct sockaddr *)&plan->address, plan->address_bytes) == 0)
 		conn->is_connected = true;
 	else if (errno != EINPROGRESS)

@@ -1,0 +1,38 @@
+"""The numbers that authd is to reach: what each is, the bar, the ambition. One table; scenarios measure rows of it."""
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True)
+class Bar:
+    what: str
+    unit: str
+    bar: float
+    ambition: float
+    more_is_better: bool = False
+
+    def verdict(self, value):
+        def reaches(limit):
+            return value >= limit if self.more_is_better else value <= limit
+        return "PASS, ambition too" if reaches(self.ambition) else "PASS" if reaches(self.bar) else "FAIL"
+
+
+BARS = {
+    "verify_cpu": Bar("/verify CPU per request / nginx `return 200`", "x", 1.0, 0.8),
+    "verify_cpu_pipelined": Bar("the same, 16 requests at a time", "x", 1.0, 0.8),
+    "hashes": Bar("hashes per CPU second / libxcrypt, many logins", "x", 2.5, 3.5, more_is_better=True),
+    "lone_login": Bar("lone login latency / one libxcrypt hash", "x", 1.05, 1.0),
+    "goodput": Bar("goodput at 20x offered logins / at peak", "x", 0.95, 0.99, more_is_better=True),
+    "timeouts": Bar("logins without an answer, at any load", "", 0, 0),
+    "verify_p99": Bar("/verify p99 under 20x logins / idle", "x", 3.0, 1.5),
+    "health_p99": Bar("/health p99 under 20x logins / idle", "x", 3.0, 1.5),
+    "hostile_p99": Bar("/health p99 under hostile clients / idle", "x", 3.0, 1.5),
+    "hostile_errors": Bar("/health without 200 under hostile clients", "", 0, 0),
+    "hostile_rss": Bar("RSS kept after hostile clients left", "MB", 8, 2),
+    "rss_overload": Bar("RSS peak under overload and hostile clients", "MB", 64, 48),
+    "rss_idle": Bar("RSS idle", "MB", 15, 8),
+    "rss_connections": Bar("RSS with 10,000 idle connections", "MB", 30, 16),
+    "rss_load": Bar("RSS peak with them and mixed load", "MB", 64, 48),
+    "start": Bar("start to first 200, existing store", "ms", 50, 20),
+    "start_fresh": Bar("start to first 200, new store", "ms", 50, 20),
+    "lost_writes": Bar("acknowledged writes lost after kill -9", "", 0, 0),
+}

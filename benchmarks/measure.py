@@ -1,0 +1,88 @@
+"""What a process used, read from /proc; and how quiet the machine was meanwhile."""
+import os
+import pathlib
+import resource
+import statistics
+import time
+
+TICK_S = 1 / os.sysconf("SC_CLK_TCK")
+
+
+def cpu_s(pids):
+    """User and system time of processes with all their threads. Linux scales both to the exact run time."""
+    total = 0
+    for pid in pids:
+        fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        total += int(fields[11]) + int(fields[12])
+    return total * TICK_S
+
+
+def _status_mb(pids, key):
+    total = 0
+    for pid in pids:
+        for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith(key + ":"):
+                total += int(line.split()[1])
+    return total / 1024
+
+
+def rss_mb(pids):
+    return _status_mb(pids, "VmRSS")
+
+
+def rss_peak_mb(pids):
+    """The most since the start, or since rss_peak_reset(): the kernel's own mark, not samples."""
+    return _status_mb(pids, "VmHWM")
+
+
+def rss_peak_reset(pids):
+    for pid in pids:
+        pathlib.Path(f"/proc/{pid}/clear_refs").write_text("5")
+
+
+def settled_rss_mb(pids, seconds=5.0):
+    """RSS once it was the same for two seconds, at most that much later."""
+    end, last, since = time.monotonic() + seconds, rss_mb(pids), time.monotonic()
+    while time.monotonic() < min(end, since + 2):
+        time.sleep(0.2)
+        now = rss_mb(pids)
+        if now != last:
+            last, since = now, time.monotonic()
+    return last
+
+
+def median(values):
+    return statistics.median(values)
+
+
+class Noise:
+    """with Noise(pids) as noise: ... ; noise.share is what *others* used of the machine's CPUs, stolen time included."""
+
+    def __init__(self, pids=()):
+        self.pids = list(pids)
+
+    def _busy_s(self):
+        fields = [int(f) for f in pathlib.Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
+        user, nice, system, _idle, _wait, irq, soft, steal = fields
+        return (user + nice + system + irq + soft + steal) * TICK_S
+
+    def _mine_s(self):
+        mine = sum(resource.getrusage(who).ru_utime + resource.getrusage(who).ru_stime
+                   for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+        return mine + cpu_s(self.pids)
+
+    def __enter__(self):
+        self.start = time.monotonic(), self._busy_s(), self._mine_s()
+        return self
+
+    def __exit__(self, *_):
+        elapsed = time.monotonic() - self.start[0]
+        others = self._busy_s() - self.start[1] - (self._mine_s() - self.start[2])
+        self.share = max(0.0, others / (elapsed * os.cpu_count()))
+
+
+def machine():
+    """What a number cannot be read without."""
+    model = next((line.split(":", 1)[1].strip() for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines()
+                  if line.startswith("model name")), "unknown")
+    return {"cpu": model, "cpus": os.cpu_count(), "kernel": os.uname().release, "load_average": os.getloadavg()[0]}

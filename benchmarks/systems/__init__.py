@@ -1,0 +1,108 @@
+"""
+What can be measured. A system is a class with
+
+    name                  what tables call it
+    prepare()             installs, builds or makes what it needs; called once, before start()
+    start(), stop()       the processes; start() returns when the first request was answered
+    target                "127.0.0.1:PORT"
+    paths                 {"verify": ..., "health": ..., "login": ..., ...}: those that it serves
+    pids()                every process of it, for CPU and memory
+    folder                its files; gone after close()
+
+and what scenarios ask of it beyond that (accounts, tokens). Another authentication server is one more file here.
+"""
+import contextlib
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+START_S = 20
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+class System:
+    name = ""
+    paths = {}
+
+    def __init__(self):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="authd-bench-"))
+        self.port = free_port()
+        self.process = None
+
+    def prepare(self):
+        pass
+
+    def command(self):
+        """What start() executes, in the foreground."""
+        raise NotImplementedError
+
+    @property
+    def target(self):
+        return f"127.0.0.1:{self.port}"
+
+    def spawn(self):
+        with open(self.folder / "log", "ab") as log:
+            self.process = subprocess.Popen(self.command(), stdout=log, stderr=log, close_fds=False)
+
+    def start(self):
+        self.spawn()
+        wait_for_200(self.port, self.paths["health"], self.process)
+        return self
+
+    def stop(self):
+        if self.process and self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            self.process.wait(timeout=60)
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def close(self):
+        try:
+            self.stop()
+        except subprocess.TimeoutExpired:
+            self.kill()
+        shutil.rmtree(self.folder)
+
+    def pids(self):
+        """The process and its children."""
+        task = pathlib.Path(f"/proc/{self.process.pid}/task")
+        children = [(t / "children").read_text().split() for t in task.iterdir()]
+        return [self.process.pid, *(int(pid) for pids in children for pid in pids)]
+
+    def __enter__(self):
+        try:
+            self.prepare()
+            return self.start()
+        except BaseException:
+            self.close()
+            raise
+
+    def __exit__(self, *_):
+        self.close()
+
+
+def wait_for_200(port, path, process=None, pause_s=0.0002):
+    """Connects until somebody answers 200; the time that was, on the monotonic clock."""
+    request = f"GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".encode()
+    end = time.monotonic() + START_S
+    while time.monotonic() < end:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=2) as s:
+            s.sendall(request)
+            if s.recv(4096).startswith(b"HTTP/1.1 200"):
+                return time.monotonic()
+        if process and process.poll() is not None:
+            raise RuntimeError(f"{os.path.basename(process.args[0])} ended with {process.returncode}")
+        time.sleep(pause_s)
+    raise RuntimeError(f"nobody answers on port {port}")
