@@ -71,6 +71,9 @@ static int on_start(struct core *core)
 		.connections_max = (uint32_t)config.http.connections_max,
 		/* Half of them may be waiting for their clients' bytes. */
 		.exchanges_max = (uint32_t)config.core.fibers_max * 2,
+		.compression = { .is_on = config.http.is_compressing,
+			.level = (int)config.http.compression_level,
+			.threshold_bytes = (uint32_t)config.http.compression_threshold_bytes },
 	};
 	const struct caches_options caches = {
 		.users_max = (uint32_t)config.cache.users_max,

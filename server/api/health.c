@@ -70,6 +70,7 @@ int api_health(_unused_ struct call *call, struct response *response)
 	json_put_str(w, "status", health.is_up ? STR("healthy") : STR("unhealthy"));
 	json_put_double(w, "latency_ms", (double)health.latency_us / 1000);
 	json_end_object(w);
+	response_public(response);
 	return response_end(response);
 }
 

@@ -90,6 +90,7 @@ int api_jwks(_unused_ struct call *call, struct response *response)
 	r = keys_jwks(auth_policy()->tokens.keys, &response->body);
 	if (r < 0)
 		return r;
+	response_public(response);
 	/* Five minutes: a verifier meets a new key well before the first token signed with it is
 	 * its only one. */
 	return response_header(response, "Cache-Control", STR("public, max-age=300"));

@@ -34,6 +34,8 @@ struct config {
 		config_text base;
 		uint64_t idle_timeout_ms, request_timeout_ms, send_timeout_ms;
 		uint64_t connections_max; /* per core */
+		bool is_compressing;
+		uint64_t compression_level, compression_threshold_bytes;
 	} http;
 	struct {
 		uint64_t threads; /* 0: one per processor */

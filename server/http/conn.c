@@ -167,6 +167,7 @@ static void respond(struct conn *conn)
 		kind = WIRE_CLOSE;
 	else if (parser_is_http_1_0(exchange->parser))
 		kind = WIRE_KEEP_1_0;
+	compress_response(server->compressor, response);
 	r = wire_response(out_of(conn), response, &server->date, kind);
 	if (r < 0) {
 		conn_close(conn); /* no memory for it: the client learns as much as it can */

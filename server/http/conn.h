@@ -82,6 +82,7 @@ struct http_server {
 	struct pool exchanges, conns;
 	struct conn *oldest, *newest;
 	uint64_t last_id;
+	struct compressor *compressor;
 	struct wire_date date;
 	struct buf spare[SPARE_BUFFERS_MAX];
 	unsigned spare_count;

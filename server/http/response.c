@@ -18,6 +18,7 @@ void response_init(struct response *response, const struct request *request)
 	response->header_count = 0;
 	response->content_type = STR("application/json");
 	response->request = request;
+	response->is_public = false;
 	response->closes = false;
 }
 
@@ -128,6 +129,7 @@ static int problem_say(
 	assert(row->status >= 400);
 	response->content_type = STR("application/json");
 	response->header_count = 0;
+	response->is_public = false;
 	response->problem = problem;
 	secret_wipe(response->body.data, response->body.len);
 	/* Only memory can fail here: then the status alone is the answer. */

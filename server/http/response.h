@@ -24,7 +24,8 @@ struct response {
 	struct buf body;
 	struct json_writer writer;
 	const struct request *request;
-	bool closes; /* end the connection after this response */
+	bool is_public; /* may be compressed: see response_public() */
+	bool closes;    /* end the connection after this response */
 };
 
 void response_init(struct response *response, const struct request *request);
@@ -37,6 +38,15 @@ void response_deinit(struct response *response);
  */
 int response_header(struct response *response, const char *name, struct str value);
 int response_header_u64(struct response *response, const char *name, uint64_t value);
+
+/*
+ * The body is a public document: the same for everybody, with nothing in it that came with a
+ * request or belongs to an account. Only such bodies are compressed (compress.h).
+ */
+static inline void response_public(struct response *response)
+{
+	response->is_public = true;
+}
 
 /* No body: 204, 202. Handlers return what these return. */
 int response_empty(struct response *response, unsigned status);

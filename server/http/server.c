@@ -20,6 +20,10 @@ int http_server_new(struct core *core, const struct http_options *options,
 
 	if (!server)
 		return -ENOMEM;
+	if (compressor_new(&options->compression, &server->compressor) < 0) {
+		free(server);
+		return -ENOMEM;
+	}
 	server->core = core;
 	server->options = *options;
 	server->service = service;
@@ -48,12 +52,18 @@ void http_server_free(struct http_server *server)
 		buf_wipe(&server->spare[--server->spare_count]);
 	pool_deinit(&server->exchanges);
 	pool_deinit(&server->conns);
+	compressor_free(server->compressor);
 	free(server);
 }
 
 const struct http_stats *http_server_stats(const struct http_server *server)
 {
 	return &server->stats;
+}
+
+const struct compress_stats *http_server_compress_stats(const struct http_server *server)
+{
+	return compress_stats(server->compressor);
 }
 
 /* --- buffers --- */

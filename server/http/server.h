@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "core/core.h"
+#include "http/compress.h"
 #include "http/request.h"
 #include "http/response.h"
 
@@ -46,6 +47,7 @@ struct http_options {
 	uint64_t send_timeout_ms;   /* a client must take a batch of responses within this */
 	uint32_t connections_max;   /* one more is closed at once */
 	uint32_t exchanges_max;     /* requests in progress; one more is answered 503 */
+	struct compress_options compression;
 };
 
 /* Counters that any thread may read. */
@@ -79,6 +81,7 @@ int http_server_listen(struct http_server *server, int fd);
 void http_server_drain(struct http_server *server, void (*on_drained)(void *arg), void *arg);
 
 const struct http_stats *http_server_stats(const struct http_server *server);
+const struct compress_stats *http_server_compress_stats(const struct http_server *server);
 
 /* One row of `authctl conn list`. */
 struct http_conn_info {
