@@ -313,7 +313,7 @@ static void descriptors_raise(void)
 	}
 }
 
-/* Blocked in every thread: the main one takes them with sigwait(). */
+/* Before the first thread is made: blocked in every one, the main one takes them with sigwait(). */
 static void signals_block(sigset_t *ret_set)
 {
 	sigemptyset(ret_set);
@@ -334,13 +334,11 @@ static void wait_for_end(const sigset_t *signals)
 		LOG_NUMBER("signal", number));
 }
 
-static int serve(const char *path)
+static int serve(const char *path, const sigset_t *signals)
 {
 	struct keys *keys = NULL;
-	sigset_t signals;
 	int r;
 
-	signals_block(&signals);
 	descriptors_raise();
 	r = store_start();
 	if (r < 0)
@@ -367,7 +365,7 @@ static int serve(const char *path)
 		LOG_TEXT("server.address", str_cstr(config.http.listen.items[0])),
 		LOG_NUMBER("authd.cores", cores_count()));
 
-	wait_for_end(&signals);
+	wait_for_end(signals);
 	cores_drain();
 	if (cores_join((unsigned)config.core.drain_timeout_ms) < 0) {
 		cores_stop();
@@ -415,6 +413,7 @@ int main(int argc, char **argv)
 		{ "help", no_argument, NULL, 'h' }, {} };
 	const char *path = NULL;
 	bool is_check = false;
+	sigset_t signals;
 	int option, r;
 
 	while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
@@ -433,10 +432,11 @@ int main(int argc, char **argv)
 		return EXIT_CONFIG;
 	if (is_check)
 		return 0;
+	signals_block(&signals);
 	r = log_start(config.log.file, (enum log_level)config.log.level, "");
 	if (r < 0)
 		return fail(config.log.file, r, NULL) < 0 ? EXIT_FAILURE : 0;
-	r = serve(path);
+	r = serve(path, &signals);
 	log_stop();
 	return r < 0 ? EXIT_FAILURE : 0;
 }
