@@ -242,7 +242,8 @@ static int cores_run(void)
 		.is_pinned = config.core.is_pinned,
 		.fibers_max = (unsigned)config.core.fibers_max,
 		.stack_bytes = (unsigned)config.core.stack_bytes,
-		.loop = { .entries = (unsigned)config.io.entries,
+		.loop = { .engine = (enum loop_engine_choice)config.io.engine,
+			.entries = (unsigned)config.io.entries,
 			.receive = (enum loop_receive)config.io.receive,
 			.receive_buffers = (unsigned)config.io.buffers,
 			.receive_buffer_bytes = (unsigned)config.io.buffer_bytes },
@@ -268,6 +269,17 @@ static void admission_make(void)
 		.hashing = password_queue(),
 		.writes = job_queue_find("store-write"),
 	});
+}
+
+/* io_uring was wanted and could not be had: it serves, but the operator should know. */
+static void engine_log(void)
+{
+	int error = loop_features(core_at(0)->loop)->fallback_error;
+
+	if (error)
+		log_event(LOG_LEVEL_WARN, "loop.fallback", str_cstr(loop_error_remedy(error)),
+			LOG_TEXT("authd.engine", STR("epoll")),
+			LOG_TEXT("error.type", str_cstr(err_name(error))));
 }
 
 static struct http_server *server_of(struct core *core)
@@ -361,6 +373,7 @@ static int serve(const char *path, const sigset_t *signals)
 	if (config.control.socket[0] && control_run(path) < 0)
 		log_event(LOG_LEVEL_WARN, "control.unavailable", STR("authctl cannot connect"),
 			LOG_TEXT("path", str_cstr(config.control.socket)));
+	engine_log();
 	log_event(LOG_LEVEL_INFO, "server.started", STR("serving"),
 		LOG_TEXT("server.address", str_cstr(config.http.listen.items[0])),
 		LOG_NUMBER("authd.cores", cores_count()));

@@ -14,6 +14,7 @@
 #define CONFIG_LISTEN_MAX 8
 #define CONFIG_ERRORS_BYTES_MAX 65536 /* for the caller's buffer: a few hundred errors */
 
+enum config_engine { ENGINE_AUTO, ENGINE_URING, ENGINE_EPOLL };
 enum config_receive { RECEIVE_AUTO, RECEIVE_MULTISHOT, RECEIVE_ONESHOT };
 enum config_backend { BACKEND_SQLITE, BACKEND_MEMORY };
 enum config_algorithm { ALGORITHM_ES256, ALGORITHM_EDDSA, ALGORITHM_RS256, ALGORITHM_HS256 };
@@ -44,6 +45,7 @@ struct config {
 		uint64_t drain_timeout_ms;
 	} core;
 	struct {
+		uint64_t engine;  /* enum config_engine */
 		uint64_t receive; /* enum config_receive */
 		uint64_t entries, buffers, buffer_bytes;
 	} io;

@@ -1,7 +1,7 @@
 /*
  * The event loop of one core, and sockets on it. Completion style: start an operation, get a
- * callback. loop_uring.c is the io_uring backend; another backend would fit behind this header. Not
- * for threads: every call is made on the loop's own thread.
+ * callback. Two engines fit behind this header: loop_uring.c, and loop_epoll.c for where io_uring
+ * is forbidden. Not for threads: every call is made on the loop's own thread.
  */
 #pragma once
 
@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "core/wheel.h"
+#include "shared/macros.h"
 #include "shared/str.h"
 
 struct loop;
@@ -22,7 +23,15 @@ enum loop_receive {
 	LOOP_RECEIVE_ONESHOT,   /* each receive under a linked timeout */
 };
 
+enum loop_engine_choice {
+	LOOP_ENGINE_AUTO, /* io_uring; epoll where that is forbidden or absent */
+	LOOP_ENGINE_URING,
+	LOOP_ENGINE_EPOLL,
+};
+
+/* All but the first are io_uring's. */
 struct loop_options {
+	enum loop_engine_choice engine;
 	unsigned entries; /* submission queue */
 	enum loop_receive receive;
 	unsigned receive_buffers; /* shared by all sockets of this core; a power of two */
@@ -35,17 +44,20 @@ struct loop_stats {
 
 /* What was chosen, for `authctl status` and the log. */
 struct loop_features {
-	const char *engine; /* "io_uring" */
+	const char *engine; /* "io_uring", "epoll" */
+	int fallback_error; /* why io_uring was not taken; 0 when it was, or was not wanted */
 	bool is_single_issuer, is_defer_taskrun;
 	bool is_receive_multishot, is_accept_multishot, is_buffer_ring;
 };
 
 /*
- * Makes the loop of the calling thread. -EPERM, -ENOSYS: io_uring is forbidden or absent here;
- * -ENOMEM: the memlock limit; loop_error_remedy() has a sentence for the operator.
+ * Makes the loop of the calling thread. With LOOP_ENGINE_URING -EPERM, -ENOSYS: io_uring is
+ * forbidden or absent here; -ENOMEM: the memlock limit; loop_error_remedy() has a sentence for the
+ * operator.
  */
 int loop_new(const struct loop_options *options, struct inbox *inbox, struct loop **ret_loop);
 void loop_free(struct loop *loop);
+CLEANUP_P(loop_free, struct loop)
 const char *loop_error_remedy(int error);
 
 struct wheel *loop_wheel(struct loop *loop);
@@ -108,15 +120,18 @@ struct loop_stream {
 	void (*on_closed)(struct loop_stream *stream);
 	/* Private to the backend: */
 	struct loop *loop;
-	struct loop_stream *closed_next, *silent_next;
+	struct loop_stream *closed_next, *sent_next, *readable_next;
 	uint64_t receive_deadline_ns;
 	uint64_t linked_deadline_ns; /* what the armed receive's linked timeout was set to */
 	struct timer deadline_timer;
 	struct str sending;
 	uint64_t send_deadline_ns;
-	bool is_receiving, is_receive_armed, is_send_armed, is_send_silent, is_closing, is_eof,
-		is_late;
-	uint8_t ops_in_kernel;
+	struct timer send_timer;
+	int send_result;
+	bool is_receiving, is_receive_armed, is_send_armed, is_closing, is_eof, is_late;
+	bool is_send_silent;                              /* io_uring */
+	bool is_readable, is_readable_listed, is_writing; /* epoll */
+	uint8_t ops_in_progress;
 };
 
 /* Takes over fd, in blocking mode. The three callbacks must be set, nothing else. */

@@ -52,6 +52,7 @@ static void on_closed(struct loop_stream *stream)
 	struct conn *conn = container_of(stream, struct conn, stream);
 
 	assert(!conn->exchange);
+	become(conn, CONN_CLOSING); /* when the loop could not even begin with it */
 	buf_wipe(&conn->in);
 	server_buffer_give(conn->server, &conn->out);
 	server_buffer_give(conn->server, &conn->sending);
