@@ -1,0 +1,103 @@
+/*
+ * Inside the SQLite backend: a connection, its prepared statements, and the steps that its files
+ * share. The only file that includes SQLite's header. Next: sqlite.c, then the calls in
+ * sqlite_accounts.c and sqlite_sessions.c.
+ */
+#pragma once
+
+#include <sqlite3.h>
+
+#include "store/store_backend.h"
+
+#define SWEEP_ROWS 1000 /* one sweep holds up the writer for some milliseconds at most */
+
+enum statement {
+	ACCOUNT_INSERT,
+	ACCOUNT_BY_KEY,
+	ACCOUNT_BY_ID,
+	ACCOUNT_RENAME,
+	ACCOUNT_COUNT_FAILURE,
+	ACCOUNT_LOGIN,
+	STRANGER_GET,
+	STRANGER_PUT,
+	STRANGERS_TRIM,
+	STRANGER_FORGET,
+	SESSION_INSERT,
+	SESSION_GET,
+	SESSION_DELETE,
+	SESSIONS_DELETE,
+	SESSION_OLDEST,
+	SESSION_USED,
+	REFRESH_INSERT,
+	REFRESH_GET,
+	REFRESH_USED,
+	REFRESH_TRIM,
+	SWEEP_SESSIONS,
+	SWEEP_STRANGERS,
+	KEYS_GET,
+	KEY_DEACTIVATE,
+	KEY_ACTIVE,
+	KEY_INSERT,
+	PING,
+	BEGIN,
+	COMMIT,
+	ROLLBACK,
+	SAVE,
+	SAVE_KEEP,
+	SAVE_UNDO,
+	STATEMENTS
+};
+
+struct sqlite {
+	sqlite3 *db;
+	sqlite3_stmt *prepared[STATEMENTS];
+	char reason[128];
+};
+
+/* --- running statements: sqlite_statements.c --- */
+
+/* Keeps what SQLite says as the reason: -ENOMEM or -ERR_STORE_DOWN. */
+int db_failed(struct sqlite *c);
+
+/* A statement ready for its values; NULL when it cannot be prepared: db_step() then says why. */
+sqlite3_stmt *db_statement(struct sqlite *c, enum statement which);
+
+/* 1 a row, 0 done, or db_failed(). A finished statement is reset, so that it holds no lock. */
+int db_step(struct sqlite *c, sqlite3_stmt *s);
+
+/* For a statement without values: as db_step(), and reset in any case. */
+int db_step_plain(struct sqlite *c, enum statement which);
+
+/* Values must be in memory that outlives the step: nothing is copied. s may be NULL. */
+void db_bind_text(sqlite3_stmt *s, int at, const char *text);
+void db_bind_blob(sqlite3_stmt *s, int at, const void *data, size_t bytes);
+void db_bind_i64(sqlite3_stmt *s, int at, int64_t value);
+
+void db_column_text(sqlite3_stmt *s, int at, char *text, size_t bytes);
+#define COLUMN_TEXT_INTO(s, at, array) db_column_text((s), (at), (array), sizeof(array))
+
+/* Runs a statement whose only value is this key: how many rows it changed, or an error. */
+int db_change_by(struct sqlite *c, enum statement which, const char *key);
+
+/* --- the schema: sqlite_schema.c --- */
+
+/* Inside a transaction: every migration that is missing. 0, or negative and the reason is kept. */
+int db_migrate(struct sqlite *c);
+
+/* --- the calls --- */
+
+typedef int db_call(struct sqlite *c, struct store_call *call);
+
+/* sqlite_accounts.c */
+db_call db_account_create, db_account_find, db_account_get, db_account_rename;
+db_call db_login_fail, db_login;
+
+/* sqlite_sessions.c */
+db_call db_session_find, db_session_end, db_session_end_by_refresh, db_sessions_end, db_refresh;
+
+/* A session and its first refresh token. */
+int db_session_insert(struct sqlite *c, const struct session_new *new);
+
+/* The account's columns of a row, which come first. */
+void db_account_read(sqlite3_stmt *s, struct account *account);
+#define ACCOUNT_COLUMN_COUNT 13
