@@ -225,13 +225,19 @@ static unsigned processors(uint64_t configured)
 
 static int store_start(void)
 {
-	const struct store_options options = { .backend = "sqlite",
+	static const char *const backends[] = {
+		[BACKEND_SQLITE] = "sqlite", [BACKEND_MEMORY] = "memory"
+	};
+	const struct store_options options = { .backend = backends[config.store.backend],
 		.path = config.store.path,
 		.reader_threads = (unsigned)config.store.reader_threads,
 		.queued_max = (unsigned)config.store.queue_max };
 	const char *why;
 	int r = store_open(&options, &why);
 
+	if (r >= 0 && config.store.backend == BACKEND_MEMORY)
+		log_event(LOG_LEVEL_WARN, "store.memory",
+			STR("accounts are kept in memory: all is lost at the end"));
 	return r < 0 ? fail("store", r, why) : 0;
 }
 
@@ -334,6 +340,7 @@ static void signals_block(sigset_t *ret_set)
 	sigaddset(ret_set, SIGHUP);
 	pthread_sigmask(SIG_BLOCK, ret_set, NULL);
 	(void)signal(SIGPIPE, SIG_IGN);
+	(void)signal(SIGXFSZ, SIG_IGN); /* a limit on file sizes is a full disk, not our end */
 }
 
 static void wait_for_end(const sigset_t *signals)

@@ -71,6 +71,14 @@ const struct job_queue *job_queue_find(const char *name)
 	return queue;
 }
 
+void job_queue_leave(struct job_queue *queue, unsigned threads)
+{
+	pthread_mutex_lock(&queue->lock);
+	queue->leaving = threads;
+	pthread_cond_broadcast(&queue->has_work);
+	pthread_mutex_unlock(&queue->lock);
+}
+
 void job_queue_each(void (*visit)(const struct job_queue *queue, void *arg), void *arg)
 {
 	pthread_mutex_lock(&registry_lock);
@@ -296,8 +304,10 @@ unsigned job_queue_take(struct job_queue *queue, unsigned jobs_max, struct job *
 		uint64_t now_ns;
 
 		pthread_mutex_lock(&queue->lock);
-		while (READ(queue->queued) == 0 && !queue->is_closed)
+		while (READ(queue->queued) == 0 && !queue->is_closed && !queue->leaving)
 			pthread_cond_wait(&queue->has_work, &queue->lock);
+		if (READ(queue->queued) == 0 && queue->leaving)
+			queue->leaving--;
 		count = take_locked(queue, jobs_max, &taken);
 		pthread_mutex_unlock(&queue->lock);
 		if (!count)

@@ -47,13 +47,14 @@ enum job_line { JOB_LINE_FIRST, JOB_LINE_PATIENT, JOB_LINES };
 struct job_queue {
 	const char *name;     /* static text: "store-write", "hash" */
 	unsigned queued_max;  /* in each line, so that neither can fill the other's place */
-	pthread_mutex_t lock; /* guards line, turn, is_closed; no other lock is taken under it */
+	pthread_mutex_t lock; /* guards line, turn, leaving, is_closed; no lock is taken under it */
 	pthread_cond_t has_work;
 	struct {
 		struct job *head, *tail;
 	} line[JOB_LINES];
 	unsigned turn;
 	bool is_closed;
+	unsigned leaving; /* threads asked to end */
 	/* What follows is for any thread to read. */
 	_Atomic uint32_t queued, running;  /* queued: in both lines */
 	_Atomic uint32_t lined[JOB_LINES]; /* queued, in each */
@@ -85,11 +86,14 @@ void job_queue_deinit(struct job_queue *queue);
 /* Makes job_queue_take() return 0 once the queue is empty: the threads then end. */
 void job_queue_close(struct job_queue *queue);
 
+/* Asks so many worker threads to end: job_queue_take() returns 0 to the next that find no work. */
+void job_queue_leave(struct job_queue *queue, unsigned threads);
+
 /*
  * A worker thread: waits for work and takes up to jobs_max of it, oldest first in each line,
  * linked by job->next in `*ret_first`. Jobs whose fiber has gone, whose deadline has passed or that
  * have waited too long are answered (-ERR_CANCELED, -ETIMEDOUT, -ERR_OVERLOADED) and not returned.
- * 0 when the queue is closed and empty.
+ * 0 when the queue is closed and empty, or this thread is to leave.
  */
 unsigned job_queue_take(struct job_queue *queue, unsigned jobs_max, struct job **ret_first);
 

@@ -4,7 +4,6 @@
  */
 #include "store/sqlite_db.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,56 +15,92 @@
 
 #define BUSY_TIMEOUT_MS 5000 /* the keeper and the writer take turns */
 
-static char open_why[256]; /* for the operator: only one thread opens at a time */
+/* For the operator, once its connection has gone: only one thread opens at a time. */
+static char open_why[STORE_WHY_BYTES];
 
 /* --- opening --- */
 
+/* What to do about it, in half a sentence. */
+static const char *open_remedy(int code)
+{
+	switch (code & 0xff) {
+	case SQLITE_CANTOPEN:
+	case SQLITE_PERM:
+		return "does the folder exist, and may this user write there?";
+	case SQLITE_READONLY:
+		return "this user may not write there, or the file system is read-only";
+	case SQLITE_NOTADB:
+	case SQLITE_CORRUPT:
+		return "the file is damaged or no database of authd: restore a backup";
+	case SQLITE_BUSY:
+		return "another process holds it";
+	case SQLITE_FULL:
+	case SQLITE_IOERR:
+		return "is the disk full?";
+	default:
+		return "see the documentation of SQLite";
+	}
+}
+
 static int open_failed(struct sqlite *c, const char *path, const char **ret_why)
 {
-	(void)snprintf(open_why, sizeof(open_why),
-		"%s: %s (does the folder exist, and may this"
-		" user write there?)",
-		path, c->db ? sqlite3_errmsg(c->db) : "no memory");
+	int code = c->db ? sqlite3_errcode(c->db) : SQLITE_NOMEM;
+
+	(void)snprintf(open_why, sizeof(open_why), "%s: %s (%s)", path, sqlite3_errstr(code),
+		open_remedy(code));
 	*ret_why = open_why;
-	return -ERR_STORE_DOWN;
+	return code == SQLITE_NOMEM ? -ENOMEM : -ERR_STORE_DOWN;
 }
 
 static void sqlite_disconnect(void *connection)
 {
 	struct sqlite *c = connection;
 
+	if (!c)
+		return;
 	for (unsigned i = 0; i < STATEMENTS; i++)
 		sqlite3_finalize(c->prepared[i]);
 	sqlite3_close(c->db);
 	free(c);
 }
+CLEANUP_P(sqlite_disconnect, struct sqlite)
 
-static int sqlite_connect(const char *path, void **ret_connection, const char **ret_why)
+static int settings_make(struct sqlite *c)
 {
-	struct sqlite *c = calloc(1, sizeof(*c));
-	int r;
+	sqlite3_busy_timeout(c->db, BUSY_TIMEOUT_MS);
+	/* 512 KiB of cache for each connection: lookups touch a few pages. */
+	return sqlite3_exec(c->db,
+		"PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
+		"PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;"
+		"PRAGMA secure_delete = FAST; PRAGMA cache_size = -512",
+		NULL, NULL, NULL);
+}
+
+static int sqlite_connect(
+	const struct store_options *options, void **ret_connection, const char **ret_why)
+{
+	_cleanup_(sqlite_disconnect_p) struct sqlite *c = calloc(1, sizeof(*c));
+	const char *path = options->path;
 
 	if (!c)
 		return -ENOMEM;
+	c->strangers_max = options->strangers_max ? options->strangers_max : STORE_STRANGERS_MAX;
 	/* What it creates holds hashes and keys: for this user only. */
 	umask(0077);
-	r = sqlite3_open_v2(path, &c->db,
-		SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
-	if (r == SQLITE_OK) {
-		sqlite3_busy_timeout(c->db, BUSY_TIMEOUT_MS);
-		/* 512 KiB of cache for each connection: lookups touch a few pages. */
-		r = sqlite3_exec(c->db,
-			"PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
-			"PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;"
-			"PRAGMA secure_delete = FAST; PRAGMA cache_size = -512",
-			NULL, NULL, NULL);
+	if (sqlite3_open_v2(path, &c->db,
+		    SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
+		    NULL) != SQLITE_OK)
+		return open_failed(c, path, ret_why);
+	/* SQLite opens what it may only read without a word. */
+	if (sqlite3_db_readonly(c->db, "main") == 1) {
+		(void)snprintf(
+			open_why, sizeof(open_why), "%s: %s", path, open_remedy(SQLITE_READONLY));
+		*ret_why = open_why;
+		return -ERR_STORE_DOWN;
 	}
-	if (r != SQLITE_OK) {
-		r = open_failed(c, path, ret_why);
-		sqlite_disconnect(c);
-		return r;
-	}
-	*ret_connection = c;
+	if (settings_make(c) != SQLITE_OK)
+		return open_failed(c, path, ret_why);
+	*ret_connection = TAKE(c);
 	return 0;
 }
 
@@ -133,36 +168,69 @@ static int sqlite_save(void *connection)
 	return db_step_plain(connection, SAVE);
 }
 
-static void sqlite_save_end(void *connection, bool is_undone)
+/* A full disk or memory may have undone the whole transaction, and the savepoint with it. */
+static int sqlite_save_end(void *connection, bool is_undone)
 {
+	struct sqlite *c = connection;
+	int r = 0;
+
+	if (sqlite3_get_autocommit(c->db))
+		return -ERR_STORE_DOWN;
 	if (is_undone)
-		(void)db_step_plain(connection, SAVE_UNDO);
-	(void)db_step_plain(connection, SAVE_KEEP);
+		r = db_step_plain(c, SAVE_UNDO);
+	return r < 0 ? r : db_step_plain(c, SAVE_KEEP);
 }
 
-static int sqlite_ping(void *connection)
+/* Writing the version that is there already costs one page, its log and a flush: all that can fail.
+ */
+static int sqlite_ping(void *connection, bool is_writing)
 {
-	return db_step_plain(connection, PING);
+	int r;
+
+	if (!is_writing)
+		return db_step_plain(connection, PING);
+	r = sqlite_begin(connection);
+	if (r >= 0)
+		r = db_version_set(connection);
+	if (r >= 0)
+		r = sqlite_commit(connection);
+	if (r < 0)
+		sqlite_rollback(connection);
+	return r;
 }
 
+/* How many rows went, or an error. */
 static int sweep_by(struct sqlite *c, enum statement which, int64_t value)
 {
 	sqlite3_stmt *s = db_statement(c, which);
+	int r;
 
 	db_bind_i64(s, 1, value);
-	return db_step(c, s);
+	r = db_step(c, s);
+	return r < 0 ? r : sqlite3_changes(c->db);
 }
 
 static int sqlite_sweep(void *connection, int64_t now_ms)
 {
-	const int64_t day_ms = 86400000; /* the longest delay is far below */
-	int r = sweep_by(connection, SWEEP_SESSIONS, now_ms);
+	struct sqlite *c = connection;
+	const struct {
+		enum statement which;
+		int64_t value;
+	} parts[] = {
+		{ SWEEP_SESSIONS, now_ms },
+		{ SWEEP_STRANGERS, now_ms - STORE_STRANGER_MS },
+		{ STRANGERS_TRIM, c->strangers_max },
+	};
+	bool is_more = false;
 
-	if (r >= 0)
-		r = sweep_by(connection, SWEEP_STRANGERS, now_ms - day_ms);
-	if (r >= 0)
-		r = sweep_by(connection, STRANGERS_TRIM, STORE_STRANGERS_MAX);
-	return r;
+	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
+		int r = sweep_by(c, parts[i].which, parts[i].value);
+
+		if (r < 0)
+			return r;
+		is_more |= r >= SWEEP_ROWS;
+	}
+	return is_more;
 }
 
 /* --- keys --- */
@@ -208,6 +276,8 @@ static int key_add_locked(struct sqlite *c, const struct store_key *key)
 	db_bind_blob(s, 3, key->material, key->material_bytes);
 	db_bind_i64(s, 4, key->created_ms);
 	r = db_step(c, s);
+	if (r >= 0)
+		r = db_step_plain(c, KEYS_TRIM);
 	return r < 0 ? r : 1;
 }
 

@@ -1,37 +1,8 @@
 /* Accounts and logins in SQLite. */
 #include "store/sqlite_db.h"
 
-#include <errno.h>
-#include <stdio.h>
-#include <string.h>
-
 #include "shared/macros.h"
-
-/* Roles are kept as words with spaces between. */
-static void roles_read(const char *text, struct account *account)
-{
-	struct str rest = str_cstr(text), role;
-
-	account->role_count = 0;
-	while (account->role_count < STORE_ROLES_MAX && str_split(&rest, ' ', &role)) {
-		if (!role.len || role.len > STORE_ROLE_BYTES_MAX)
-			continue;
-		memcpy(account->roles[account->role_count], role.data, role.len);
-		account->roles[account->role_count++][role.len] = '\0';
-	}
-}
-
-#define ROLES_TEXT_BYTES (STORE_ROLES_MAX * (STORE_ROLE_BYTES_MAX + 1) + 1)
-
-static void roles_write(const struct account *account, char text[static ROLES_TEXT_BYTES])
-{
-	size_t at = 0;
-
-	text[0] = '\0';
-	for (unsigned i = 0; i < account->role_count; i++)
-		at += (size_t)snprintf(
-			text + at, ROLES_TEXT_BYTES - at, "%s%s", i ? " " : "", account->roles[i]);
-}
+#include "store/records.h"
 
 void db_account_read(sqlite3_stmt *s, struct account *account)
 {
@@ -40,7 +11,7 @@ void db_account_read(sqlite3_stmt *s, struct account *account)
 	COLUMN_TEXT_INTO(s, 2, account->email_key);
 	COLUMN_TEXT_INTO(s, 3, account->name);
 	COLUMN_TEXT_INTO(s, 4, account->hash);
-	roles_read((const char *)sqlite3_column_text(s, 5), account);
+	roles_read(str_cstr((const char *)sqlite3_column_text(s, 5)), account);
 	account->status = sqlite3_column_int(s, 6) ? ACCOUNT_SUSPENDED : ACCOUNT_ACTIVE;
 	account->is_email_verified = sqlite3_column_int(s, 7);
 	account->created_ms = sqlite3_column_int64(s, 8);
@@ -137,30 +108,16 @@ int db_account_rename(struct sqlite *c, struct store_call *call)
 	return r < 0 ? r : db_account_get(c, call);
 }
 
-/* API.md: some failures are free, then the delay doubles from base to max. */
-static int64_t lock_delay_ms(const struct lockout_policy *policy, uint32_t count)
-{
-	int64_t delay_ms = policy->base_ms;
-
-	if (count <= policy->free)
-		return 0;
-	for (uint32_t i = policy->free + 1; i < count && delay_ms < policy->max_ms; i++)
-		delay_ms *= 2;
-	return MIN(delay_ms, policy->max_ms);
-}
-
 static int stranger_put(
 	struct sqlite *c, const char *key, const struct login_attempts *attempts, int64_t now)
 {
 	sqlite3_stmt *s = db_statement(c, STRANGER_PUT);
-	int r;
 
 	db_bind_text(s, 1, key);
 	db_bind_i64(s, 2, attempts->count);
 	db_bind_i64(s, 3, attempts->locked_until_ms);
 	db_bind_i64(s, 4, now);
-	r = db_step(c, s);
-	return r;
+	return db_step(c, s);
 }
 
 static int failure_put(struct sqlite *c, const char *key, const struct login_attempts *attempts)
@@ -176,7 +133,6 @@ static int failure_put(struct sqlite *c, const char *key, const struct login_att
 int db_login_fail(struct sqlite *c, struct store_call *call)
 {
 	struct login_attempts *attempts = &call->attempts;
-	int64_t delay_ms;
 	int found, r;
 
 	found = account_by(c, ACCOUNT_BY_KEY, call->key, &call->account);
@@ -188,12 +144,8 @@ int db_login_fail(struct sqlite *c, struct store_call *call)
 		if (r < 0)
 			return r;
 	}
-	if (attempts->locked_until_ms > call->now_ms)
+	if (attempts_count(attempts, &call->policy, call->now_ms) == LOGIN_LOCKED)
 		return LOGIN_LOCKED;
-	if (attempts->count < UINT32_MAX)
-		attempts->count++;
-	delay_ms = lock_delay_ms(&call->policy, attempts->count);
-	attempts->locked_until_ms = delay_ms ? call->now_ms + delay_ms : 0;
 	r = found ? failure_put(c, call->key, attempts)
 		  : stranger_put(c, call->key, attempts, call->now_ms);
 	return r < 0 ? r : LOGIN_ACCEPTED;
@@ -223,27 +175,21 @@ int db_login(struct sqlite *c, struct store_call *call)
 	int r;
 
 	r = account_by(c, ACCOUNT_BY_ID, id, account);
-	if (r < 0)
+	if (r <= 0)
+		return r < 0 ? r : LOGIN_GONE;
+	r = login_judge(account, call);
+	if (r != LOGIN_ACCEPTED)
 		return r;
-	if (r == 0 || strcmp(account->hash, call->hash) != 0)
-		return LOGIN_GONE;
-	if (account->attempts.locked_until_ms > call->now_ms)
-		return LOGIN_LOCKED;
-	if (account->status == ACCOUNT_SUSPENDED)
-		return LOGIN_SUSPENDED;
 	r = session_make_room(c, id, call);
 	if (r < 0)
 		return r;
+	login_apply(account, call);
 	s = db_statement(c, ACCOUNT_LOGIN);
 	db_bind_text(s, 1, id);
-	db_bind_i64(s, 2, call->now_ms);
-	db_bind_text(s, 3, call->new_hash[0] ? call->new_hash : call->hash);
+	db_bind_i64(s, 2, account->last_login_ms);
+	db_bind_text(s, 3, account->hash);
 	r = db_step(c, s);
 	if (r >= 0)
 		r = db_session_insert(c, &call->session_new);
-	if (r < 0)
-		return r;
-	account->last_login_ms = call->now_ms;
-	account->attempts = (struct login_attempts){};
-	return LOGIN_ACCEPTED;
+	return r < 0 ? r : LOGIN_ACCEPTED;
 }

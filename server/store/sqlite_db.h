@@ -38,6 +38,7 @@ enum statement {
 	KEY_DEACTIVATE,
 	KEY_ACTIVE,
 	KEY_INSERT,
+	KEYS_TRIM,
 	PING,
 	BEGIN,
 	COMMIT,
@@ -51,6 +52,7 @@ enum statement {
 struct sqlite {
 	sqlite3 *db;
 	sqlite3_stmt *prepared[STATEMENTS];
+	unsigned strangers_max;
 	char reason[128];
 };
 
@@ -83,6 +85,9 @@ int db_change_by(struct sqlite *c, enum statement which, const char *key);
 
 /* Inside a transaction: every migration that is missing. 0, or negative and the reason is kept. */
 int db_migrate(struct sqlite *c);
+
+/* Inside a transaction: writes the version that the tables have. */
+int db_version_set(struct sqlite *c);
 
 /* --- the calls --- */
 

@@ -38,18 +38,27 @@ static const char *const migrations[] = {
 static int version_get(struct sqlite *c)
 {
 	sqlite3_stmt *s = NULL;
-	int version = -1;
+	int version;
 
 	if (sqlite3_prepare_v2(c->db, "PRAGMA user_version", -1, &s, NULL) == SQLITE_OK &&
 		sqlite3_step(s) == SQLITE_ROW)
 		version = sqlite3_column_int(s, 0);
+	else
+		version = db_failed(c);
 	sqlite3_finalize(s);
 	return version;
 }
 
-int db_migrate(struct sqlite *c)
+int db_version_set(struct sqlite *c)
 {
 	char set[64];
+
+	(void)snprintf(set, sizeof(set), "PRAGMA user_version = %d", (int)ARRAY_SIZE(migrations));
+	return sqlite3_exec(c->db, set, NULL, NULL, NULL) == SQLITE_OK ? 0 : db_failed(c);
+}
+
+int db_migrate(struct sqlite *c)
+{
 	int version = version_get(c);
 
 	if (version > (int)ARRAY_SIZE(migrations)) {
@@ -60,12 +69,10 @@ int db_migrate(struct sqlite *c)
 		return -EOPNOTSUPP;
 	}
 	if (version < 0)
-		return db_failed(c);
+		return version;
 	for (int i = version; i < (int)ARRAY_SIZE(migrations); i++) {
-		(void)snprintf(set, sizeof(set), "PRAGMA user_version = %d", i + 1);
-		if (sqlite3_exec(c->db, migrations[i], NULL, NULL, NULL) != SQLITE_OK ||
-			sqlite3_exec(c->db, set, NULL, NULL, NULL) != SQLITE_OK)
+		if (sqlite3_exec(c->db, migrations[i], NULL, NULL, NULL) != SQLITE_OK)
 			return db_failed(c);
 	}
-	return 0;
+	return version == (int)ARRAY_SIZE(migrations) ? 0 : db_version_set(c);
 }

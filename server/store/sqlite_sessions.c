@@ -1,10 +1,9 @@
 /* Sessions and refresh tokens in SQLite. */
 #include "store/sqlite_db.h"
 
-#include <errno.h>
 #include <string.h>
 
-#include "shared/macros.h"
+#include "store/records.h"
 
 static void session_read(sqlite3_stmt *s, struct session *session)
 {
@@ -68,11 +67,6 @@ int db_session_insert(struct sqlite *c, const struct session_new *new)
 	return r < 0 ? r : refresh_insert(c, new->refresh_hash, session->id, session->created_ms);
 }
 
-static bool session_lives(const struct session *session, int64_t now_ms)
-{
-	return session->idle_until_ms > now_ms && session->ends_ms > now_ms;
-}
-
 int db_session_find(struct sqlite *c, struct store_call *call)
 {
 	int r = session_by_id(c, call->key, &call->session, &call->account);
@@ -133,20 +127,19 @@ static int refresh_rotate(struct sqlite *c, struct store_call *call, bool is_fir
 		r = db_change_by(c, REFRESH_TRIM, session->id);
 	if (r < 0)
 		return r;
-	session->used_ms = request->now_ms;
-	session->idle_until_ms = MIN(request->now_ms + request->idle_ms, session->ends_ms);
+	refresh_apply(session, request);
 	s = db_statement(c, SESSION_USED);
 	db_bind_text(s, 1, session->id);
 	db_bind_i64(s, 2, session->used_ms);
 	db_bind_i64(s, 3, session->idle_until_ms);
-	r = db_step(c, s);
-	return r < 0 ? r : REFRESH_ROTATED;
+	return db_step(c, s);
 }
 
 int db_refresh(struct sqlite *c, struct store_call *call)
 {
 	const struct refresh_request *request = &call->refresh;
 	struct session *session = &call->session;
+	enum refresh_outcome outcome;
 	int64_t used_ms = 0;
 	int r;
 
@@ -156,14 +149,11 @@ int db_refresh(struct sqlite *c, struct store_call *call)
 	r = session_by_id(c, call->id, session, &call->account);
 	if (r <= 0)
 		return r < 0 ? r : REFRESH_UNKNOWN;
-	if (used_ms && (request->now_ms - used_ms > request->grace_ms ||
-			       memcmp(request->client, session->client, STORE_DIGEST_BYTES) != 0)) {
+	outcome = refresh_judge(request, session, &call->account, used_ms);
+	r = 0;
+	if (outcome == REFRESH_ROTATED)
+		r = refresh_rotate(c, call, used_ms == 0);
+	else if (outcome == REFRESH_REUSED)
 		r = db_change_by(c, SESSION_DELETE, session->id);
-		return r < 0 ? r : REFRESH_REUSED;
-	}
-	if (!session_lives(session, request->now_ms))
-		return REFRESH_EXPIRED;
-	if (call->account.status == ACCOUNT_SUSPENDED)
-		return REFRESH_SUSPENDED;
-	return refresh_rotate(c, call, used_ms == 0);
+	return r < 0 ? r : (int)outcome;
 }

@@ -31,7 +31,8 @@ static const char *const statements[STATEMENTS] = {
 			 " attempts = ?2, locked_until = ?3, seen = ?4",
 	[STRANGERS_TRIM] =
 		"DELETE FROM strangers WHERE email_key IN (SELECT email_key FROM strangers"
-		" ORDER BY seen LIMIT max(0, (SELECT count(*) FROM strangers) - ?1))",
+		" ORDER BY seen LIMIT min(max(0, (SELECT count(*) FROM strangers) - ?1), " SQL_NUMBER(
+			SWEEP_ROWS) "))",
 	[STRANGER_FORGET] = "DELETE FROM strangers WHERE email_key = ?1",
 	[SESSION_INSERT] = "INSERT INTO sessions VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9)",
 	[SESSION_GET] = "SELECT " ACCOUNT_COLUMNS ", " SESSION_COLUMNS
@@ -53,11 +54,14 @@ static const char *const statements[STATEMENTS] = {
 			   " idle_until <= ?1 LIMIT " SQL_NUMBER(SWEEP_ROWS) ")",
 	[SWEEP_STRANGERS] = "DELETE FROM strangers WHERE email_key IN (SELECT email_key FROM"
 			    " strangers WHERE seen <= ?1 LIMIT " SQL_NUMBER(SWEEP_ROWS) ")",
-	[KEYS_GET] = "SELECT kid, algorithm, material, active, created FROM keys ORDER BY created"
-		     " DESC LIMIT " SQL_NUMBER(STORE_KEYS_MAX),
+	[KEYS_GET] = "SELECT kid, algorithm, material, active, created FROM keys ORDER BY active"
+		     " DESC, created DESC LIMIT " SQL_NUMBER(STORE_KEYS_MAX),
 	[KEY_DEACTIVATE] = "UPDATE keys SET active = 0",
 	[KEY_ACTIVE] = "SELECT 1 FROM keys WHERE active AND algorithm = ?1",
 	[KEY_INSERT] = "INSERT INTO keys VALUES (?1,?2,?3,1,?4)",
+	[KEYS_TRIM] =
+		"DELETE FROM keys WHERE NOT active AND kid NOT IN (SELECT kid FROM keys ORDER BY"
+		" active DESC, created DESC LIMIT " SQL_NUMBER(STORE_KEYS_MAX) ")",
 	[PING] = "SELECT count(*) FROM sqlite_schema",
 	[BEGIN] = "BEGIN IMMEDIATE",
 	[COMMIT] = "COMMIT",

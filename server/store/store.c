@@ -1,7 +1,8 @@
 /*
- * The store's calls, queues and threads; what a call does is the backend's. Readers take one call
- * at a time. The one writer takes all that wait (group commit): a batch costs one flush to the
- * disk, and nobody is answered before it.
+ * The store's calls: each is copied, queued and awaited; what it does is the backend's. Readers
+ * take one call at a time. The one writer takes all that wait (group commit): a batch costs one
+ * flush to the disk, and nobody is answered before it. Next: workers.h (the threads), keeper.h
+ * (health).
  */
 #include "store/store.h"
 
@@ -10,235 +11,116 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-#include "core/fiber.h"
-#include "shared/clock.h"
-#include "shared/err.h"
 #include "shared/macros.h"
 #include "shared/secret.h"
+#include "store/keeper.h"
 #include "store/store_backend.h"
+#include "store/workers.h"
 
-#define READERS_MAX 64
+/* --- opening --- */
+
 #define BATCH_MAX 64 /* writes in one commit: a flush is milliseconds, a write 20 us */
-#define PING_EVERY_S 5
-#define SWEEP_EVERY_PINGS 12 /* once a minute */
+
+static const struct store_backend *const backends[] = { &store_sqlite, &store_memory };
 
 static struct {
 	const struct store_backend *backend;
-	/* Each of one thread. */
-	void *main_connection, *keeper_connection, *writer_connection;
-	void *reader_connections[READERS_MAX];
-	struct job_queue reads, writes;
-	pthread_t readers[READERS_MAX], writer, keeper;
-	unsigned reader_count;
-	/* Guards health, is_closing; no other lock is taken under it. */
-	pthread_mutex_t lock;
-	pthread_cond_t closing;
-	struct store_health health;
-	bool is_closing;
-	char why[160];
-} store = { .lock = PTHREAD_MUTEX_INITIALIZER };
+	struct store_options options;
+	struct workers readers; /* also write when the backend has no transactions */
+	struct workers writer;
+	void *main_connection, *keeper_connection; /* each of one thread */
+} store;
 
-/* --- health --- */
-
-static void health_set(int result, uint64_t latency_us, const char *reason)
+static const struct store_backend *backend_find(const char *name)
 {
-	pthread_mutex_lock(&store.lock);
-	store.health.is_up = result >= 0;
-	if (latency_us)
-		store.health.latency_us = latency_us;
-	if (result < 0)
-		store.health.failures++;
-	(void)snprintf(
-		store.health.reason, sizeof(store.health.reason), "%s", result < 0 ? reason : "");
-	pthread_mutex_unlock(&store.lock);
-}
-
-void store_health(struct store_health *ret_health)
-{
-	pthread_mutex_lock(&store.lock);
-	*ret_health = store.health;
-	pthread_mutex_unlock(&store.lock);
-}
-
-/* --- threads --- */
-
-static void *reader_main(void *arg)
-{
-	void *connection = arg;
-	struct job *job;
-
-	while (job_queue_take(&store.reads, 1, &job)) {
-		struct store_call *call = container_of(job, struct store_call, job);
-
-		job->result = store.backend->run(connection, call);
-		if (job->result == -ERR_STORE_DOWN)
-			health_set(job->result, 0, store.backend->reason(connection));
-		job_done(&store.reads, job);
-	}
+	for (size_t i = 0; i < ARRAY_SIZE(backends); i++)
+		if (strcmp(backends[i]->name, name) == 0)
+			return backends[i];
 	return NULL;
 }
 
-/* Runs a batch in one transaction: 0 when it is durable. */
-static int batch_run(void *connection, struct job *first)
+static void on_minute(void)
 {
-	int r = store.backend->begin(connection);
-
-	for (struct job *job = first; job && r >= 0; job = job->next) {
-		struct store_call *call = container_of(job, struct store_call, job);
-
-		r = store.backend->save(connection);
-		if (r < 0)
-			break;
-		job->result = store.backend->run(connection, call);
-		store.backend->save_end(connection, job->result < 0);
-	}
-	if (r >= 0)
-		r = store.backend->commit(connection);
-	if (r < 0)
-		store.backend->rollback(connection);
-	return r;
+	workers_trim(&store.readers);
 }
 
-static void *writer_main(void *arg)
+static int threads_start(const char **ret_why)
 {
-	void *connection = arg;
-	struct job *first, *next;
-
-	while (job_queue_take(&store.writes, BATCH_MAX, &first)) {
-		int r = batch_run(connection, first);
-
-		if (r < 0)
-			health_set(r, 0, store.backend->reason(connection));
-		for (struct job *job = first; job; job = next) {
-			next = job->next;
-			if (r < 0)
-				job->result = -ERR_STORE_DOWN;
-			job_done(&store.writes, job);
-		}
-	}
-	return NULL;
-}
-
-static bool keeper_sleep(void)
-{
-	uint64_t end_ns = clock_after_ms(clock_now_ns(), PING_EVERY_S * 1000);
-	struct timespec end = { .tv_sec = (time_t)(end_ns / NS_PER_S),
-		.tv_nsec = (long)(end_ns % NS_PER_S) };
-	bool goes_on;
-
-	pthread_mutex_lock(&store.lock);
-	while (!store.is_closing &&
-		pthread_cond_timedwait(&store.closing, &store.lock, &end) != ETIMEDOUT)
-		;
-	goes_on = !store.is_closing;
-	pthread_mutex_unlock(&store.lock);
-	return goes_on;
-}
-
-static void probe(void *connection)
-{
-	uint64_t started_ns = clock_now_ns();
-	int r = store.backend->ping(connection);
-
-	health_set(r, (clock_now_ns() - started_ns) / NS_PER_US + 1,
-		store.backend->reason(connection));
-}
-
-/* Looks whether the store works and throws away what has ended. */
-static void *keeper_main(void *arg)
-{
-	unsigned pings = 0;
-
-	do {
-		probe(arg);
-		if (pings++ % SWEEP_EVERY_PINGS == 0)
-			(void)store.backend->sweep(arg, clock_wall_ms());
-	} while (keeper_sleep());
-	return NULL;
-}
-
-static int thread_start(pthread_t *thread, const char *name, void *(*run)(void *), void *arg)
-{
-	int r = -pthread_create(thread, NULL, run, arg);
-
-	if (r == 0)
-		pthread_setname_np(*thread, name);
-	return r;
-}
-
-static int threads_start(const struct store_options *options, const char **ret_why)
-{
-	int r = 0;
-
-	for (unsigned i = 0; i < options->reader_threads && r == 0; i++) {
-		r = store.backend->connect(options->path, &store.reader_connections[i], ret_why);
-		if (r < 0)
-			return r;
-		r = thread_start(
-			&store.readers[i], "store-read", reader_main, store.reader_connections[i]);
-		store.reader_count += r == 0;
-	}
-	if (r == 0)
-		r = store.backend->connect(options->path, &store.writer_connection, ret_why);
-	if (r == 0)
-		r = thread_start(
-			&store.writer, "store-write", writer_main, store.writer_connection);
-	if (r == 0)
-		r = store.backend->connect(options->path, &store.keeper_connection, ret_why);
-	if (r == 0)
-		r = thread_start(&store.keeper, "store-keep", keeper_main, store.keeper_connection);
-	return r;
-}
-
-int store_open(const struct store_options *options, const char **ret_why)
-{
-	pthread_condattr_t monotonic;
+	const struct store_options *options = &store.options;
+	struct workers_options workers = { .name = "store-read",
+		.backend = store.backend,
+		.store = options,
+		.queued_max = options->queued_max,
+		.threads_min = options->reader_threads,
+		.threads_max = options->reader_threads };
 	int r;
 
-	assert(options->reader_threads >= 1 && options->reader_threads <= READERS_MAX);
-	*ret_why = "threads cannot be started";
-	if (strcmp(options->backend, store_sqlite.name) != 0) {
-		*ret_why = "this build has no such backend";
-		return -EOPNOTSUPP;
-	}
-	store.backend = &store_sqlite;
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	pthread_cond_init(&store.closing, &monotonic);
-	pthread_condattr_destroy(&monotonic);
-	job_queue_init(&store.reads, "store-read", options->queued_max);
-	job_queue_init(&store.writes, "store-write", options->queued_max);
-	r = store.backend->connect(options->path, &store.main_connection, ret_why);
+	r = workers_start(&store.readers, &workers, ret_why);
+	if (r < 0 || !store.backend->begin)
+		return r;
+	workers.name = "store-write";
+	workers.threads_min = workers.threads_max = 1;
+	workers.batch_max = BATCH_MAX;
+	return workers_start(&store.writer, &workers, ret_why);
+}
+
+static int open_all(const char **ret_why)
+{
+	int r;
+
+	r = store.backend->connect(&store.options, &store.main_connection, ret_why);
 	if (r < 0)
 		return r;
 	r = store.backend->migrate(store.main_connection, ret_why);
 	if (r < 0)
 		return r;
-	probe(store.main_connection);
-	return threads_start(options, ret_why);
+	r = threads_start(ret_why);
+	if (r < 0)
+		return r;
+	r = store.backend->connect(&store.options, &store.keeper_connection, ret_why);
+	if (r < 0)
+		return r;
+	*ret_why = "threads cannot be started";
+	return keeper_start(store.backend, store.keeper_connection, on_minute);
+}
+
+int store_open(const struct store_options *options, const char **ret_why)
+{
+	static char why[STORE_WHY_BYTES];
+	int r;
+
+	assert(options->reader_threads >= 1 && options->reader_threads <= WORKERS_MAX);
+	store.options = *options;
+	store.backend = backend_find(options->backend);
+	*ret_why = "this build has no such backend";
+	if (!store.backend)
+		return -EOPNOTSUPP;
+	*ret_why = "no memory";
+	r = open_all(ret_why);
+	if (r < 0) {
+		/* The reason may be the connection's, which goes now. */
+		(void)snprintf(why, sizeof(why), "%s", *ret_why);
+		*ret_why = why;
+		store_close();
+	}
+	return r;
+}
+
+static void disconnect(void **connection)
+{
+	if (*connection)
+		store.backend->disconnect(*connection);
+	*connection = NULL;
 }
 
 void store_close(void)
 {
-	job_queue_close(&store.reads);
-	job_queue_close(&store.writes);
-	pthread_mutex_lock(&store.lock);
-	store.is_closing = true;
-	pthread_cond_signal(&store.closing);
-	pthread_mutex_unlock(&store.lock);
-	for (unsigned i = 0; i < store.reader_count; i++) {
-		pthread_join(store.readers[i], NULL);
-		store.backend->disconnect(store.reader_connections[i]);
-	}
-	pthread_join(store.writer, NULL);
-	pthread_join(store.keeper, NULL);
-	store.backend->disconnect(store.writer_connection);
-	store.backend->disconnect(store.keeper_connection);
-	store.backend->disconnect(store.main_connection);
-	job_queue_deinit(&store.reads);
-	job_queue_deinit(&store.writes);
+	workers_stop(&store.readers);
+	workers_stop(&store.writer);
+	keeper_stop();
+	disconnect(&store.keeper_connection);
+	disconnect(&store.main_connection);
 }
 
 /* --- keys --- */
@@ -254,6 +136,25 @@ int store_key_add(const struct store_key *key)
 }
 
 /* --- calls --- */
+
+const char *store_op_name(enum store_op op)
+{
+	static const char *const names[STORE_OPS] = {
+		[OP_ACCOUNT_CREATE] = "account_create",
+		[OP_ACCOUNT_FIND] = "account_find",
+		[OP_ACCOUNT_GET] = "account_get",
+		[OP_ACCOUNT_RENAME] = "account_rename",
+		[OP_LOGIN_FAIL] = "login_fail",
+		[OP_LOGIN] = "login",
+		[OP_SESSION_FIND] = "session_find",
+		[OP_SESSION_END] = "session_end",
+		[OP_SESSION_END_BY_REFRESH] = "session_end_by_refresh",
+		[OP_SESSIONS_END] = "sessions_end",
+		[OP_REFRESH] = "refresh",
+	};
+
+	return names[op];
+}
 
 static void job_run_unused(struct job *job, void *connection)
 {
@@ -298,12 +199,14 @@ static void copy(char *to, size_t bytes, const char *from)
 
 static int read_await(struct store_call *call)
 {
-	return job_await(&store.reads, &call->job);
+	return job_await(&store.readers.queue, &call->job);
 }
 
 static int write_await(struct store_call *call)
 {
-	return job_await(&store.writes, &call->job);
+	struct workers *workers = store.backend->begin ? &store.writer : &store.readers;
+
+	return job_await(&workers->queue, &call->job);
 }
 
 int store_account_create_await(const struct account *account, const struct session_new *session)

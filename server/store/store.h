@@ -35,6 +35,8 @@
 /* Addresses that nobody owns are counted like accounts, or lockout would tell who exists. The
  * oldest are forgotten: 100,000 rows are about 10 MB. */
 #define STORE_STRANGERS_MAX 100000
+#define STORE_STRANGER_MS                                                                          \
+	INT64_C(86400000) /* and forgotten in a day: far above the longest delay */
 
 enum account_status { ACCOUNT_ACTIVE, ACCOUNT_SUSPENDED };
 
@@ -177,12 +179,16 @@ int store_refresh_await(const struct refresh_request *request, struct refresh_re
 
 /* --- starting and looking --- */
 
+/* The texts must stay until store_close(). */
 struct store_options {
 	const char *backend; /* "sqlite", "memory" */
-	const char *path;
+	const char *path;    /* memory: a script of faults, see store/faults.h; "" none */
 	unsigned reader_threads;
-	unsigned queued_max; /* for reading and for writing, each */
+	unsigned queued_max;    /* for reading and for writing, each */
+	unsigned strangers_max; /* 0: STORE_STRANGERS_MAX */
 };
+
+#define STORE_WHY_BYTES 512
 
 /*
  * Opens the store, brings its schema up to date, starts its threads. 0; a negative error and a
@@ -192,6 +198,12 @@ int store_open(const struct store_options *options, const char **ret_why);
 
 /* Finishes queued writes, ends the threads. After the cores have ended. */
 void store_close(void);
+
+/*
+ * Probes, and removes what has ended at now_ms, as is done every minute anyway; waits for it. Not
+ * on a fiber. 0, -ERR_DRAINING, or what the store answered.
+ */
+int store_tend(int64_t now_ms);
 
 /* What the last calls and a probe every few seconds have found; any thread, no waiting. */
 struct store_health {
@@ -213,7 +225,8 @@ struct store_key {
 	int64_t created_ms;
 };
 
-/* Every key, newest first: how many, at most STORE_KEYS_MAX. The caller wipes them. */
+/* Every key, the active one first, then newest first: how many, at most STORE_KEYS_MAX. The caller
+ * wipes them. */
 int store_keys_load(struct store_key keys[static STORE_KEYS_MAX]);
 
 /*

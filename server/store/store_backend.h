@@ -23,6 +23,12 @@ enum store_op {
 	STORE_OPS
 };
 
+/* Does this kind of call change anything? */
+static inline bool store_op_writes(enum store_op op)
+{
+	return op != OP_ACCOUNT_FIND && op != OP_ACCOUNT_GET && op != OP_SESSION_FIND;
+}
+
 struct store_call {
 	struct job job; /* its result is the call's */
 	enum store_op op;
@@ -42,26 +48,39 @@ struct store_call {
 	char id[STORE_ID_BYTES_MAX + 1];
 };
 
+/*
+ * A backend either has transactions (begin and the four below it), and then one thread writes and
+ * takes whatever waits into one of them (group commit); or it has none of the five, and then every
+ * call is atomic by itself and all threads read and write.
+ */
 struct store_backend {
 	const char *name;
-	/* One connection for one thread. 0; negative and a sentence in *ret_why. */
-	int (*connect)(const char *path, void **ret_connection, const char **ret_why);
+	/* One connection for one thread. 0; negative and a sentence in *ret_why. The options stay
+	 * until the last connection has gone. */
+	int (*connect)(
+		const struct store_options *options, void **ret_connection, const char **ret_why);
 	void (*disconnect)(void *connection);
 	/* Brings the schema up to date; as connect. */
 	int (*migrate)(void *connection, const char **ret_why);
 	/* A call inside the present transaction, or alone: its result. */
 	int (*run)(void *connection, struct store_call *call);
-	/* Around a batch of writes, and around each of them: one that fails undoes only itself. */
 	int (*begin)(void *connection);
 	int (*commit)(void *connection); /* durable when 0 */
 	void (*rollback)(void *connection);
+	/* Around each call of a transaction: one that fails undoes only itself. An error says that
+	 * the transaction as a whole is lost. */
 	int (*save)(void *connection);
-	void (*save_end)(void *connection, bool is_undone);
-	int (*ping)(void *connection);
-	int (*sweep)(void *connection, int64_t now_ms); /* removes what has ended, a bounded part */
+	int (*save_end)(void *connection, bool is_undone);
+	/* Does it work? is_writing: writing failed last, so try to write. */
+	int (*ping)(void *connection, bool is_writing);
+	/* Removes what has ended, a bounded part: 1 when there may be more. */
+	int (*sweep)(void *connection, int64_t now_ms);
 	int (*keys_load)(void *connection, struct store_key *keys);
 	int (*key_add)(void *connection, const struct store_key *key);
 	const char *(*reason)(void *connection); /* of the last failure */
 };
 
-extern const struct store_backend store_sqlite;
+extern const struct store_backend store_sqlite, store_memory;
+
+/* "login": for who looks at the threads, and for scripts of faults. */
+const char *store_op_name(enum store_op op);

@@ -1,0 +1,205 @@
+/* The store's health, and the thread that keeps it: see keeper.h. */
+#include "store/keeper.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "shared/clock.h"
+#include "shared/err.h"
+
+#define PING_EVERY_S 5
+#define MINUTE_PINGS 12
+/* A sweep takes a bounded part at a time, and lets the writer go on between two. 200 parts of 1000
+ * in a minute keep up with more logins than any machine can hash. */
+#define SWEEP_PARTS_MAX 200
+#define SWEEP_PAUSE_MS 5
+
+static struct {
+	const struct store_backend *backend;
+	void *connection;
+	void (*on_minute)(void);
+	pthread_t thread;
+	bool is_started;
+	/* Guards what follows; no other lock is taken under it. */
+	pthread_mutex_t lock;
+	pthread_cond_t wake, tended;
+	struct store_health health;
+	bool is_closing;
+	uint64_t tends_wanted, tends_done;
+	int64_t tend_now_ms;
+	int tend_result;
+	_Atomic bool is_down[KEEPER_PARTS]; /* also read without the lock */
+} keeper = { .lock = PTHREAD_MUTEX_INITIALIZER,
+	.wake = PTHREAD_COND_INITIALIZER,
+	.tended = PTHREAD_COND_INITIALIZER };
+
+/* --- health --- */
+
+static bool part_is_down(enum keeper_part part)
+{
+	return atomic_load_explicit(&keeper.is_down[part], memory_order_relaxed);
+}
+
+void keeper_report(enum keeper_part part, int result, const char *reason)
+{
+	struct store_health *health = &keeper.health;
+
+	if (result >= 0 && !part_is_down(part))
+		return;
+	pthread_mutex_lock(&keeper.lock);
+	atomic_store_explicit(&keeper.is_down[part], result < 0, memory_order_relaxed);
+	health->is_up = !part_is_down(KEEPER_READING) && !part_is_down(KEEPER_WRITING);
+	if (result < 0) {
+		health->failures++;
+		(void)snprintf(health->reason, sizeof(health->reason), "%s", reason);
+	} else if (health->is_up) {
+		health->reason[0] = '\0';
+	}
+	pthread_mutex_unlock(&keeper.lock);
+}
+
+void store_health(struct store_health *ret_health)
+{
+	pthread_mutex_lock(&keeper.lock);
+	*ret_health = keeper.health;
+	pthread_mutex_unlock(&keeper.lock);
+}
+
+static void probe(void)
+{
+	enum keeper_part part = part_is_down(KEEPER_WRITING) ? KEEPER_WRITING : KEEPER_READING;
+	uint64_t started_ns = clock_now_ns();
+	int r = keeper.backend->ping(keeper.connection, part == KEEPER_WRITING);
+
+	keeper_report(part, r, keeper.backend->reason(keeper.connection));
+	if (r >= 0) /* whoever can write can read */
+		keeper_report(KEEPER_READING, r, "");
+	pthread_mutex_lock(&keeper.lock);
+	keeper.health.latency_us = (clock_now_ns() - started_ns) / NS_PER_US + 1;
+	pthread_mutex_unlock(&keeper.lock);
+}
+
+/* --- the thread --- */
+
+/* False when it is time to end. Real time in any case: nobody could wake it when a test has frozen
+ * the clock. */
+static bool sleep_ms(uint64_t ms)
+{
+	struct timespec end;
+	bool goes_on;
+	int r = 0;
+
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	end.tv_sec += (time_t)(ms / 1000);
+	end.tv_nsec += (long)(ms % 1000 * NS_PER_MS);
+	if (end.tv_nsec >= (long)NS_PER_S) {
+		end.tv_nsec -= (long)NS_PER_S;
+		end.tv_sec++;
+	}
+	pthread_mutex_lock(&keeper.lock);
+	while (!keeper.is_closing && keeper.tends_wanted == keeper.tends_done && r == 0)
+		r = pthread_cond_clockwait(&keeper.wake, &keeper.lock, CLOCK_MONOTONIC, &end);
+	goes_on = !keeper.is_closing;
+	pthread_mutex_unlock(&keeper.lock);
+	return goes_on;
+}
+
+static int sweep(int64_t now_ms)
+{
+	int r = 1;
+
+	for (unsigned i = 0; i < SWEEP_PARTS_MAX && r > 0; i++) {
+		r = keeper.backend->sweep(keeper.connection, now_ms);
+		if (r > 0 && !sleep_ms(SWEEP_PAUSE_MS))
+			break;
+	}
+	return r < 0 ? r : 0;
+}
+
+/* What store_tend() asked for. */
+static void tend(void)
+{
+	uint64_t wanted;
+	int64_t now_ms;
+	int r;
+
+	pthread_mutex_lock(&keeper.lock);
+	wanted = keeper.tends_wanted;
+	now_ms = keeper.tend_now_ms;
+	pthread_mutex_unlock(&keeper.lock);
+	if (wanted == keeper.tends_done)
+		return;
+	probe();
+	r = sweep(now_ms);
+	pthread_mutex_lock(&keeper.lock);
+	keeper.tends_done = wanted;
+	keeper.tend_result = r;
+	pthread_cond_broadcast(&keeper.tended);
+	pthread_mutex_unlock(&keeper.lock);
+}
+
+static void *keeper_main(void *arg)
+{
+	unsigned pings = 0;
+
+	while (sleep_ms(PING_EVERY_S * 1000)) {
+		tend();
+		probe();
+		if (++pings % MINUTE_PINGS)
+			continue;
+		(void)sweep(clock_wall_ms()); /* what failed is tried again in a minute */
+		keeper.on_minute();
+	}
+	return arg;
+}
+
+int store_tend(int64_t now_ms)
+{
+	uint64_t mine;
+	int r = -ERR_DRAINING;
+
+	pthread_mutex_lock(&keeper.lock);
+	keeper.tend_now_ms = now_ms;
+	mine = ++keeper.tends_wanted;
+	pthread_cond_signal(&keeper.wake);
+	while (keeper.tends_done < mine && !keeper.is_closing)
+		pthread_cond_wait(&keeper.tended, &keeper.lock);
+	if (keeper.tends_done >= mine)
+		r = keeper.tend_result;
+	pthread_mutex_unlock(&keeper.lock);
+	return r;
+}
+
+int keeper_start(const struct store_backend *backend, void *connection, void (*on_minute)(void))
+{
+	int r;
+
+	keeper.backend = backend;
+	keeper.connection = connection;
+	keeper.on_minute = on_minute;
+	keeper.is_closing = false;
+	keeper.health = (struct store_health){ .is_up = true };
+	for (unsigned i = 0; i < KEEPER_PARTS; i++)
+		atomic_store(&keeper.is_down[i], false);
+	probe();
+	r = -pthread_create(&keeper.thread, NULL, keeper_main, NULL);
+	keeper.is_started = r == 0;
+	if (r == 0)
+		pthread_setname_np(keeper.thread, "store-keep");
+	return r;
+}
+
+void keeper_stop(void)
+{
+	if (!keeper.is_started)
+		return;
+	pthread_mutex_lock(&keeper.lock);
+	keeper.is_closing = true;
+	pthread_cond_signal(&keeper.wake);
+	pthread_cond_broadcast(&keeper.tended);
+	pthread_mutex_unlock(&keeper.lock);
+	pthread_join(keeper.thread, NULL);
+	keeper.is_started = false;
+}

@@ -1,0 +1,38 @@
+/*
+ * What a login, a guess or a refresh token means for the records that a backend has read: the same
+ * decision in every backend. Nothing here reads or writes a store.
+ */
+#pragma once
+
+#include "store/store_backend.h"
+
+/* Does a session live at that time? */
+bool session_lives(const struct session *session, int64_t now_ms);
+
+/*
+ * Counts one wrong password: LOGIN_ACCEPTED and *attempts as it is afterwards, or LOGIN_LOCKED and
+ * nothing changed.
+ */
+enum login_outcome attempts_count(
+	struct login_attempts *attempts, const struct lockout_policy *policy, int64_t now_ms);
+
+/* May this login, whose password matched call->hash, go on with the account as it is now? */
+enum login_outcome login_judge(const struct account *account, const struct store_call *call);
+
+/* The account as a login leaves it. */
+void login_apply(struct account *account, const struct store_call *call);
+
+/*
+ * What becomes of a refresh token that was first used at used_ms (0 never). REFRESH_REUSED asks the
+ * caller to end the session; REFRESH_ROTATED to rotate, after refresh_apply().
+ */
+enum refresh_outcome refresh_judge(const struct refresh_request *request,
+	const struct session *session, const struct account *account, int64_t used_ms);
+
+/* The session as a rotation leaves it. */
+void refresh_apply(struct session *session, const struct refresh_request *request);
+
+/* Roles as one text, words with spaces between. Reading drops what is too long or too many. */
+#define ROLES_TEXT_BYTES (STORE_ROLES_MAX * (STORE_ROLE_BYTES_MAX + 1) + 1)
+void roles_write(const struct account *account, char text[static ROLES_TEXT_BYTES]);
+void roles_read(struct str text, struct account *account);
