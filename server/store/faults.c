@@ -67,6 +67,14 @@ void faults_clear(void)
 	pthread_mutex_unlock(&faults.lock);
 }
 
+void faults_replace(const struct fault *fault)
+{
+	pthread_mutex_lock(&faults.lock);
+	clear_locked();
+	(void)set_locked(fault);
+	pthread_mutex_unlock(&faults.lock);
+}
+
 static unsigned read_locked(const unsigned *value)
 {
 	unsigned now;

@@ -47,6 +47,9 @@ int fault_set(const struct fault *fault);
 /* Takes all away and lets go whoever is held. */
 void faults_clear(void);
 
+/* Both in one step: whoever is let go meets this one next. */
+void faults_replace(const struct fault *fault);
+
 /* Calls that a fault has hit, late or failed, since faults_clear(). */
 unsigned faults_hit(void);
 

@@ -16,9 +16,19 @@ void test_register(const char *name, void (*run)(void **state))
 	tests[test_count++] = (struct CMUnitTest){ .name = name, .test_func = run };
 }
 
+static int run_all(void)
+{
+	return _cmocka_run_group_tests("tests", tests, test_count, NULL, NULL);
+}
+
+__attribute__((weak)) int test_around(int (*run)(void))
+{
+	return run();
+}
+
 int main(int argc, char **argv)
 {
 	if (argc > 1)
 		cmocka_set_test_filter(argv[1]);
-	return _cmocka_run_group_tests("tests", tests, test_count, NULL, NULL);
+	return test_around(run_all);
 }

@@ -12,6 +12,9 @@
 
 #include <cmocka.h>
 
+/* A program may define this to run its tests in some surroundings: it returns what run() does. */
+int test_around(int (*run)(void));
+
 void test_register(const char *name, void (*run)(void **state));
 
 #define TEST(name)                                                                                 \
