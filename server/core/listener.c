@@ -65,6 +65,100 @@ int address_parse(struct str text, struct address *ret_address)
 	return r;
 }
 
+/* "]:80", ":80", or nothing: what may stand behind a host. */
+static int port_parse(struct str text, uint16_t *ret_port)
+{
+	uint64_t port = 0;
+
+	if (text.len && (text.data[0] != ':' || str_to_u64(str_skip(text, 1), &port) < 0 ||
+				port > UINT16_MAX))
+		return -EINVAL;
+	*ret_port = (uint16_t)port;
+	return 0;
+}
+
+int address_parse_host(struct str text, struct address *ret_address)
+{
+	struct address address = {};
+	char name[ADDRESS_TEXT_BYTES];
+	ptrdiff_t colon = str_index(text, ':'), bracket = str_index(text, ']');
+	bool is_bracketed = text.len && text.data[0] == '[' && bracket > 0;
+	bool is_v6 = is_bracketed ||
+		     (colon >= 0 && str_index(str_skip(text, (size_t)colon + 1), ':') >= 0);
+	struct str host = text, behind = {};
+	uint16_t port;
+	int r;
+
+	if (is_bracketed) {
+		host = str_of(text.data + 1, (size_t)bracket - 1);
+		behind = str_skip(text, (size_t)bracket + 1);
+	} else if (colon >= 0 && !is_v6) {
+		host = str_of(text.data, (size_t)colon);
+		behind = str_skip(text, (size_t)colon);
+	}
+	r = port_parse(behind, &port);
+	if (r == 0)
+		r = host_copy(host, name);
+	if (r == 0)
+		r = is_v6 ? parse_v6(name, port, &address) : parse_v4(name, port, &address);
+	if (r < 0)
+		return r;
+	address_unmap(&address);
+	*ret_address = address;
+	return 0;
+}
+
+struct address address_of_v4(const void *bytes, uint16_t port)
+{
+	struct address address = { .bytes = sizeof(struct sockaddr_in) };
+	struct sockaddr_in *in = (struct sockaddr_in *)&address.storage;
+
+	in->sin_family = AF_INET;
+	in->sin_port = htons(port);
+	memcpy(&in->sin_addr, bytes, sizeof(in->sin_addr));
+	return address;
+}
+
+struct address address_of_v6(const void *bytes, uint16_t port)
+{
+	struct address address = { .bytes = sizeof(struct sockaddr_in6) };
+	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&address.storage;
+
+	in6->sin6_family = AF_INET6;
+	in6->sin6_port = htons(port);
+	memcpy(&in6->sin6_addr, bytes, sizeof(in6->sin6_addr));
+	address_unmap(&address);
+	return address;
+}
+
+void address_unmap(struct address *address)
+{
+	const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&address->storage;
+	uint8_t v4[4];
+
+	if (address->storage.ss_family != AF_INET6 || !IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr))
+		return;
+	memcpy(v4, &in6->sin6_addr.s6_addr[12], sizeof(v4));
+	*address = address_of_v4(v4, ntohs(in6->sin6_port));
+}
+
+bool address_bytes(const struct address *address, uint8_t ret_bytes[static ADDRESS_BYTES])
+{
+	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
+	const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&address->storage;
+	const struct sockaddr_in *in = (const struct sockaddr_in *)&address->storage;
+
+	if (address->storage.ss_family == AF_INET6) {
+		memcpy(ret_bytes, &in6->sin6_addr, ADDRESS_BYTES);
+		return true;
+	}
+	if (address->storage.ss_family != AF_INET)
+		return false;
+	memcpy(ret_bytes, mapped, sizeof(mapped));
+	memcpy(ret_bytes + sizeof(mapped), &in->sin_addr, 4);
+	return true;
+}
+
 struct str address_host(const struct address *address, char text[static ADDRESS_TEXT_BYTES])
 {
 	const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&address->storage;

@@ -1,0 +1,41 @@
+/*
+ * Networks in CIDR form, and whether an address is in one. IPv4 is kept as IPv4-mapped IPv6, so
+ * both families are compared in the same way and a mapped address is its IPv4 address.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/listener.h"
+
+/* The published lists of large content delivery networks have about twenty. */
+#define NETWORKS_MAX 256
+
+struct network {
+	uint8_t bytes[ADDRESS_BYTES];
+	uint8_t bits; /* of ADDRESS_BYTES * 8 */
+};
+
+struct networks {
+	unsigned count;
+	struct network items[NETWORKS_MAX];
+};
+
+/*
+ * "10.0.0.0/8", "2001:db8::/32"; an address alone is a network of one. 0, -EINVAL: also when bits
+ * behind the prefix are set, which is a slip more often than meant.
+ */
+int network_parse(struct str text, struct network *ret_network);
+
+/* Adds one network: 0, -EINVAL, -ENOBUFS (NETWORKS_MAX). */
+int networks_add(struct networks *networks, struct str text);
+
+/*
+ * Adds all of a file: one a line, # begins a comment. 0, -EINVAL or -ENOBUFS and *ret_line says
+ * where, or why it cannot be read.
+ */
+int networks_add_file(struct networks *networks, const char *path, unsigned *ret_line);
+
+/* Of no network: also what is no IP address. */
+bool networks_have(const struct networks *networks, const struct address *address);
