@@ -3,6 +3,7 @@
  * operator's socket, waits for a signal, and stops them in the opposite order. Nothing is served
  * here: follow a request from http/conn.c.
  */
+#include <assert.h>
 #include <errno.h>
 #include <getopt.h>
 #include <signal.h>
@@ -22,6 +23,7 @@
 #include "core/listener.h"
 #include "crypt/password.h"
 #include "guard/admission.h"
+#include "guard/limits.h"
 #include "http/server.h"
 #include "observe/log.h"
 #include "shared/clock.h"
@@ -214,6 +216,32 @@ static void policy_make(const struct keys *keys)
 	});
 }
 
+static int limits_make(void)
+{
+	const struct {
+		enum limit limit;
+		const struct config_rate *rate;
+	} configured[] = {
+		{ LIMIT_LOGIN, &config.limits.login },
+		{ LIMIT_REGISTER, &config.limits.registration },
+		{ LIMIT_REFRESH, &config.limits.refresh },
+		{ LIMIT_OTHER, &config.limits.other },
+		{ LIMIT_VERIFY, &config.limits.verify },
+		{ LIMIT_ACCOUNT, &config.limits.account },
+		{ LIMIT_FAILURES, &config.limits.failures },
+	};
+	struct limits_options options = { .subjects_max = (uint32_t)config.limits.subjects_max };
+
+	static_assert(ARRAY_SIZE(configured) == LIMITS - 1, "every limit is configured");
+	if (!config.limits.is_enabled)
+		return 0;
+	for (size_t i = 0; i < ARRAY_SIZE(configured); i++) {
+		options.rates[configured[i].limit].count = configured[i].rate->count;
+		options.rates[configured[i].limit].window_ms = configured[i].rate->window_ms;
+	}
+	return limits_start(&options);
+}
+
 static unsigned processors(uint64_t configured)
 {
 	long online = sysconf(_SC_NPROCESSORS_ONLN);
@@ -374,6 +402,9 @@ static int serve(const char *path, const sigset_t *signals)
 		return fail("password hashing", r, NULL);
 	admission_make();
 	router_init(str_cstr(config.http.base));
+	r = limits_make();
+	if (r < 0)
+		return fail("limits", r, NULL);
 	r = cores_run();
 	if (r < 0)
 		return r;
@@ -395,6 +426,7 @@ static int serve(const char *path, const sigset_t *signals)
 		control_stop();
 	password_threads_stop();
 	store_close();
+	limits_stop();
 	keys_free(keys);
 	log_event(LOG_LEVEL_INFO, "server.stopped", STR("everything was finished"),
 		LOG_NUMBER("exit", 0));

@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "api/fields.h"
+#include "api/limited.h"
 #include "auth/emails.h"
 #include "auth/passwords.h"
 #include "auth/policy.h"
@@ -75,6 +76,8 @@ int api_login(struct call *call, struct response *response)
 		return response_problem(response, PROBLEM_INVALID_CREDENTIALS);
 	if (r < 0)
 		return r;
+	if (limited_by_account(key, response))
+		return 0;
 	switch (r = account_login_await(key, password, &client, &grant, &retry_ms)) {
 	case CREDENTIALS_ACCEPTED:
 		return respond_grant(response, 200, &grant);

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "api/limited.h"
 #include "api/routes.h"
 #include "guard/admission.h"
 #include "observe/log.h"
@@ -67,7 +68,7 @@ static bool admit(struct request *request, struct response *response)
 		request->body_bytes_max = route->body_bytes_max;
 		request->is_body_required = route->body_bytes_max && !route->is_body_optional;
 		request->is_patient = route->is_costly;
-		return true;
+		return !limited_by_address(route->limit, request, response);
 	}
 	if (is_known)
 		refuse_method(request, response);

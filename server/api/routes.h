@@ -5,6 +5,7 @@
 #pragma once
 
 #include "auth/verified.h"
+#include "guard/limits.h"
 #include "http/request.h"
 #include "http/response.h"
 
@@ -23,6 +24,7 @@ struct route {
 	const char *path;
 	int (*handle)(struct call *call, struct response *response);
 	enum route_auth auth;
+	enum limit limit;      /* of the client's address; probes of health have none */
 	bool is_costly;        /* hashes a password: guard/admission.h decides who may */
 	size_t body_bytes_max; /* 0: none is read; else a JSON object is required */
 	bool is_body_optional;

@@ -10,6 +10,7 @@
 #include "auth/users.h"
 #include "auth/verified.h"
 #include "crypt/password.h"
+#include "guard/limits.h"
 #include "observe/log.h"
 #include "shared/clock.h"
 #include "shared/macros.h"
@@ -109,10 +110,24 @@ static int login_accepted_await(const struct account *account, struct str passwo
 	return r < 0 ? r : CREDENTIALS_ACCEPTED;
 }
 
+/*
+ * Who guesses is slowed down whatever accounts he tries. A guess is counted before it is looked at
+ * and given back when it was none, so that many at the same time are no more than one by one.
+ */
+static bool guess_begin(const struct subject *network, int64_t *ret_retry_ms)
+{
+	struct limiter_verdict verdict = limit_take(LIMIT_FAILURES, network, clock_now_ns());
+
+	if (!verdict.is_allowed)
+		*ret_retry_ms = (int64_t)(verdict.wait_ns / NS_PER_MS) + 1;
+	return verdict.is_allowed;
+}
+
 int account_login_await(const char *email_key, struct str password, const struct client *client,
 	struct grant *ret_grant, int64_t *ret_retry_ms)
 {
 	int64_t now_ms = clock_wall_ms();
+	struct subject network = subject_of_network(client->address);
 	struct account account = {};
 	int found, match;
 
@@ -124,9 +139,13 @@ int account_login_await(const char *email_key, struct str password, const struct
 		*ret_retry_ms = account.attempts.locked_until_ms - now_ms;
 		return CREDENTIALS_LOCKED;
 	}
+	if (!guess_begin(&network, ret_retry_ms))
+		return CREDENTIALS_LOCKED;
 	/* An address that nobody owns costs one hash too: the time must not tell. */
 	match = password_check_await(
 		found ? str_cstr(account.hash) : password_dummy_hash(), password);
+	if (match < 0 || (found && match))
+		limit_give(LIMIT_FAILURES, &network, clock_now_ns());
 	if (match < 0)
 		return match;
 	if (!found || !match)

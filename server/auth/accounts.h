@@ -27,7 +27,7 @@ enum credentials_outcome {
 
 /*
  * An outcome, or an error. *ret_retry_ms is written for CREDENTIALS_LOCKED: how long until another
- * attempt is looked at.
+ * attempt is looked at: of this account, or from this network.
  */
 int account_login_await(const char *email_key, struct str password, const struct client *client,
 	struct grant *ret_grant, int64_t *ret_retry_ms);

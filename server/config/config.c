@@ -146,6 +146,9 @@ static void complain_value(
 		error == -ERANGE ? "out of range" : "not a value of this option");
 	if (r == 0 && (option->type == OPTION_CHOICE || option->type == OPTION_BOOL))
 		r = buf_printf(&hint, "allowed %s, default %s", option->unit, option->fallback);
+	else if (r == 0 && option->type == OPTION_RATE)
+		r = buf_printf(&hint, "allowed %s/1s..%s/1d in whole seconds, or off, default %s",
+			min, max, option->fallback);
 	else if (r == 0)
 		r = buf_printf(&hint, "allowed %s..%s%s, default %s", min, max,
 			option->type == OPTION_TEXT   ? " bytes"

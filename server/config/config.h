@@ -22,6 +22,11 @@ enum config_log_level { LEVEL_DEBUG, LEVEL_INFO, LEVEL_WARN, LEVEL_ERROR };
 
 typedef char config_text[CONFIG_TEXT_BYTES];
 
+/* So many within a time; count 0 is no limit. */
+struct config_rate {
+	uint64_t count, window_ms;
+};
+
 /* Up to CONFIG_LISTEN_MAX words. */
 struct config_list {
 	unsigned count;
@@ -66,6 +71,11 @@ struct config {
 	struct {
 		uint64_t free, base_ms, max_ms;
 	} lockout;
+	struct {
+		bool is_enabled;
+		uint64_t subjects_max; /* of each limit */
+		struct config_rate login, registration, refresh, other, verify, account, failures;
+	} limits;
 	struct {
 		uint64_t algorithm; /* enum config_algorithm */
 		config_text secret_file, issuer, audience;

@@ -12,6 +12,7 @@
 #define SECOND UINT64_C(1000)
 #define DAY (86400 * SECOND)
 #define KIB UINT64_C(1024)
+#define RATE_MAX 100000000 /* a second's worth of nanoseconds has ten for each */
 
 /* clang-format off */
 const struct option options[] = {
@@ -49,6 +50,15 @@ const struct option options[] = {
 	{ "lockout", "free", OPTION_NUMBER, "5", 1, 1000, "attempts", false, "Wrong passwords before the first delay", AT(lockout.free) },
 	{ "lockout", "base", OPTION_DURATION, "1s", 1, 3600 * SECOND, "time", false, "The first delay; doubles each time", AT(lockout.base_ms) },
 	{ "lockout", "max", OPTION_DURATION, "15m", 1, DAY, "time", false, "The longest delay", AT(lockout.max_ms) },
+	{ "limits", "enabled", OPTION_BOOL, "yes", 0, 1, "yes or no", true, "Limit how often clients may ask; no switches off everything below", AT(limits.is_enabled) },
+	{ "limits", "subjects_max", OPTION_NUMBER, "32768", 1024, 16777216, "each limit", true, "Addresses or accounts that a limit remembers; 24 bytes each", AT(limits.subjects_max) },
+	{ "limits", "login", OPTION_RATE, "300/1m", 1, RATE_MAX, "per time, or off", true, "Logins of an address (IPv6: a /64); a whole office may be behind one", AT(limits.login) },
+	{ "limits", "register", OPTION_RATE, "100/1h", 1, RATE_MAX, "per time, or off", true, "Registrations of an address", AT(limits.registration) },
+	{ "limits", "refresh", OPTION_RATE, "600/1m", 1, RATE_MAX, "per time, or off", true, "Refreshed sessions of an address", AT(limits.refresh) },
+	{ "limits", "other", OPTION_RATE, "6000/1m", 1, RATE_MAX, "per time, or off", true, "Other requests of an address; health is never limited", AT(limits.other) },
+	{ "limits", "verify", OPTION_RATE, "off", 1, RATE_MAX, "per time, or off", true, "Verified tokens of an address; it is mostly your own proxy that asks", AT(limits.verify) },
+	{ "limits", "account", OPTION_RATE, "30/1m", 1, RATE_MAX, "per time, or off", true, "Logins into one account from anywhere", AT(limits.account) },
+	{ "limits", "failures", OPTION_RATE, "100/10m", 1, RATE_MAX, "per time, or off", true, "Wrong passwords from a network, /24 or /64, into whatever accounts", AT(limits.failures) },
 	{ "token", "algorithm", OPTION_CHOICE, "ES256", 0, 3, "ES256|EdDSA|RS256|HS256", true, "How access tokens are signed", AT(token.algorithm) },
 	{ "token", "secret_file", OPTION_TEXT, "", 0, TEXT_MAX, "file", true, "The secret for HS256", AT(token.secret_file) },
 	{ "token", "issuer", OPTION_TEXT, "authd", 1, TEXT_MAX, "text", false, "The iss claim", AT(token.issuer) },
@@ -164,6 +174,32 @@ static int number_parse(enum option_type type, struct str text, uint64_t *ret_va
 	return -EINVAL;
 }
 
+/* "300/1m" */
+static int rate_parse(const struct option *option, struct str text, struct config_rate *ret_rate)
+{
+	struct config_rate rate = {};
+	ptrdiff_t slash = str_index(text, '/');
+	int r;
+
+	if (str_equal(text, STR("off"))) {
+		*ret_rate = rate;
+		return 0;
+	}
+	if (slash < 0)
+		return -EINVAL;
+	r = str_to_u64(str_of(text.data, (size_t)slash), &rate.count);
+	if (r == 0)
+		r = number_parse(
+			OPTION_DURATION, str_skip(text, (size_t)slash + 1), &rate.window_ms);
+	if (r < 0)
+		return r;
+	if (rate.count < option->min || rate.count > option->max || rate.window_ms < SECOND ||
+		rate.window_ms > DAY || rate.window_ms % SECOND)
+		return -ERANGE;
+	*ret_rate = rate;
+	return 0;
+}
+
 static int choice_parse(struct str choices, struct str text, uint64_t *ret_index)
 {
 	struct str choice;
@@ -210,6 +246,8 @@ int option_set(const struct option *option, struct str text, struct config *conf
 	switch (option->type) {
 	case OPTION_LIST:
 		return list_parse(option, text, field);
+	case OPTION_RATE:
+		return rate_parse(option, text, field);
 	case OPTION_TEXT:
 		if (text.len < option->min || text.len > option->max)
 			return -ERANGE;

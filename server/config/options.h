@@ -17,6 +17,7 @@ enum option_type {
 	OPTION_BOOL,     /* yes or no */
 	OPTION_TEXT,
 	OPTION_LIST,   /* words between spaces or commas */
+	OPTION_RATE,   /* 300/1m: so many within whole seconds; "off"; bounds are of the count */
 	OPTION_CHOICE, /* one of `unit`, "|" between; kept as its index */
 };
 

@@ -29,6 +29,7 @@ static const struct problem_row rows[PROBLEMS] = {
 	[PROBLEM_EXPECTATION_FAILED] = { 417, "EXPECTATION_FAILED", "Only 100-continue can be expected" },
 	[PROBLEM_VALIDATION_FAILED] = { 422, "VALIDATION_FAILED", "A field is not valid" },
 	[PROBLEM_TOO_MANY_ATTEMPTS] = { 429, "TOO_MANY_ATTEMPTS", "Too many failed attempts, try again later" },
+	[PROBLEM_RATE_LIMITED] = { 429, "RATE_LIMITED", "Too many requests, try again later" },
 	[PROBLEM_HEADERS_TOO_LARGE] = { 431, "HEADERS_TOO_LARGE", "The header fields are too large" },
 	[PROBLEM_INTERNAL] = { 500, "INTERNAL", "Something went wrong on our side" },
 	[PROBLEM_NOT_IMPLEMENTED] = { 501, "NOT_IMPLEMENTED", "This transfer coding is not supported" },

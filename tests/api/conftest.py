@@ -33,8 +33,9 @@ class Answer:
 
 
 class Client:
-    def __init__(self, port):
+    def __init__(self, port, source="127.0.0.1"):
         self.port = port
+        self.source = source  # any of 127.0.0.0/8 is ours
 
     def call(self, method, path, body=None, token=None, headers=None):
         headers = dict(headers or {})
@@ -43,7 +44,8 @@ class Client:
             headers.setdefault("Content-Type", "application/json")
         if token:
             headers["Authorization"] = "Bearer " + token
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=15)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=15,
+                                                source_address=(self.source, 0))
         try:
             connection.request(method, path, body, headers)
             return Answer(connection.getresponse())

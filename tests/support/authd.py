@@ -30,7 +30,9 @@ class Authd:
         self.process = None
         self.options = {
             "http.listen": f"127.0.0.1:{self.port}", "core.threads": 2, "password.cost": 4,
-            "store.path": self.dir / "authd.db", "control.socket": self.socket, **(config or {}),
+            "store.path": self.dir / "authd.db", "control.socket": self.socket,
+            # Every test is the same client: test_limits.py has daemons of its own with limits.
+            "limits.enabled": "no", **(config or {}),
         }
         self.conf = self.dir / "authd.conf"
         sections = {}
@@ -64,6 +66,12 @@ class Authd:
                 time.sleep(0.01)
         self.process.kill()
         raise AssertionError("authd does not answer\n" + self.log())
+
+    def check(self):
+        """authd --check of this configuration."""
+        result = subprocess.run([BUILD / "authd", "-c", self.conf, "--check"], capture_output=True, text=True, timeout=20)
+        shutil.rmtree(self.dir)
+        return result
 
     def stop(self):
         """SIGTERM: everything in progress finishes and the exit code is 0."""

@@ -1,0 +1,64 @@
+/* Limits as HTTP: see limited.h. */
+#include "api/limited.h"
+
+#include "core/core.h"
+#include "shared/clock.h"
+
+/* Rounded up: a client that waits so long is not too early. */
+static uint64_t seconds_of(uint64_t ns)
+{
+	return ns / NS_PER_S + (ns % NS_PER_S > 0);
+}
+
+/*
+ * RateLimit-Policy: "login";q=300;w=60 (what there is) and RateLimit: "login";r=12;t=1 (what is
+ * left of it, and in how many seconds there is more). A hint: without memory it is left out.
+ */
+static void put_fields(
+	enum limit limit, const struct limiter_verdict *verdict, struct response *response)
+{
+	struct str left = arena_printf(response->request->arena, "\"%s\";r=%llu;t=%llu",
+		limit_name(limit), (unsigned long long)verdict->remaining,
+		(unsigned long long)seconds_of(verdict->wait_ns));
+
+	if (left.data && response_header(response, "RateLimit-Policy", limit_policy(limit)) == 0)
+		(void)response_header(response, "RateLimit", left);
+}
+
+static int refuse(
+	enum limit limit, const struct limiter_verdict *verdict, struct response *response)
+{
+	response_problem(response, PROBLEM_RATE_LIMITED);
+	(void)response_header_u64(response, "Retry-After", seconds_of(verdict->wait_ns));
+	put_fields(limit, verdict, response);
+	return 1;
+}
+
+int limited_by_address(enum limit limit, const struct request *request, struct response *response)
+{
+	struct limiter_verdict verdict;
+	struct subject subject;
+
+	if (!limit_is_on(limit))
+		return 0;
+	subject = subject_of_address(request->peer);
+	verdict = limit_take(limit, &subject, loop_now_ns(core_current()->loop));
+	if (!verdict.is_allowed)
+		return refuse(limit, &verdict, response);
+	/* /verify's answers are for proxies, which have no use for the fields, and many. */
+	if (limit != LIMIT_VERIFY)
+		put_fields(limit, &verdict, response);
+	return 0;
+}
+
+int limited_by_account(const char *email_key, struct response *response)
+{
+	struct limiter_verdict verdict;
+	struct subject subject;
+
+	if (!limit_is_on(LIMIT_ACCOUNT))
+		return 0;
+	subject = subject_of_account(str_cstr(email_key));
+	verdict = limit_take(LIMIT_ACCOUNT, &subject, loop_now_ns(core_current()->loop));
+	return verdict.is_allowed ? 0 : refuse(LIMIT_ACCOUNT, &verdict, response);
+}

@@ -1,0 +1,265 @@
+/* The table of a limit: see limiter.h. Buckets of eight entries, under a lock for each stripe. */
+#include "guard/limiter.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "core/core.h"
+#include "shared/siphash.h"
+
+#define WAYS 8     /* entries that compete for a place: three cache lines */
+#define STRIPES 64 /* a few times the cores of most machines: they rarely meet in one */
+#define COUNTS 16  /* cores that count apart; more share, and lose a little time by it */
+#define CACHE_LINE 64
+
+struct entry {
+	uint64_t key;
+	uint64_t whole_ns; /* when the allowance is whole: until then the entry means something */
+	uint32_t refused;
+	uint32_t kind;
+};
+
+struct bucket {
+	struct entry entries[WAYS];
+};
+
+/*
+ * Guards every STRIPES-th bucket; no other lock is taken under it. It is held for a few dozen
+ * instructions and never across a system call.
+ */
+struct stripe {
+	_Alignas(CACHE_LINE) pthread_mutex_t lock;
+};
+
+struct counts {
+	_Alignas(CACHE_LINE) _Atomic uint64_t allowed;
+	_Atomic uint64_t refused, evicted;
+};
+
+struct limiter {
+	uint64_t interval_ns; /* one of the allowance comes back in this */
+	uint64_t span_ns;     /* all of it does */
+	uint64_t count;
+	struct siphash_key secret;
+	uint64_t bucket_mask;
+	struct bucket *buckets;
+	struct stripe stripes[STRIPES];
+	struct counts counts[COUNTS];
+};
+
+int limiter_new(const struct limiter_options *options, struct limiter **ret_limiter)
+{
+	_cleanup_(limiter_free_p) struct limiter *limiter =
+		aligned_alloc(CACHE_LINE, sizeof(*limiter));
+	uint64_t buckets = 1;
+
+	assert(options->count > 0 && options->window_ns >= options->count);
+	if (!limiter)
+		return -ENOMEM;
+	while (buckets * WAYS < options->subjects_max)
+		buckets *= 2;
+	memset(limiter, 0, sizeof(*limiter));
+	limiter->count = options->count;
+	/* Rounded up: what does not divide evenly comes back a nanosecond later, not earlier. */
+	limiter->interval_ns = (options->window_ns + options->count - 1) / options->count;
+	limiter->span_ns = limiter->interval_ns * options->count;
+	limiter->secret = siphash_key_new();
+	limiter->bucket_mask = buckets - 1;
+	for (unsigned i = 0; i < STRIPES; i++)
+		pthread_mutex_init(&limiter->stripes[i].lock, NULL);
+	/* Zeroed pages come from the kernel as they are touched. */
+	limiter->buckets = calloc(buckets, sizeof(*limiter->buckets));
+	if (!limiter->buckets)
+		return -ENOMEM;
+	*ret_limiter = TAKE(limiter);
+	return 0;
+}
+
+void limiter_free(struct limiter *limiter)
+{
+	if (!limiter)
+		return;
+	for (unsigned i = 0; i < STRIPES; i++)
+		pthread_mutex_destroy(&limiter->stripes[i].lock);
+	free(limiter->buckets);
+	free(limiter);
+}
+
+size_t limiter_bytes(const struct limiter *limiter)
+{
+	return sizeof(*limiter) + (limiter->bucket_mask + 1) * sizeof(*limiter->buckets);
+}
+
+/* --- one bucket, under its lock --- */
+
+static uint64_t bucket_of(const struct limiter *limiter, const struct subject *subject)
+{
+	const uint64_t words[2] = { subject->key, subject->kind };
+
+	return siphash(&limiter->secret, words, sizeof(words)) & limiter->bucket_mask;
+}
+
+static struct bucket *bucket_lock(struct limiter *limiter, uint64_t index)
+{
+	pthread_mutex_lock(&limiter->stripes[index % STRIPES].lock);
+	return &limiter->buckets[index];
+}
+
+static void bucket_unlock(struct limiter *limiter, uint64_t index)
+{
+	pthread_mutex_unlock(&limiter->stripes[index % STRIPES].lock);
+}
+
+static struct entry *entry_find(struct bucket *bucket, const struct subject *subject)
+{
+	for (unsigned i = 0; i < WAYS; i++) {
+		struct entry *entry = &bucket->entries[i];
+
+		if (entry->key == subject->key && entry->kind == subject->kind)
+			return entry;
+	}
+	return NULL;
+}
+
+/* The nearest to being whole: the one that says least. */
+static struct entry *entry_least(struct bucket *bucket)
+{
+	struct entry *least = &bucket->entries[0];
+
+	for (unsigned i = 1; i < WAYS; i++)
+		if (bucket->entries[i].whole_ns < least->whole_ns)
+			least = &bucket->entries[i];
+	return least;
+}
+
+/* How much of the allowance is used, in time. */
+static uint64_t used_ns(const struct entry *entry, uint64_t now_ns)
+{
+	return entry->whole_ns > now_ns ? entry->whole_ns - now_ns : 0;
+}
+
+/* --- taking and giving --- */
+
+static struct counts *counts_here(struct limiter *limiter)
+{
+	const struct core *core = core_current();
+
+	return &limiter->counts[core ? core->index % COUNTS : 0];
+}
+
+static void count(_Atomic uint64_t *counter)
+{
+	atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
+}
+
+/* used: before the decision. */
+static struct limiter_verdict decide(const struct limiter *limiter, uint64_t used)
+{
+	uint64_t after = used + limiter->interval_ns;
+
+	/* Also when it is more than all: cores' clocks differ by a pass of their loops. */
+	if (after > limiter->span_ns)
+		return (struct limiter_verdict){ .wait_ns = after - limiter->span_ns };
+	return (struct limiter_verdict){
+		.is_allowed = true,
+		.remaining = (limiter->span_ns - after) / limiter->interval_ns,
+		.wait_ns = (after - 1) % limiter->interval_ns + 1,
+	};
+}
+
+struct limiter_verdict limiter_take(
+	struct limiter *limiter, const struct subject *subject, uint64_t now_ns)
+{
+	uint64_t index = bucket_of(limiter, subject), used;
+	struct bucket *bucket = bucket_lock(limiter, index);
+	struct entry *entry = entry_find(bucket, subject);
+	bool is_new = !entry;
+	struct limiter_verdict verdict;
+	struct counts *counts;
+
+	if (is_new)
+		entry = entry_least(bucket);
+	used = used_ns(entry, now_ns);
+	verdict = decide(limiter, used);
+	if (verdict.is_allowed) {
+		if (is_new || !used)
+			*entry = (struct entry){ .key = subject->key, .kind = subject->kind };
+		entry->whole_ns = now_ns + used + limiter->interval_ns;
+	} else if (!is_new && entry->refused < UINT32_MAX) {
+		entry->refused++;
+	}
+	bucket_unlock(limiter, index);
+
+	counts = counts_here(limiter);
+	count(verdict.is_allowed ? &counts->allowed : &counts->refused);
+	if (verdict.is_allowed && is_new && used)
+		count(&counts->evicted);
+	return verdict;
+}
+
+void limiter_give(struct limiter *limiter, const struct subject *subject, uint64_t now_ns)
+{
+	uint64_t index = bucket_of(limiter, subject);
+	struct entry *entry = entry_find(bucket_lock(limiter, index), subject);
+
+	if (entry)
+		entry->whole_ns -= MIN(used_ns(entry, now_ns), limiter->interval_ns);
+	bucket_unlock(limiter, index);
+}
+
+bool limiter_clear(struct limiter *limiter, const struct subject *subject, uint64_t now_ns)
+{
+	uint64_t index = bucket_of(limiter, subject);
+	struct entry *entry = entry_find(bucket_lock(limiter, index), subject);
+	bool had_used = entry && used_ns(entry, now_ns);
+
+	if (entry)
+		*entry = (struct entry){};
+	bucket_unlock(limiter, index);
+	return had_used;
+}
+
+/* --- looking --- */
+
+struct limiter_counts limiter_counts(const struct limiter *limiter)
+{
+	struct limiter_counts sum = {};
+
+	for (unsigned i = 0; i < COUNTS; i++) {
+		const struct counts *counts = &limiter->counts[i];
+
+		sum.allowed += atomic_load_explicit(&counts->allowed, memory_order_relaxed);
+		sum.refused += atomic_load_explicit(&counts->refused, memory_order_relaxed);
+		sum.evicted += atomic_load_explicit(&counts->evicted, memory_order_relaxed);
+	}
+	return sum;
+}
+
+static void bucket_visit(struct limiter *limiter, uint64_t index, uint64_t now_ns,
+	void (*visit)(const struct limiter_entry *entry, void *arg), void *arg)
+{
+	struct bucket *bucket = bucket_lock(limiter, index);
+
+	for (unsigned i = 0; i < WAYS; i++) {
+		const struct entry *entry = &bucket->entries[i];
+		uint64_t used = used_ns(entry, now_ns);
+
+		if (used)
+			visit(&(struct limiter_entry){ { entry->key, entry->kind },
+				      (used + limiter->interval_ns - 1) / limiter->interval_ns,
+				      used, entry->refused },
+				arg);
+	}
+	bucket_unlock(limiter, index);
+}
+
+void limiter_each(struct limiter *limiter, uint64_t now_ns,
+	void (*visit)(const struct limiter_entry *entry, void *arg), void *arg)
+{
+	/* A bucket at a time: a core never waits for more than eight visits. */
+	for (uint64_t i = 0; i <= limiter->bucket_mask; i++)
+		bucket_visit(limiter, i, now_ns, visit, arg);
+}
