@@ -40,6 +40,7 @@ enum { EXIT_USAGE = 2, EXIT_CONFIG = 78 };
 
 static struct config config;
 static struct address addresses[CONFIG_LISTEN_MAX];
+static struct http_trust trust;
 static _Atomic(struct http_server *) servers[CORES_MAX];
 
 static int fail(const char *what, int error, const char *why)
@@ -76,6 +77,7 @@ static int on_start(struct core *core)
 		.compression = { .is_on = config.http.is_compressing,
 			.level = (int)config.http.compression_level,
 			.threshold_bytes = (uint32_t)config.http.compression_threshold_bytes },
+		.trust = trust,
 	};
 	const struct caches_options caches = {
 		.users_max = (uint32_t)config.cache.users_max,
@@ -129,6 +131,37 @@ static int addresses_parse(void)
 				" or *:8080");
 	}
 	return 0;
+}
+
+static int proxies_add(const char *text)
+{
+	unsigned line;
+	int r;
+
+	if (text[0] != '@') {
+		r = networks_add(&trust.proxies, str_cstr(text));
+		if (r < 0)
+			return fail(text, r,
+				r == -EINVAL ? "is no network: write 10.0.0.0/8 or fd00::/8"
+					     : NULL);
+		return 0;
+	}
+	r = networks_add_file(&trust.proxies, text + 1, &line);
+	if (r < 0 && line)
+		(void)fprintf(stderr, "authd: %s: line %u is wrong\n", text + 1, line);
+	return r < 0 ? fail(text + 1, r, r == -EINVAL ? "one network a line is expected" : NULL)
+		     : 0;
+}
+
+static int trust_parse(void)
+{
+	int r = 0;
+
+	trust.forwarded = (enum http_forwarded)config.http.forwarded;
+	trust.has_proxy_protocol = config.http.has_proxy_protocol;
+	for (unsigned i = 0; r == 0 && i < config.http.trusted_proxies.count; i++)
+		r = proxies_add(config.http.trusted_proxies.items[i]);
+	return r;
 }
 
 static int secret_read(const char *path, struct store_key *key)
@@ -480,7 +513,7 @@ int main(int argc, char **argv)
 	}
 	if (optind < argc)
 		return usage(stderr);
-	if (config_read(path) < 0 || addresses_parse() < 0)
+	if (config_read(path) < 0 || addresses_parse() < 0 || trust_parse() < 0)
 		return EXIT_CONFIG;
 	if (is_check)
 		return 0;

@@ -238,6 +238,8 @@ static int config_check(const char *path, const struct config *config, struct bu
 			"session.idle must not be above session.absolute" },
 		{ config->token.algorithm == ALGORITHM_HS256 && !config->token.secret_file[0],
 			"token.algorithm HS256 needs token.secret_file" },
+		{ config->http.has_proxy_protocol && !config->http.trusted_proxies.count,
+			"http.proxy_protocol needs http.trusted_proxies" },
 		{ config->http.base[0] && config->http.base[0] != '/',
 			"http.base must begin with /" },
 	};

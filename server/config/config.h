@@ -18,6 +18,7 @@ enum config_engine { ENGINE_AUTO, ENGINE_URING, ENGINE_EPOLL };
 enum config_receive { RECEIVE_AUTO, RECEIVE_MULTISHOT, RECEIVE_ONESHOT };
 enum config_backend { BACKEND_SQLITE, BACKEND_MEMORY };
 enum config_algorithm { ALGORITHM_ES256, ALGORITHM_EDDSA, ALGORITHM_RS256, ALGORITHM_HS256 };
+enum config_forwarded { FORWARDED_X_FORWARDED_FOR, FORWARDED_RFC_7239 };
 enum config_log_level { LEVEL_DEBUG, LEVEL_INFO, LEVEL_WARN, LEVEL_ERROR };
 
 typedef char config_text[CONFIG_TEXT_BYTES];
@@ -42,6 +43,9 @@ struct config {
 		uint64_t connections_max; /* per core */
 		bool is_compressing;
 		uint64_t compression_level, compression_threshold_bytes;
+		struct config_list trusted_proxies;
+		uint64_t forwarded; /* enum config_forwarded */
+		bool has_proxy_protocol;
 	} http;
 	struct {
 		uint64_t threads; /* 0: one per processor */

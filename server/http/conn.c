@@ -1,6 +1,7 @@
 /*
  * A connection as a state machine on the loop's callbacks:
  *
+ *   GREETING -PROXY header-> IDLE                 (only from trusted proxies, when configured)
  *   IDLE -first byte-> RECEIVING -request complete-> HANDLING -response-> IDLE
  *   IDLE -Connection: close, a problem that breaks framing-> LINGERING -peer done-> CLOSING
  *
@@ -16,6 +17,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "http/proxy.h"
 #include "shared/clock.h"
 #include "shared/err.h"
 #include "shared/macros.h"
@@ -99,6 +101,10 @@ static void send_out(struct conn *conn)
 static uint64_t deadline_of(const struct conn *conn)
 {
 	switch (conn->state) {
+	case CONN_GREETING:
+		return clock_after_ms(conn->opened_ns,
+			conn->server->is_draining ? CONN_DRAIN_FIRST_MS
+						  : conn->server->options.request_timeout_ms);
 	case CONN_IDLE:
 		return clock_after_ms(conn_now(conn),
 			conn->server->is_draining ? CONN_DRAIN_FIRST_MS
@@ -228,6 +234,8 @@ static void headers_complete(struct conn *conn)
 	struct str expect = request_header(request, STR("Expect"));
 
 	exchange_name(exchange);
+	if (conn->is_trusted)
+		forwarded_client(request, &conn->server->options.trust, &exchange->peer);
 	if (expect.data && !str_equal_nocase(expect, STR("100-continue"))) {
 		respond_and_close(conn, PROBLEM_EXPECTATION_FAILED);
 	} else if (!conn->server->service->admit(request, &exchange->response)) {
@@ -324,6 +332,34 @@ static void keep(struct conn *conn, struct str bytes)
 		conn_close(conn);
 }
 
+static void peer_set(struct conn *conn)
+{
+	conn->is_trusted = networks_have(&conn->server->options.trust.proxies, &conn->peer);
+}
+
+/* The PROXY header comes first, and only then anything else. */
+static void greet(struct conn *conn, struct str bytes)
+{
+	size_t used;
+	int r;
+
+	keep(conn, bytes);
+	if (conn->state == CONN_CLOSING)
+		return;
+	r = proxy_parse(buf_str(&conn->in), &used, &conn->peer);
+	if (r < 0) {
+		stat_add(&conn->server->stats.proxy_errors, 1);
+		conn_close(conn);
+		return;
+	}
+	if (r > 0) {
+		buf_consume(&conn->in, used);
+		peer_set(conn); /* it may be another proxy, that speaks HTTP */
+		become(conn, CONN_IDLE);
+	}
+	conn_go_on(conn);
+}
+
 static void received(struct conn *conn, struct str bytes)
 {
 	conn->active_ns = conn_now(conn);
@@ -333,6 +369,10 @@ static void received(struct conn *conn, struct str bytes)
 		conn->lingered += bytes.len;
 		if (conn->lingered > CONN_LINGER_BYTES_MAX)
 			conn_close(conn);
+		return;
+	}
+	if (conn->state == CONN_GREETING) {
+		greet(conn, bytes);
 		return;
 	}
 	if (!conn->in.len)
@@ -360,7 +400,8 @@ static void timed_out(struct conn *conn)
 static void peer_finished(struct conn *conn)
 {
 	conn->has_eof = true;
-	if (conn->state == CONN_HANDLING || conn->state == CONN_LINGERING)
+	if (conn->state == CONN_GREETING || conn->state == CONN_HANDLING ||
+		conn->state == CONN_LINGERING)
 		conn_close(conn);
 	else
 		settle(conn);
@@ -415,19 +456,22 @@ void conn_open(struct http_server *server, int fd)
 	conn->peer.bytes = sizeof(conn->peer.storage);
 	if (getpeername(fd, (struct sockaddr *)&conn->peer.storage, &conn->peer.bytes) < 0)
 		conn->peer.bytes = 0; /* gone again: the first receive will say so */
+	address_unmap(&conn->peer);
+	peer_set(conn);
 	conn->opened_ns = conn->active_ns = conn_now(conn);
 	server_conn_add(server, conn);
 	conn->stream = (struct loop_stream){
 		.on_receive = on_receive, .on_sent = on_sent, .on_closed = on_closed
 	};
 	loop_stream_open(server->core->loop, &conn->stream, fd);
-	become(conn, CONN_IDLE);
+	become(conn, conn->is_trusted && server->options.trust.has_proxy_protocol ? CONN_GREETING
+										  : CONN_IDLE);
 	settle(conn);
 }
 
 void conn_drain(struct conn *conn)
 {
-	if (conn->state != CONN_IDLE)
+	if (conn->state != CONN_GREETING && conn->state != CONN_IDLE)
 		return; /* respond() will close it */
 	conn->closes = conn->requests > 0;
 	if (conn->closes && !conn->is_sending && !conn->out.len)

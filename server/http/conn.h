@@ -36,7 +36,14 @@
 #define EXCHANGES_REFUSED_MAX 64
 #define REQUEST_ID_BYTES_MAX 128
 
-enum conn_state { CONN_IDLE, CONN_RECEIVING, CONN_HANDLING, CONN_LINGERING, CONN_CLOSING };
+enum conn_state {
+	CONN_GREETING,
+	CONN_IDLE,
+	CONN_RECEIVING,
+	CONN_HANDLING,
+	CONN_LINGERING,
+	CONN_CLOSING
+};
 
 struct conn;
 
@@ -64,6 +71,7 @@ struct conn {
 	bool closes;  /* after what is in `out` */
 	bool has_eof; /* the peer sends no more */
 	bool is_sending;
+	bool is_trusted; /* the peer is a proxy that says who its client is */
 	struct exchange *exchange;
 	struct buf in;      /* arrived while a handler ran */
 	struct buf out;     /* responses to be sent next */
@@ -71,7 +79,7 @@ struct conn {
 	size_t lingered;
 	uint64_t id, opened_ns, active_ns;
 	uint64_t requests, bytes_received, bytes_sent;
-	struct address peer;
+	struct address peer; /* of the socket, or from the PROXY header */
 };
 
 struct http_server {

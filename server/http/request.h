@@ -42,14 +42,14 @@ struct request {
 	struct http_header *headers;
 	struct str body; /* whole, decoded from chunks */
 	struct str id;   /* X-Request-Id: the client's when it is decent, else a new one */
-	const struct address *peer;
-	uint64_t started_ns;   /* its first byte */
-	uint64_t deadline_ns;  /* every wait for it ends here */
-	struct arena *arena;   /* until the response is sent */
-	size_t body_bytes_max; /* set by the service's admit(); at most HTTP_BODY_BYTES_MAX */
-	bool is_body_required; /* likewise: a request without one is answered 411 */
-	bool is_patient;       /* likewise: its waits let those of other requests go first */
-	const void *route;     /* the service's own */
+	const struct address *peer; /* the client: behind trusted proxies, whom they name */
+	uint64_t started_ns;        /* its first byte */
+	uint64_t deadline_ns;       /* every wait for it ends here */
+	struct arena *arena;        /* until the response is sent */
+	size_t body_bytes_max;      /* set by the service's admit(); at most HTTP_BODY_BYTES_MAX */
+	bool is_body_required;      /* likewise: a request without one is answered 411 */
+	bool is_patient;            /* likewise: its waits let those of other requests go first */
+	const void *route;          /* the service's own */
 };
 
 /* "GET"; "OTHER" for METHOD_OTHER. */

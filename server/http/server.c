@@ -193,7 +193,8 @@ void http_server_drain(struct http_server *server, void (*on_drained)(void *arg)
 
 static const char *state_name(const struct conn *conn)
 {
-	static const char *const names[] = { [CONN_IDLE] = "idle",
+	static const char *const names[] = { [CONN_GREETING] = "receiving",
+		[CONN_IDLE] = "idle",
 		[CONN_RECEIVING] = "receiving",
 		[CONN_HANDLING] = "handling",
 		[CONN_LINGERING] = "closing",
@@ -209,7 +210,7 @@ void http_server_conns(const struct http_server *server, uint64_t after,
 		struct http_conn_info info = {
 			.id = conn->id,
 			.state = state_name(conn),
-			.peer = &conn->peer,
+			.peer = conn->exchange ? &conn->exchange->peer : &conn->peer,
 			.opened_ns = conn->opened_ns,
 			.active_ns = conn->active_ns,
 			.requests = conn->requests,

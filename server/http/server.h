@@ -10,6 +10,7 @@
 
 #include "core/core.h"
 #include "http/compress.h"
+#include "http/forwarded.h"
 #include "http/request.h"
 #include "http/response.h"
 
@@ -48,12 +49,14 @@ struct http_options {
 	uint32_t connections_max;   /* one more is closed at once */
 	uint32_t exchanges_max;     /* requests in progress; one more is answered 503 */
 	struct compress_options compression;
+	struct http_trust trust; /* whom we believe who the client is */
 };
 
 /* Counters that any thread may read. */
 struct http_stats {
 	_Atomic uint64_t accepted, accept_errors;
 	_Atomic uint64_t connections_refused; /* connections_max */
+	_Atomic uint64_t proxy_errors;        /* closed: no PROXY header where one must be */
 	_Atomic uint64_t requests;
 	_Atomic uint64_t responses[6]; /* by status / 100 */
 	_Atomic uint64_t bytes_received, bytes_sent;
@@ -87,7 +90,8 @@ const struct compress_stats *http_server_compress_stats(const struct http_server
 struct http_conn_info {
 	uint64_t id;       /* unique in this process */
 	const char *state; /* "idle", "receiving", "handling", "sending", "closing" */
-	const struct address *peer;
+	const struct address
+		*peer; /* the client of the request in progress, as far as it is known */
 	uint64_t opened_ns, active_ns; /* accepted; last byte either way */
 	uint64_t requests, bytes_received, bytes_sent;
 };
