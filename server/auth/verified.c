@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "auth/digests.h"
 #include "auth/policy.h"
 #include "auth/users.h"
 #include "cache/lookup.h"
@@ -26,6 +27,7 @@ struct verified {
 
 static _Thread_local struct {
 	struct lookup *lookup;
+	struct digests *digests;
 	struct ration signatures;
 } own;
 
@@ -37,12 +39,14 @@ int verified_start(const struct lookup_options *options)
 	mine.cache.value_bytes = sizeof(struct verified);
 	ration_init(&own.signatures, &core_current()->inbox, VERIFIED_SIGNATURES_PER_TURN,
 		VERIFIED_WAITING_MAX);
-	return lookup_new(&mine, &own.lookup);
+	own.digests = digests_new();
+	return own.digests ? lookup_new(&mine, &own.lookup) : -ENOMEM;
 }
 
 void verified_stop(void)
 {
 	lookup_free(TAKE(own.lookup));
+	digests_free(TAKE(own.digests));
 }
 
 struct lookup *verified_lookup(void)
@@ -140,7 +144,7 @@ int token_identify_await(struct str token, struct identity *ret_identity)
 	static_assert(SHA256_BYTES == CACHE_KEY_BYTES, "digests are the cache's keys");
 	if (!token.len || token.len > TOKEN_BYTES_MAX)
 		return IDENTITY_INVALID;
-	sha256(token, digest);
+	digests_get(own.digests, token, digest);
 	r = lookup_await(own.lookup, digest, identify_await, &identify, &verified);
 	if (r < 0)
 		return r;
