@@ -9,7 +9,6 @@
 #include "auth/passwords.h"
 #include "auth/policy.h"
 #include "auth/users.h"
-#include "shared/clock.h"
 #include "shared/err.h"
 
 int api_register(struct call *call, struct response *response)
@@ -116,7 +115,6 @@ int api_me(struct call *call, struct response *response)
 
 int api_me_change(struct call *call, struct response *response)
 {
-	char name[STORE_NAME_BYTES_MAX + 1] = "";
 	struct account account;
 	struct str wanted;
 	int r;
@@ -125,15 +123,10 @@ int api_me_change(struct call *call, struct response *response)
 		return response_invalid(response, "name", "is required");
 	if (field_name(call, response, &wanted))
 		return 0;
-	if (wanted.len)
-		memcpy(name, wanted.data, wanted.len);
-	r = store_account_rename_await(call->identity.account_id, name, clock_wall_ms(), &account);
+	r = account_rename_await(call->identity.account_id, wanted, &account);
 	if (r < 0)
 		return r;
 	if (r == 0)
 		return response_problem(response, PROBLEM_TOKEN_REVOKED);
-	r = user_forget_await(account.id);
-	if (r < 0)
-		return r;
 	return respond_user(response, &account);
 }

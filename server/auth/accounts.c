@@ -9,6 +9,8 @@
 #include "auth/policy.h"
 #include "auth/users.h"
 #include "auth/verified.h"
+#include "core/core.h"
+#include "core/shield.h"
 #include "crypt/password.h"
 #include "guard/limits.h"
 #include "observe/log.h"
@@ -75,38 +77,60 @@ static int rehash_await(const struct account *account, struct str password,
 	return password_hash_await(password, auth_policy()->hash_cost, new_hash);
 }
 
+/* The session in the store and the news of what that changed: one step, whoever leaves. */
+struct login_step {
+	struct session_new session;
+	char hash[PASSWORD_HASH_BYTES], new_hash[PASSWORD_HASH_BYTES];
+	int64_t now_ms;
+	struct login_result result;
+};
+
+static int login_step_await(void *arg)
+{
+	struct login_step *step = arg;
+	const struct login_request request = { .session = &step->session,
+		.hash = step->hash,
+		.new_hash = step->new_hash[0] ? step->new_hash : NULL,
+		.now_ms = step->now_ms };
+	int r = store_login_await(&request, &step->result);
+
+	if (r != LOGIN_ACCEPTED)
+		return r;
+	if (step->result.ended[0])
+		(void)verified_forget_session_await(step->result.ended);
+	/* Its last login has changed, if nothing else. */
+	(void)user_forget_await(step->session.session.account_id);
+	return r;
+}
+
+static void login_step_wipe(struct login_step *step)
+{
+	secret_wipe(step, sizeof(*step));
+}
+
 static int login_accepted_await(const struct account *account, struct str password,
 	const struct client *client, struct grant *ret_grant, int64_t *ret_retry_ms)
 {
-	char new_hash[PASSWORD_HASH_BYTES];
-	int64_t now_ms;
-	struct session_new session;
-	struct login_request request = { .session = &session, .hash = account->hash };
-	struct login_result result;
+	_cleanup_(login_step_wipe) struct login_step step = {};
 	int r;
 
-	r = rehash_await(account, password, new_hash);
+	r = rehash_await(account, password, step.new_hash);
 	if (r < 0)
 		return r;
-	now_ms = clock_wall_ms();
-	session_prepare(account->id, client, now_ms, &session, ret_grant->refresh);
-	request.now_ms = now_ms;
-	request.new_hash = new_hash[0] ? new_hash : NULL;
-	r = store_login_await(&request, &result);
+	memcpy(step.hash, account->hash, sizeof(step.hash));
+	step.now_ms = clock_wall_ms();
+	session_prepare(account->id, client, step.now_ms, &step.session, ret_grant->refresh);
+	r = shield_await(core_current()->fibers, login_step_await, &step, sizeof(step));
 	if (r < 0)
 		return r;
 	if (r == LOGIN_LOCKED) {
-		*ret_retry_ms = result.account.attempts.locked_until_ms - now_ms;
+		*ret_retry_ms = step.result.account.attempts.locked_until_ms - step.now_ms;
 		return CREDENTIALS_LOCKED;
 	}
 	if (r != LOGIN_ACCEPTED)
 		return r == LOGIN_SUSPENDED ? CREDENTIALS_SUSPENDED : CREDENTIALS_WRONG;
-	if (result.ended[0])
-		(void)verified_forget_session_await(result.ended);
-	/* Its last login has changed, if nothing else. */
-	(void)user_forget_await(account->id);
-	ret_grant->account = result.account;
-	r = grant_sign(ret_grant, session.session.id, now_ms);
+	ret_grant->account = step.result.account;
+	r = grant_sign(ret_grant, step.session.session.id, step.now_ms);
 	return r < 0 ? r : CREDENTIALS_ACCEPTED;
 }
 
@@ -151,4 +175,38 @@ int account_login_await(const char *email_key, struct str password, const struct
 	if (!found || !match)
 		return login_failed_await(email_key, ret_retry_ms);
 	return login_accepted_await(&account, password, client, ret_grant, ret_retry_ms);
+}
+
+/* --- changing --- */
+
+struct rename_step {
+	char id[STORE_ID_BYTES_MAX + 1];
+	char name[STORE_NAME_BYTES_MAX + 1];
+	struct account account;
+};
+
+static int rename_step_await(void *arg)
+{
+	struct rename_step *step = arg;
+	int forgotten, r;
+
+	r = store_account_rename_await(step->id, step->name, clock_wall_ms(), &step->account);
+	if (r <= 0)
+		return r;
+	forgotten = user_forget_await(step->id);
+	return forgotten < 0 ? forgotten : r;
+}
+
+int account_rename_await(const char *id, struct str name, struct account *ret_account)
+{
+	struct rename_step step = {};
+	int r;
+
+	assert(name.len <= STORE_NAME_BYTES_MAX);
+	(void)snprintf(step.id, sizeof(step.id), "%s", id);
+	(void)snprintf(step.name, sizeof(step.name), STR_FORMAT, STR_ARGS(name));
+	r = shield_await(core_current()->fibers, rename_step_await, &step, sizeof(step));
+	if (r == 1)
+		*ret_account = step.account;
+	return r;
 }

@@ -31,3 +31,7 @@ enum credentials_outcome {
  */
 int account_login_await(const char *email_key, struct str password, const struct client *client,
 	struct grant *ret_grant, int64_t *ret_retry_ms);
+
+/* Gives an account another name (at most STORE_NAME_BYTES_MAX bytes, "" none) and tells every cache
+ * of it: 1 and the account as it is now, 0 when there is none, or an error. */
+int account_rename_await(const char *id, struct str name, struct account *ret_account);

@@ -7,6 +7,8 @@
 
 #include "auth/policy.h"
 #include "auth/verified.h"
+#include "core/core.h"
+#include "core/shield.h"
 #include "observe/log.h"
 #include "shared/clock.h"
 #include "shared/macros.h"
@@ -71,35 +73,51 @@ int grant_sign(struct grant *grant, const char *session_id, int64_t now_ms)
 	return token_sign(&policy->tokens, &claims, grant->access, &length);
 }
 
-int session_refresh_await(struct str refresh, const struct client *client, struct grant *ret_grant)
-{
-	const struct auth_policy *policy = auth_policy();
-	struct refresh_request request = { .now_ms = clock_wall_ms(),
-		.idle_ms = policy->session_idle_ms,
-		.grace_ms = policy->grace_ms };
+/*
+ * A change and the news of it are one step each, which goes on when the client has gone: else an
+ * ended session would live on in the caches.
+ */
+struct refresh_step {
+	struct refresh_request request;
 	struct refresh_result result;
-	int r, outcome;
+};
 
-	if (refresh_token_hash(refresh, request.hash) < 0)
-		return REFRESH_UNKNOWN;
-	refresh_token_new(ret_grant->refresh, request.new_hash);
-	fingerprint(client, request.client);
-	outcome = store_refresh_await(&request, &result);
-	if (outcome == REFRESH_REUSED) {
-		log_event(LOG_LEVEL_WARN, "session.refresh_reused",
-			STR("an old refresh token came again; its session was ended"),
-			LOG_TEXT("session.id", str_cstr(result.session.id)));
-		r = verified_forget_session_await(result.session.id);
-		return r < 0 ? r : outcome;
-	}
-	if (outcome != REFRESH_ROTATED)
+static int refresh_step_await(void *arg)
+{
+	struct refresh_step *step = arg;
+	int r, outcome = store_refresh_await(&step->request, &step->result);
+
+	if (outcome != REFRESH_REUSED)
 		return outcome;
-	ret_grant->account = result.account;
-	r = grant_sign(ret_grant, result.session.id, request.now_ms);
+	r = verified_forget_session_await(step->result.session.id);
 	return r < 0 ? r : outcome;
 }
 
-int session_end_await(const char *session_id)
+int session_refresh_await(struct str refresh, const struct client *client, struct grant *ret_grant)
+{
+	const struct auth_policy *policy = auth_policy();
+	struct refresh_step step = { .request = { .now_ms = clock_wall_ms(),
+					     .idle_ms = policy->session_idle_ms,
+					     .grace_ms = policy->grace_ms } };
+	int r, outcome;
+
+	if (refresh_token_hash(refresh, step.request.hash) < 0)
+		return REFRESH_UNKNOWN;
+	refresh_token_new(ret_grant->refresh, step.request.new_hash);
+	fingerprint(client, step.request.client);
+	outcome = shield_await(core_current()->fibers, refresh_step_await, &step, sizeof(step));
+	if (outcome == REFRESH_REUSED)
+		log_event(LOG_LEVEL_WARN, "session.refresh_reused",
+			STR("an old refresh token came again; its session was ended"),
+			LOG_TEXT("session.id", str_cstr(step.result.session.id)));
+	if (outcome != REFRESH_ROTATED)
+		return outcome;
+	ret_grant->account = step.result.account;
+	r = grant_sign(ret_grant, step.result.session.id, step.request.now_ms);
+	return r < 0 ? r : outcome;
+}
+
+static int end_step_await(void *session_id)
 {
 	int r = store_session_end_await(session_id);
 
@@ -108,25 +126,48 @@ int session_end_await(const char *session_id)
 	return MIN(r, 0);
 }
 
-int session_end_by_refresh_await(struct str refresh)
+static int end_by_refresh_step_await(void *hash)
 {
-	uint8_t hash[STORE_DIGEST_BYTES];
 	char id[STORE_ID_BYTES_MAX + 1];
-	int r;
+	int r = store_session_end_by_refresh_await(hash, id);
 
-	if (refresh_token_hash(refresh, hash) < 0)
-		return 0; /* never was one of ours */
-	r = store_session_end_by_refresh_await(hash, id);
 	if (r == 1)
 		r = verified_forget_session_await(id);
 	return MIN(r, 0);
 }
 
-int sessions_end_await(const char *account_id)
+static int end_all_step_await(void *account_id)
 {
 	int r = store_sessions_end_await(account_id);
 
 	if (r >= 0)
 		r = verified_forget_account_await(account_id);
 	return MIN(r, 0);
+}
+
+static int end_shielded_await(int (*step_await)(void *id), const char *id)
+{
+	char copy[STORE_ID_BYTES_MAX + 1];
+
+	(void)snprintf(copy, sizeof(copy), "%s", id);
+	return shield_await(core_current()->fibers, step_await, copy, sizeof(copy));
+}
+
+int session_end_await(const char *session_id)
+{
+	return end_shielded_await(end_step_await, session_id);
+}
+
+int session_end_by_refresh_await(struct str refresh)
+{
+	uint8_t hash[STORE_DIGEST_BYTES];
+
+	if (refresh_token_hash(refresh, hash) < 0)
+		return 0; /* never was one of ours */
+	return shield_await(core_current()->fibers, end_by_refresh_step_await, hash, sizeof(hash));
+}
+
+int sessions_end_await(const char *account_id)
+{
+	return end_shielded_await(end_all_step_await, account_id);
 }

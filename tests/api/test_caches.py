@@ -2,7 +2,10 @@
 import base64
 import http.client
 import json
+import socket
 import sqlite3
+import struct
+import time
 
 import pytest
 
@@ -114,3 +117,45 @@ def test_a_flood_of_forged_tokens_is_refused_and_a_new_good_one_is_served(client
         connection.close()
     assert statuses.pop(100) == 204
     assert set(statuses) == {401}
+
+
+def send_and_vanish(daemon, path, token):
+    """Sends a whole request and resets the connection without waiting for its answer."""
+    with socket.create_connection(("127.0.0.1", daemon.port)) as s:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        s.sendall(f"POST /v1/auth{path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n"
+                  "Content-Length: 0\r\n\r\n".encode())
+
+
+def is_in_store(daemon, token):
+    claims = token.split(".")[1]
+    session = json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))["sid"]
+    db = sqlite3.connect(daemon.dir / "authd.db", timeout=10)
+    found = db.execute("SELECT count(*) FROM sessions WHERE id = ?", (session,)).fetchone()[0]
+    db.close()
+    return found == 1
+
+
+def soon(condition):
+    end = time.monotonic() + 10
+    while time.monotonic() < end:
+        if condition():
+            return True
+    return False
+
+
+def test_a_logout_whose_client_vanished_is_seen_on_every_core_too(daemon, client, connections):
+    ended = 0
+    for _ in range(20):
+        token = client.register()["access_token"]
+        for connection in connections[:6]:
+            assert ask(connection, "/v1/auth/verify", token)[0] == 204
+        send_and_vanish(daemon, "/logout", token)
+        client.get("/health/live")
+        # Whether it arrived is the network's business; what counts is that store and caches agree.
+        if not soon(lambda: not is_in_store(daemon, token)):
+            continue
+        ended += 1
+        for connection in connections[:6]:
+            assert soon(lambda: ask(connection, "/v1/auth/verify", token)[0] == 401)
+    assert ended
