@@ -5,15 +5,16 @@ of a login when nobody else is there against the time of one hash. The other row
 store and the daemon show and not the hash. No login is made twice at the same time: equal ones could share a hash.
 """
 import os
+import subprocess
 
 from client import PASSWORD, in_parallel, lines_write, login_body, register_many
 from generator import run_load
 from libxcrypt import library, lone_ms, on_every_cpu
 from measure import cpu_s, median
-from systems.authd import Authd
+from systems.authd import BUILD, Authd
 
-ACCOUNTS = 96
-BUSY = 64  # connections: enough for any number of lanes, fewer than accounts
+BUSY = 12 * os.cpu_count()  # connections that keep every lane of every hashing thread busy, and are all admitted
+ACCOUNTS = 4 * BUSY
 JSON = ["Content-Type: application/json"]
 
 
@@ -61,6 +62,13 @@ def hashing(bench, cost):
                            ("alone, ms", "lone_ms", "libxcrypt_lone_ms"))])
 
 
+def kernel(bench, cost):
+    """The hash without daemon, store and HTTP: what more lanes bring, on one core."""
+    run = subprocess.run([BUILD / "bench-bcrypt", str(cost), str(bench.pick(15, 5))], capture_output=True, text=True, check=True)
+    bench.say("\n" + run.stdout.rstrip())
+    bench.detail("kernel", run.stdout)
+
+
 def cheap(bench):
     """Where the hash is nearly free. Refresh tokens are used once each, so there must be more of them than needed."""
     repeats, seconds = bench.pick((5, 3), (2, 1))
@@ -94,5 +102,6 @@ def cheap(bench):
 
 
 def run(bench):
+    kernel(bench, bench.pick(12, 8))
     hashing(bench, bench.pick(12, 10))
     cheap(bench)
