@@ -152,8 +152,9 @@ void job_init(struct job *job, void (*run)(struct job *, void *), void (*release
 	job->done.on_core = on_done;
 }
 
-static int queue_append(struct job_queue *queue, struct job *job)
+int job_queue_append(struct job *job, void *arg)
 {
+	struct job_queue *queue = arg;
 	enum job_line line = job->is_patient ? JOB_LINE_PATIENT : JOB_LINE_FIRST;
 
 	if (is_too_late(queue, job, job->queued_ns)) {
@@ -182,6 +183,11 @@ static int queue_append(struct job_queue *queue, struct job *job)
 
 int job_await(struct job_queue *queue, struct job *job)
 {
+	return job_await_by(job, job_queue_append, queue);
+}
+
+int job_await_by(struct job *job, int (*hand_over)(struct job *job, void *arg), void *arg)
+{
 	struct fiber *fiber = fiber_current();
 	uint64_t deadline_ns = fiber_deadline_ns(fiber);
 	int r;
@@ -192,7 +198,7 @@ int job_await(struct job_queue *queue, struct job *job)
 	job->is_patient = fiber_is_patient(fiber);
 	job->queued_ns = clock_now_ns();
 	job->is_submitted = true;
-	r = queue_append(queue, job);
+	r = hand_over(job, arg);
 	if (r < 0) {
 		job->is_submitted = false;
 		return r;
@@ -222,19 +228,27 @@ static void answer(struct job *job, int result, uint64_t now_ns)
 	inbox_send(job->home, &job->done);
 }
 
-/* Why a job whose turn has come is not begun; 0: it is. */
-static int staleness(const struct job *job, uint64_t now_ns)
+void job_answer(struct job *job, int result)
 {
-	uint64_t max_ns = READ(wait_ns_max);
+	answer(job, result, clock_now_ns());
+}
 
+int job_leave_reason(const struct job *job, uint64_t now_ns)
+{
 	if (READ(job->is_abandoned))
 		return -ERR_CANCELED;
-	if (job->deadline_ns <= now_ns)
-		return -ETIMEDOUT;
+	return job->deadline_ns <= now_ns ? -ETIMEDOUT : 0;
+}
+
+int job_stale_reason(const struct job *job, uint64_t now_ns)
+{
+	uint64_t max_ns = READ(wait_ns_max);
+	int r = job_leave_reason(job, now_ns);
+
+	if (r < 0)
+		return r;
 	/* It was let in on a pace that has not lasted. Twice: an estimate is no promise. */
-	if (max_ns && now_ns - job->queued_ns > 2 * max_ns)
-		return -ERR_OVERLOADED;
-	return 0;
+	return max_ns && now_ns - job->queued_ns > 2 * max_ns ? -ERR_OVERLOADED : 0;
 }
 
 static struct job *line_pop(struct job_queue *queue, enum job_line line)
@@ -270,6 +284,48 @@ static unsigned take_locked(struct job_queue *queue, unsigned jobs_max, struct j
 	return taken;
 }
 
+/* Waits for work as long as it may; under the lock. */
+static void wait_locked(struct job_queue *queue, uint64_t until_ns)
+{
+	const struct timespec until = { .tv_sec = (time_t)(until_ns / NS_PER_S),
+		.tv_nsec = (long)(until_ns % NS_PER_S) };
+	int r = 0;
+
+	queue->idle++;
+	while (READ(queue->queued) == 0 && !queue->is_closed && !queue->leaving && r == 0) {
+		if (until_ns == CLOCK_NEVER)
+			pthread_cond_wait(&queue->has_work, &queue->lock);
+		else
+			r = pthread_cond_clockwait(
+				&queue->has_work, &queue->lock, CLOCK_MONOTONIC, &until);
+	}
+	queue->idle--;
+}
+
+/* What job_queue_take_until() promises, not counted yet; `ret_waiting`: how many were left. */
+static int take(struct job_queue *queue, unsigned jobs_max, uint64_t until_ns,
+	struct job **ret_first, uint32_t *ret_waiting)
+{
+	unsigned taken, queued;
+	bool is_end;
+
+	pthread_mutex_lock(&queue->lock);
+	if (until_ns)
+		wait_locked(queue, until_ns);
+	queued = READ(queue->queued);
+	is_end = !queued && (queue->is_closed || (until_ns && queue->leaving));
+	if (is_end && queue->leaving)
+		queue->leaving--;
+	/* Threads that wait have been signalled for the first of them, and have not woken up yet.
+	 */
+	if (!until_ns)
+		jobs_max = MIN(jobs_max, queued > queue->idle ? queued - queue->idle : 0);
+	taken = take_locked(queue, jobs_max, ret_first);
+	pthread_mutex_unlock(&queue->lock);
+	*ret_waiting = queued - taken;
+	return is_end ? -ERR_CANCELED : (int)taken;
+}
+
 /* Answers the stale ones of a list; what is left, linked, and how many. */
 static unsigned keep_fresh(
 	struct job_queue *queue, struct job *taken, uint64_t now_ns, struct job **ret_first)
@@ -279,7 +335,7 @@ static unsigned keep_fresh(
 
 	while (taken) {
 		struct job *job = taken;
-		int r = staleness(job, now_ns);
+		int r = job_stale_reason(job, now_ns);
 
 		taken = job->next;
 		if (r < 0) {
@@ -287,7 +343,6 @@ static unsigned keep_fresh(
 			answer(job, r, now_ns);
 			continue;
 		}
-		job->started_ns = now_ns;
 		*link = job;
 		link = &job->next;
 		kept++;
@@ -296,32 +351,42 @@ static unsigned keep_fresh(
 	return kept;
 }
 
+static void begin(struct job_queue *queue, struct job *first, unsigned count, uint32_t waiting,
+	uint64_t now_ns)
+{
+	for (struct job *job = first; job; job = job->next)
+		job->started_ns = now_ns;
+	/* First: while jobs run, the pace tells a stall by when one was taken last. */
+	pace_taken(&queue->pace, READ(queue->running) + count, waiting > 0, now_ns);
+	atomic_fetch_add_explicit(&queue->running, count, memory_order_release);
+}
+
+int job_queue_take_until(
+	struct job_queue *queue, unsigned jobs_max, uint64_t until_ns, struct job **ret_first)
+{
+	uint32_t waiting;
+	int taken = take(queue, jobs_max, until_ns, ret_first, &waiting);
+
+	if (taken > 0)
+		begin(queue, *ret_first, (unsigned)taken, waiting, clock_now_ns());
+	return taken;
+}
+
 unsigned job_queue_take(struct job_queue *queue, unsigned jobs_max, struct job **ret_first)
 {
-	for (;;) {
-		struct job *taken;
-		unsigned count, kept;
-		uint64_t now_ns;
+	struct job *taken;
+	uint32_t waiting;
 
-		pthread_mutex_lock(&queue->lock);
-		while (READ(queue->queued) == 0 && !queue->is_closed && !queue->leaving)
-			pthread_cond_wait(&queue->has_work, &queue->lock);
-		if (READ(queue->queued) == 0 && queue->leaving)
-			queue->leaving--;
-		count = take_locked(queue, jobs_max, &taken);
-		pthread_mutex_unlock(&queue->lock);
-		if (!count)
-			return 0;
-		now_ns = clock_now_ns();
-		kept = keep_fresh(queue, taken, now_ns, ret_first);
+	while (take(queue, jobs_max, CLOCK_NEVER, &taken, &waiting) > 0) {
+		uint64_t now_ns = clock_now_ns();
+		unsigned kept = keep_fresh(queue, taken, now_ns, ret_first);
+
 		if (!kept)
 			continue;
-		/* First: while jobs run, the pace tells a stall by when one was taken last. */
-		pace_taken(
-			&queue->pace, READ(queue->running) + kept, READ(queue->queued) > 0, now_ns);
-		atomic_fetch_add_explicit(&queue->running, kept, memory_order_release);
+		begin(queue, *ret_first, kept, waiting, now_ns);
 		return kept;
 	}
+	return 0;
 }
 
 void job_done(struct job_queue *queue, struct job *job)
@@ -334,4 +399,11 @@ void job_done(struct job_queue *queue, struct job *job)
 	if (!READ(job->is_abandoned))
 		pace_done(&queue->pace, job->started_ns, now_ns);
 	answer(job, job->result, now_ns);
+}
+
+void job_drop(struct job_queue *queue, struct job *job, int result)
+{
+	SUB(queue->running, 1);
+	ADD(queue->expired, 1);
+	answer(job, result, clock_now_ns());
 }

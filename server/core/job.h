@@ -45,14 +45,16 @@ enum job_line { JOB_LINE_FIRST, JOB_LINE_PATIENT, JOB_LINES };
 #define JOB_PATIENT_TURN 8
 
 struct job_queue {
-	const char *name;     /* static text: "store-write", "hash" */
-	unsigned queued_max;  /* in each line, so that neither can fill the other's place */
-	pthread_mutex_t lock; /* guards line, turn, leaving, is_closed; no lock is taken under it */
+	const char *name;    /* static text: "store-write", "hash" */
+	unsigned queued_max; /* in each line, so that neither can fill the other's place */
+	/* Guards line, turn, idle, leaving, is_closed; no other lock is taken under it. */
+	pthread_mutex_t lock;
 	pthread_cond_t has_work;
 	struct {
 		struct job *head, *tail;
 	} line[JOB_LINES];
 	unsigned turn;
+	unsigned idle; /* threads that wait for work */
 	bool is_closed;
 	unsigned leaving; /* threads asked to end */
 	/* What follows is for any thread to read. */
@@ -97,8 +99,30 @@ void job_queue_leave(struct job_queue *queue, unsigned threads);
  */
 unsigned job_queue_take(struct job_queue *queue, unsigned jobs_max, struct job **ret_first);
 
+/*
+ * A worker thread that works on several jobs side by side and looks at their staleness itself: as
+ * job_queue_take(), but stale jobs are returned too, and it waits until until_ns at most. 0: it
+ * does not wait, because it has other work in hand, and leaves what idle threads will take. Returns
+ * how many were taken, or -ERR_CANCELED where job_queue_take() returns 0.
+ */
+int job_queue_take_until(
+	struct job_queue *queue, unsigned jobs_max, uint64_t until_ns, struct job **ret_first);
+
+/*
+ * Any thread, for a job in hand. Does its fiber still wait for it? 0, -ERR_CANCELED, -ETIMEDOUT.
+ * And is it worth beginning? Then -ERR_OVERLOADED too, when it has waited too long.
+ */
+int job_leave_reason(const struct job *job, uint64_t now_ns);
+int job_stale_reason(const struct job *job, uint64_t now_ns);
+
 /* A worker thread: the job is done; job->result is set. The job must not be touched afterwards. */
 void job_done(struct job_queue *queue, struct job *job);
+
+/* A worker thread: the job was taken, and is answered without having been done. As untouchable. */
+void job_drop(struct job_queue *queue, struct job *job, int result);
+
+/* Any thread: answers a job that no queue was handed (job_await_by()). As untouchable. */
+void job_answer(struct job *job, int result);
 
 /* Prepares a zeroed job. */
 void job_init(struct job *job, void (*run)(struct job *, void *), void (*release)(struct job *));
@@ -110,6 +134,14 @@ void job_init(struct job *job, void (*run)(struct job *, void *), void (*release
  * read then). In every case the caller ends with job_put().
  */
 int job_await(struct job_queue *queue, struct job *job);
+
+/*
+ * As job_await(), for a job that may come to its answer otherwise than through a queue of its own:
+ * hand_over(job, arg) has it answered some day and returns 0, or an error, which is returned.
+ * job_queue_append() is what job_await() does there.
+ */
+int job_await_by(struct job *job, int (*hand_over)(struct job *job, void *arg), void *arg);
+int job_queue_append(struct job *job, void *queue);
 
 /* The fiber needs the job no more: releases it now, or when its thread is done with it. */
 void job_put(struct job *job);

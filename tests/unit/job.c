@@ -332,6 +332,119 @@ TEST(a_job_may_have_an_earlier_deadline_than_its_fiber)
 	wait_until(is_released, &asker);
 }
 
+/* --- threads with several jobs in hand --- */
+
+TEST(a_busy_thread_leaves_what_idle_threads_will_take)
+{
+	struct asker askers[3] = {};
+	struct job *job;
+	QUEUE(queue, 8);
+
+	for (unsigned i = 0; i < 3; i++)
+		ask(&askers[i], &queue, false);
+	queue.idle = 2; /* as if two threads had been signalled */
+	assert_int_equal(job_queue_take_until(&queue, 8, 0, &job), 1);
+	assert_ptr_equal(job, &askers[0].job);
+	assert_int_equal(job_queue_take_until(&queue, 8, 0, &job), 0);
+	queue.idle = 0;
+	job_done(&queue, &askers[0].job);
+	wait_until(is_finished, &askers[0]);
+}
+
+TEST(a_take_that_may_wait_ends_at_its_time)
+{
+	struct job *job;
+	uint64_t until_ns = clock_now_ns() + NS_PER_MS;
+	QUEUE(queue, 8);
+
+	assert_int_equal(job_queue_take_until(&queue, 8, until_ns, &job), 0);
+	assert_true(clock_now_ns() >= until_ns);
+	assert_int_equal(queue.idle, 0);
+}
+
+TEST(a_closed_queue_is_worked_off_before_it_says_so)
+{
+	struct asker asker = {};
+	struct job *job;
+	QUEUE(queue, 8);
+
+	ask(&asker, &queue, false);
+	job_queue_close(&queue);
+	assert_int_equal(job_queue_take_until(&queue, 8, 0, &job), 1);
+	job_done(&queue, job);
+	assert_int_equal(job_queue_take_until(&queue, 8, 0, &job), -ERR_CANCELED);
+	assert_int_equal(job_queue_take_until(&queue, 8, CLOCK_NEVER, &job), -ERR_CANCELED);
+	wait_until(is_finished, &asker);
+}
+
+TEST(who_looks_himself_gets_stale_jobs_too_and_may_drop_them)
+{
+	struct asker late = {};
+	struct job *job;
+	QUEUE(queue, 8);
+
+	ask(&late, &queue, false);
+	late.job.deadline_ns = 1;
+	assert_int_equal(job_queue_take_until(&queue, 8, 0, &job), 1);
+	assert_int_equal(atomic_load(&queue.running), 1);
+	assert_int_equal(job_leave_reason(job, clock_now_ns()), -ETIMEDOUT);
+	job_drop(&queue, job, -ETIMEDOUT);
+	wait_until(is_finished, &late);
+	assert_int_equal(late.result, -ETIMEDOUT);
+	assert_int_equal(atomic_load(&queue.running), 0);
+	assert_int_equal(atomic_load(&queue.expired), 1);
+	assert_int_equal(atomic_load(&queue.done), 0);
+}
+
+TEST(a_wait_that_was_too_long_is_a_reason_not_to_begin_but_not_to_leave)
+{
+	struct asker late = {};
+	QUEUE(queue, 8);
+
+	job_wait_max_set(60000);
+	ask(&late, &queue, true);
+	late.job.queued_ns -= 120 * NS_PER_S + 1;
+	assert_int_equal(job_stale_reason(&late.job, clock_now_ns()), -ERR_OVERLOADED);
+	assert_int_equal(job_leave_reason(&late.job, clock_now_ns()), 0);
+	late.job.queued_ns += 120 * NS_PER_S;
+	assert_int_equal(job_stale_reason(&late.job, clock_now_ns()), 0);
+}
+
+static int answer_by_hand(struct job *job, _unused_ void *arg)
+{
+	job_answer(job, 9);
+	return 0;
+}
+
+static void by_hand_main(void *arg)
+{
+	struct asker *asker = arg;
+
+	asker->result = job_await_by(&asker->job, answer_by_hand, NULL);
+	job_put(&asker->job);
+	atomic_store(&asker->is_finished, true);
+}
+
+static void on_ask_by_hand(struct inbox_item *item)
+{
+	struct asker *asker = container_of(item, struct asker, item);
+
+	assert_int_equal(fiber_start(core_current()->fibers, by_hand_main, asker, CLOCK_NEVER,
+				 &asker->fiber),
+		0);
+}
+
+TEST(a_job_may_be_answered_without_a_queue)
+{
+	struct asker asker = { .item.on_core = on_ask_by_hand };
+
+	job_init(&asker.job, NULL, on_release);
+	inbox_send(&core_of_test()->inbox, &asker.item);
+	wait_until(is_finished, &asker);
+	assert_int_equal(asker.result, 9);
+	assert_true(is_released(&asker));
+}
+
 /* --- what is measured --- */
 
 TEST(a_queue_knows_since_when_somebody_waits)
