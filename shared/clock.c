@@ -1,21 +1,24 @@
 /* Clocks and their text forms: see clock.h. */
 #include "shared/clock.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <time.h>
 
-/* Set by tests only, before threads start, so plain variables do. */
-static bool is_fake;
-static uint64_t fake_monotonic_ns;
-static int64_t fake_wall_ms;
+/* Set by tests only, but also while threads run. */
+static _Atomic bool is_fake;
+static _Atomic uint64_t fake_monotonic_ns;
+static _Atomic int64_t fake_wall_ms;
+
+#define READ(field) atomic_load_explicit(&(field), memory_order_relaxed)
 
 uint64_t clock_now_ns(void)
 {
 	struct timespec now;
 
-	if (is_fake)
-		return fake_monotonic_ns;
+	if (READ(is_fake))
+		return READ(fake_monotonic_ns);
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
 }
@@ -24,8 +27,8 @@ int64_t clock_wall_ms(void)
 {
 	struct timespec now;
 
-	if (is_fake)
-		return fake_wall_ms;
+	if (READ(is_fake))
+		return READ(fake_wall_ms);
 	/* A few milliseconds coarse, and several times cheaper: records need no more. */
 	clock_gettime(CLOCK_REALTIME_COARSE, &now);
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
@@ -43,9 +46,9 @@ uint64_t clock_after_ms(uint64_t now_ns, uint64_t ms)
 
 void clock_fake(uint64_t monotonic_ns, int64_t wall_ms)
 {
-	is_fake = true;
 	fake_monotonic_ns = monotonic_ns;
 	fake_wall_ms = wall_ms;
+	is_fake = true;
 }
 
 void clock_fake_advance_ms(uint64_t ms)
