@@ -153,6 +153,7 @@ int account_login_await(const char *email_key, struct str password, const struct
 	int64_t now_ms = clock_wall_ms();
 	struct subject network = subject_of_network(client->address);
 	struct account account = {};
+	char dummy[PASSWORD_DUMMY_BYTES];
 	int found, match;
 
 	found = store_account_find_await(email_key, &account);
@@ -167,7 +168,8 @@ int account_login_await(const char *email_key, struct str password, const struct
 		return CREDENTIALS_LOCKED;
 	/* An address that nobody owns costs one hash too: the time must not tell. */
 	match = password_check_await(
-		found ? str_cstr(account.hash) : password_dummy_hash(), password);
+		found ? str_cstr(account.hash) : password_dummy_hash(str_cstr(email_key), dummy),
+		password);
 	if (match < 0 || (found && match))
 		limit_give(LIMIT_FAILURES, &network, clock_now_ns());
 	if (match < 0)

@@ -1,15 +1,21 @@
 /*
- * Password hashes: made and checked by libxcrypt on threads of their own, because one hash costs a
- * quarter of a second. Which passwords are allowed is decided in auth/passwords.h; this file knows
- * bytes only. crypt.h is included in password.c alone.
+ * Password hashes: made and checked on threads of their own, because one costs a quarter of a
+ * second. bcrypt is computed for several at once (bcrypt.h), everything else by libxcrypt. Which
+ * passwords are allowed is decided in auth/passwords.h; this file knows bytes only. The parts:
+ * password_job.c (what the answer is), password_sharing.c (equal checks share one hash),
+ * password_threads.c (who computes what when).
  */
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "shared/str.h"
 
 struct job_queue;
+
+/* Up to so many hashes run on one thread at the same time. */
+#define PASSWORD_LANES_MAX 6
 
 /* libxcrypt's longest format and its terminator (CRYPT_OUTPUT_SIZE); bcrypt's has 60 characters. */
 #define PASSWORD_HASH_BYTES 384
@@ -31,8 +37,10 @@ struct password_options {
 };
 
 /*
- * Tests libxcrypt against a published vector, then starts the threads. 0; -EINVAL (threads or cost
- * out of range); -EOPNOTSUPP (the vector does not match); -ENOMEM, -EAGAIN. Before the cores start.
+ * Tests libxcrypt and our bcrypt against published vectors, then starts the threads. 0; -EINVAL
+ * (threads or cost out of range); -EOPNOTSUPP (libxcrypt's hash is wrong); -ENOMEM, -EAGAIN. A
+ * wrong hash of our bcrypt is no failure: libxcrypt then hashes everything, one at a time on each
+ * thread, and password_stats.is_interleaved says so. Before the cores start.
  */
 int password_threads_start(const struct password_options *options);
 
@@ -42,12 +50,27 @@ void password_threads_stop(void);
 /* For metrics and authctl; NULL before the start. */
 const struct job_queue *password_queue(void);
 
+struct password_stats {
+	bool is_interleaved; /* our bcrypt passed its test: it hashes, not libxcrypt */
+	unsigned lanes;      /* that there are */
+	unsigned lanes_busy;
+	uint64_t hashes[PASSWORD_LANES_MAX + 1]; /* by how many ran when it ended; 0: libxcrypt */
+	uint64_t shared;                         /* checks that waited for an equal one's hash */
+	uint64_t left; /* hashes begun and given up, because nobody waited for them any more */
+};
+
+/* Any thread, at any time. */
+void password_stats_read(struct password_stats *ret_stats);
+
 /*
  * Does the password belong to this hash, of any format of libxcrypt ($2a$ $2b$ $2y$ $y$ $6$ $7$
  * ...)? 1 yes, 0 no; a hash that cannot be read, or a password that is too long or has a NUL byte,
  * is no, after the time that a right hash of the configured cost would take. bcrypt compares the
  * first 72 bytes only, as whoever made the hash did. -ERR_OVERLOADED (queue full, or the threads
  * are stopped), -ETIMEDOUT, -ERR_CANCELED, -ENOMEM.
+ *
+ * A check that equals one under way waits for its hash. A yes is answered at once. A no is answered
+ * when a hash of its own would have: else one could tell by the time what somebody else is typing.
  */
 int password_check_await(struct str hash, struct str password);
 
@@ -62,10 +85,12 @@ int password_hash_await(
 bool password_needs_rehash(struct str hash, unsigned cost);
 
 /*
- * A hash of the configured cost that belongs to no password: for addresses that nobody owns. ""
- * before the start.
+ * A hash of the configured cost that belongs to no password, for a name that nobody owns; "" before
+ * the start. A name always gets the same until the daemon ends, as an account would, so that checks
+ * of it share hashes no more and no less than those of an account do.
  */
-struct str password_dummy_hash(void);
+#define PASSWORD_DUMMY_BYTES 61
+struct str password_dummy_hash(struct str name, char text[static PASSWORD_DUMMY_BYTES]);
 
 /*
  * The same two on the calling thread, for as long as they take: for start-up, tools and tests,

@@ -267,17 +267,46 @@ TEST(threads_start_and_stop_more_than_once)
 	password_threads_stop();
 }
 
-TEST(the_dummy_hash_has_the_configured_cost_and_no_password)
+/* A dummy hash, until the next one is asked for. */
+static struct str dummy_hash(const char *name)
+{
+	static char text[PASSWORD_DUMMY_BYTES];
+
+	return password_dummy_hash(str_cstr(name), text);
+}
+
+TEST(a_dummy_hash_has_the_configured_cost_and_no_password)
 {
 	struct str dummy;
 
 	assert_int_equal(start(1, PASSWORD_COST_MIN), 0);
-	dummy = password_dummy_hash();
+	dummy = dummy_hash("nobody@example.org");
 	assert_int_equal(dummy.len, 60);
 	assert_true(str_starts(dummy, STR("$2b$04$")));
 	assert_int_equal(password_check(dummy, STR("")), 0);
 	assert_int_equal(password_check(dummy, STR("secret")), 0);
 	password_threads_stop();
+}
+
+TEST(a_name_has_one_dummy_hash_and_another_name_another_one)
+{
+	char first[PASSWORD_DUMMY_BYTES], again[PASSWORD_DUMMY_BYTES], other[PASSWORD_DUMMY_BYTES];
+
+	assert_int_equal(start(1, PASSWORD_COST_MIN), 0);
+	(void)password_dummy_hash(STR("nobody@example.org"), first);
+	(void)password_dummy_hash(STR("nobody@example.org"), again);
+	(void)password_dummy_hash(STR("noone@example.org"), other);
+	password_threads_stop();
+	assert_string_equal(first, again);
+	/* Neither salt nor digest. */
+	assert_memory_not_equal(first + 7, other + 7, 22);
+	assert_memory_not_equal(first + 29, other + 29, 31);
+}
+
+TEST(before_the_start_there_is_no_dummy_hash)
+{
+	assert_int_equal(dummy_hash("nobody@example.org").len, 0);
+	expect_match("no hash", "secret", 0);
 }
 
 static int64_t cpu_ns_of_check(struct str hash, struct str password)
@@ -297,12 +326,15 @@ TEST(what_cannot_be_checked_costs_as_much_as_a_wrong_password)
 
 	/* Cost 8 takes over 10 ms: far above what surrounds it. Half of it is far above noise. */
 	assert_int_equal(start(1, 8), 0);
-	wrong = cpu_ns_of_check(password_dummy_hash(), STR("secret"));
+	wrong = cpu_ns_of_check(dummy_hash("nobody"), STR("secret"));
 	assert_true(cpu_ns_of_check(STR("no hash"), STR("secret")) > wrong / 2);
 	assert_true(cpu_ns_of_check(STR(""), STR("secret")) > wrong / 2);
-	assert_true(cpu_ns_of_check(password_dummy_hash(), STR("sec\0ret")) > wrong / 2);
-	assert_true(cpu_ns_of_check(password_dummy_hash(),
+	assert_true(cpu_ns_of_check(dummy_hash("nobody"), STR("sec\0ret")) > wrong / 2);
+	assert_true(cpu_ns_of_check(dummy_hash("nobody"),
 			    str_cstr(letters(PASSWORD_JOB_BYTES_MAX + 1))) > wrong / 2);
+	assert_true(
+		cpu_ns_of_check(STR("$2b$08$CCCCCCCCCC:CCCCCCCCCCuKo7XXnRgUaxTS4dDFlR7YnFPUErgq"),
+			STR("secret")) > wrong / 2);
 	password_threads_stop();
 }
 
