@@ -67,6 +67,10 @@ static void handle(struct request *request, struct response *response)
 		response_body(response, 200, STR("text/plain"), str_of(big, sizeof(big)));
 	} else if (str_equal(request->path, STR("/echo"))) {
 		response_body(response, 200, STR("text/plain"), request->body);
+	} else if (str_equal(request->path, STR("/who"))) {
+		char host[ADDRESS_TEXT_BYTES];
+
+		response_body(response, 200, STR("text/plain"), address_host(request->peer, host));
 	} else if (request->body.len) {
 		response_body(response, 200, STR("text/plain"), request->body);
 	} else if (str_equal(request->path, STR("/empty"))) {
@@ -123,16 +127,11 @@ static void turn(unsigned times)
 	}
 }
 
-static void start(void)
+static void start_with(const struct http_options *options)
 {
 	static const struct loop_options loop = {
 		.entries = 64, .receive_buffers = 64, .receive_buffer_bytes = 4096
 	};
-	static const struct http_options options = { .idle_timeout_ms = 60000,
-		.request_timeout_ms = 10000,
-		.send_timeout_ms = 5000,
-		.connections_max = 8,
-		.exchanges_max = EXCHANGES };
 	struct fiber_pool_options fibers = {
 		.fibers_max = FIBERS, .fibers_kept = FIBERS, .stack_bytes = 128 * 1024
 	};
@@ -145,8 +144,19 @@ static void start(void)
 	assert_int_equal(loop_new(&loop, &t.core.inbox, &t.core.loop), 0);
 	t.core.wheel = fibers.wheel = loop_wheel(t.core.loop);
 	assert_int_equal(fiber_pool_new(&fibers, &t.core.fibers), 0);
-	assert_int_equal(http_server_new(&t.core, &options, &service, &t.server), 0);
+	assert_int_equal(http_server_new(&t.core, options, &service, &t.server), 0);
 	turn(1);
+}
+
+static const struct http_options ordinary = { .idle_timeout_ms = 60000,
+	.request_timeout_ms = 10000,
+	.send_timeout_ms = 5000,
+	.connections_max = 8,
+	.exchanges_max = EXCHANGES };
+
+static void start(void)
+{
+	start_with(&ordinary);
 }
 
 static void finish(void)
@@ -786,5 +796,167 @@ TEST(connections_are_listed_in_the_order_of_their_ids)
 	assert_int_equal(third, 0);
 	close(a);
 	close(b);
+	finish();
+}
+
+/* --- behind a proxy --- */
+
+/* Of 127.0.0.1, which is trusted. */
+static void start_behind_proxy(bool has_proxy_protocol)
+{
+	struct http_options options = ordinary;
+
+	assert_int_equal(networks_add(&options.trust.proxies, STR("127.0.0.1")), 0);
+	options.trust.has_proxy_protocol = has_proxy_protocol;
+	start_with(&options);
+}
+
+static int client_by_tcp(void)
+{
+	struct sockaddr_in name = { .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int listening = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	socklen_t bytes = sizeof(name);
+
+	assert_int_equal(bind(listening, (struct sockaddr *)&name, sizeof(name)), 0);
+	assert_int_equal(listen(listening, 1), 0);
+	assert_int_equal(getsockname(listening, (struct sockaddr *)&name, &bytes), 0);
+	assert_int_equal(connect(fd, (struct sockaddr *)&name, sizeof(name)), 0);
+	conn_open(t.server, accept4(listening, NULL, NULL, SOCK_CLOEXEC));
+	close(listening);
+	turn(2);
+	return fd;
+}
+
+#define HEADER "PROXY TCP4 192.0.2.1 192.0.2.2 56324 443\r\n"
+
+TEST(a_proxy_header_is_who_the_client_is)
+{
+	int fd;
+
+	start_behind_proxy(true);
+	fd = client_by_tcp();
+	say(fd, HEADER GET("/who") "\r\n");
+	assert_has(hear(fd), "\r\n\r\n192.0.2.1");
+	say(fd, GET("/who") "\r\n");
+	assert_has(hear(fd), "\r\n\r\n192.0.2.1");
+	assert_int_equal(t.server->stats.proxy_errors, 0);
+	close(fd);
+	finish();
+}
+
+TEST(a_proxy_header_may_come_in_single_bytes_and_a_request_behind_it)
+{
+	static const char text[] = HEADER GET("/who") "\r\n";
+	char one[2] = "";
+	int fd;
+
+	start_behind_proxy(true);
+	fd = client_by_tcp();
+	for (size_t i = 0; i < sizeof(text) - 1; i++) {
+		one[0] = text[i];
+		say(fd, one);
+	}
+	assert_has(hear(fd), "\r\n\r\n192.0.2.1");
+	assert_int_equal(t.done, 1);
+	close(fd);
+	finish();
+}
+
+TEST(without_a_proxy_header_where_one_must_be_a_connection_ends)
+{
+	int fd;
+
+	start_behind_proxy(true);
+	fd = client_by_tcp();
+	say(fd, GET("/who") "\r\n");
+	assert_int_equal(strlen(hear_last(fd)), 0);
+	assert_int_equal(t.done, 0);
+	assert_int_equal(t.server->stats.proxy_errors, 1);
+	close(fd);
+	finish();
+}
+
+TEST(a_proxy_header_has_the_deadline_of_a_request)
+{
+	int fd;
+
+	start_behind_proxy(true);
+	fd = client_by_tcp();
+	clock_fake_advance_ms(9000);
+	say(fd, "PROXY TCP4 ");
+	clock_fake_advance_ms(900);
+	turn(3);
+	hear(fd);
+	clock_fake_advance_ms(200);
+	turn(3);
+	assert_int_equal(strlen(hear_last(fd)), 0);
+	close(fd);
+	finish();
+}
+
+TEST(a_proxy_header_holds_a_drain_up_for_a_second)
+{
+	int fd;
+
+	start_behind_proxy(true);
+	fd = client_by_tcp();
+	say(fd, "PROXY TCP4 ");
+	http_server_drain(t.server, on_drained, NULL);
+	clock_fake_advance_ms(900);
+	turn(3);
+	assert_int_equal(t.drained, 0);
+	clock_fake_advance_ms(200);
+	turn(4);
+	assert_int_equal(t.drained, 1);
+	close(fd);
+	finish();
+}
+
+TEST(a_client_that_gives_up_in_its_proxy_header_is_gone)
+{
+	int fd;
+
+	start_behind_proxy(true);
+	fd = client_by_tcp();
+	say(fd, "PROXY TCP4 ");
+	assert_int_equal(shutdown(fd, SHUT_WR), 0);
+	turn(3);
+	assert_int_equal(strlen(hear_last(fd)), 0);
+	assert_int_equal(t.server->conns.in_use, 0);
+	close(fd);
+	finish();
+}
+
+TEST(what_no_trusted_peer_says_is_not_believed)
+{
+	int fd;
+	const char *text;
+
+	start_behind_proxy(true);
+	fd = client(); /* a Unix socket has no address that could be trusted */
+	say(fd, GET("/who") "X-Forwarded-For: 192.0.2.1\r\n\r\n");
+	text = hear(fd);
+	assert_has(text, "\r\nContent-Length: 0\r\n");
+	say(fd, HEADER);
+	assert_has(hear_last(fd), "HTTP/1.1 400 ");
+	close(fd);
+	finish();
+}
+
+TEST(a_trusted_proxy_may_name_another_client_with_every_request)
+{
+	int fd;
+
+	start_behind_proxy(false);
+	fd = client_by_tcp();
+	say(fd, GET("/who") "X-Forwarded-For: 192.0.2.1\r\n\r\n");
+	assert_has(hear(fd), "\r\n\r\n192.0.2.1");
+	say(fd, GET("/who") "X-Forwarded-For: 2001:db8::1\r\n\r\n");
+	assert_has(hear(fd), "\r\n\r\n2001:db8::1");
+	say(fd, GET("/who") "\r\n");
+	assert_has(hear(fd), "\r\n\r\n127.0.0.1");
+	close(fd);
 	finish();
 }
