@@ -1,8 +1,13 @@
 /* Limits as HTTP: see limited.h. */
 #include "api/limited.h"
 
+#include <stdatomic.h>
+
 #include "core/core.h"
+#include "observe/log.h"
 #include "shared/clock.h"
+
+#define WARN_EVERY_NS (60 * NS_PER_S) /* often enough to be found, too rare to fill a disk */
 
 /* Rounded up: a client that waits so long is not too early. */
 static uint64_t seconds_of(uint64_t ns)
@@ -25,6 +30,28 @@ static void put_fields(
 		(void)response_header(response, "RateLimit", left);
 }
 
+/*
+ * A proxy that nobody named in the configuration makes all its clients one. It is found when they
+ * are refused together; a client that only pretends to be a proxy costs a line a minute.
+ */
+static void warn_of_proxy(const struct request *request, uint64_t now_ns)
+{
+	static _Atomic uint64_t next_ns;
+	uint64_t next = atomic_load_explicit(&next_ns, memory_order_relaxed);
+	struct subject network = subject_of_network(request->peer);
+	char text[SUBJECT_TEXT_BYTES];
+
+	if (request->is_behind_proxy || now_ns < next ||
+		(!request_header(request, STR("X-Forwarded-For")).data &&
+			!request_header(request, STR("Forwarded")).data) ||
+		!atomic_compare_exchange_strong(&next_ns, &next, now_ns + WARN_EVERY_NS))
+		return;
+	log_event(LOG_LEVEL_WARN, "limits.unknown_proxy",
+		STR("a client was refused that says it is a proxy: is it missing in"
+		    " http.trusted_proxies?"),
+		LOG_TEXT("client.address", subject_text(&network, text)));
+}
+
 static int refuse(
 	enum limit limit, const struct limiter_verdict *verdict, struct response *response)
 {
@@ -38,13 +65,17 @@ int limited_by_address(enum limit limit, const struct request *request, struct r
 {
 	struct limiter_verdict verdict;
 	struct subject subject;
+	uint64_t now_ns;
 
 	if (!limit_is_on(limit))
 		return 0;
+	now_ns = loop_now_ns(core_current()->loop);
 	subject = subject_of_address(request->peer);
-	verdict = limit_take(limit, &subject, loop_now_ns(core_current()->loop));
-	if (!verdict.is_allowed)
+	verdict = limit_take(limit, &subject, now_ns);
+	if (!verdict.is_allowed) {
+		warn_of_proxy(request, now_ns);
 		return refuse(limit, &verdict, response);
+	}
 	/* /verify's answers are for proxies, which have no use for the fields, and many. */
 	if (limit != LIMIT_VERIFY)
 		put_fields(limit, &verdict, response);

@@ -68,7 +68,7 @@ static bool admit(struct request *request, struct response *response)
 		request->body_bytes_max = route->body_bytes_max;
 		request->is_body_required = route->body_bytes_max && !route->is_body_optional;
 		request->is_patient = route->is_costly;
-		return !limited_by_address(route->limit, request, response);
+		return true;
 	}
 	if (is_known)
 		refuse_method(request, response);
@@ -122,6 +122,8 @@ static bool enter(struct request *request, struct response *response)
 	const struct route *route = request->route;
 	unsigned retry_s;
 
+	if (limited_by_address(route->limit, request, response))
+		return false;
 	if (!route->is_costly)
 		return true;
 	retry_s = admission_enter(request->deadline_ns, clock_now_ns());

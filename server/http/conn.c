@@ -234,6 +234,7 @@ static void headers_complete(struct conn *conn)
 	struct str expect = request_header(request, STR("Expect"));
 
 	exchange_name(exchange);
+	request->is_behind_proxy = conn->is_trusted;
 	if (conn->is_trusted)
 		forwarded_client(request, &conn->server->options.trust, &exchange->peer);
 	if (expect.data && !str_equal_nocase(expect, STR("100-continue"))) {

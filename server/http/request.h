@@ -43,6 +43,7 @@ struct request {
 	struct str body; /* whole, decoded from chunks */
 	struct str id;   /* X-Request-Id: the client's when it is decent, else a new one */
 	const struct address *peer; /* the client: behind trusted proxies, whom they name */
+	bool is_behind_proxy;       /* a trusted one: what it says of the client was believed */
 	uint64_t started_ns;        /* its first byte */
 	uint64_t deadline_ns;       /* every wait for it ends here */
 	struct arena *arena;        /* until the response is sent */

@@ -1,5 +1,7 @@
 """Rate limits of the real daemon: what is refused and how, and whom it counts for."""
 import concurrent.futures
+import http.client
+import json
 import re
 
 import pytest
@@ -68,6 +70,19 @@ def test_registrations_are_limited_whatever_they_answer(client):
     body = {"email": "late@example.org", "password": PASSWORD}
     assert refused(client.post("/register", body), ("register", 4, 3600))
     assert other(client).post("/register", body).status == 201
+
+
+def test_a_refusal_keeps_the_connection(client):
+    connection = http.client.HTTPConnection("127.0.0.1", client.port, timeout=15, source_address=(client.source, 0))
+    statuses = []
+    for _ in range(6):
+        connection.request("POST", "/v1/auth/register", b"{}", {"Content-Type": "application/json"})
+        response = connection.getresponse()
+        response.read()
+        statuses.append(response.status)
+        assert connection.sock  # http.client drops it when the server closes
+    assert statuses == [422, 422, 422, 422, 429, 429]
+    connection.close()
 
 
 def test_refreshing_is_limited(client):
@@ -156,6 +171,16 @@ def test_a_spoofed_client_is_not_believed(client):
         assert client.post("/login", {"email": "x", "password": "y"}, headers=forged).status == 401
     assert refused(client.post("/login", {"email": "x", "password": "y"},
                                headers={"X-Forwarded-For": "203.0.113.99"}), ("login", 6, 3600))
+
+
+def test_a_proxy_that_nobody_named_is_found():
+    with Authd({**RATES, "limits.refresh": "1/1h"}) as authd:
+        for source in ("127.2.0.1", "127.2.0.2"):
+            for field in ("X-Other", "X-Forwarded-For", "Forwarded"):
+                Client(authd.port, source=source).post("/refresh", {}, headers={field: "203.0.113.1"})
+        authd.stop()
+        lines = [json.loads(line) for line in authd.log().splitlines() if "limits.unknown_proxy" in line]
+    assert len(lines) == 1 and lines[0]["client.address"] == "127.2.0.0/24"
 
 
 def test_everything_can_be_switched_off():
