@@ -37,8 +37,11 @@ int verified_start(const struct lookup_options *options)
 
 	mine.cache.name = "tokens";
 	mine.cache.value_bytes = sizeof(struct verified);
-	ration_init(&own.signatures, &core_current()->inbox, VERIFIED_SIGNATURES_PER_TURN,
-		VERIFIED_WAITING_MAX);
+	ration_init(&own.signatures, &(struct ration_options){ .name = "signatures",
+					     .core = core_current()->index,
+					     .inbox = &core_current()->inbox,
+					     .per_turn = VERIFIED_SIGNATURES_PER_TURN,
+					     .waiting_max = VERIFIED_WAITING_MAX });
 	own.digests = digests_new();
 	return own.digests ? lookup_new(&mine, &own.lookup) : -ENOMEM;
 }
@@ -46,6 +49,7 @@ int verified_start(const struct lookup_options *options)
 void verified_stop(void)
 {
 	lookup_free(TAKE(own.lookup));
+	ration_deinit(&own.signatures);
 	digests_free(TAKE(own.digests));
 }
 

@@ -497,6 +497,11 @@ const struct cache_stats *cache_stats(const struct cache *cache)
 	return &cache->stats;
 }
 
+struct cache_stats *cache_stats_own(struct cache *cache)
+{
+	return &cache->stats;
+}
+
 const struct cache_options *cache_options(const struct cache *cache)
 {
 	return &cache->options;

@@ -39,6 +39,9 @@ struct cache_stats {
 	_Atomic uint64_t stale;         /* was there, past its end */
 	_Atomic uint64_t misses;
 	_Atomic uint64_t removed[CACHE_REASONS];
+	/* By lookup.h: of those that found nothing, who waited for another's load, and for whom
+	 * there was no room to wait. */
+	_Atomic uint64_t joined, refused;
 	_Atomic uint32_t entries;
 };
 
@@ -84,6 +87,9 @@ void cache_flush(struct cache *cache);
  * that a large cache is swept in pieces.
  */
 void cache_sweep(struct cache *cache, uint64_t now_ns, uint32_t slots);
+
+/* For who counts what happens in front of it. */
+struct cache_stats *cache_stats_own(struct cache *cache);
 
 /* --- any thread --- */
 

@@ -45,7 +45,6 @@ struct lookup {
 	uint64_t invalidations; /* tells a load that one came meanwhile */
 	uint64_t distrusted;    /* the value of `distrust` that we have acted upon */
 	struct timer timer;
-	_Atomic uint64_t joined;
 };
 
 static _Atomic uint64_t distrust;
@@ -253,12 +252,15 @@ static int join_await(struct lookup *lookup, struct flight *flight, lookup_load 
 	void *arg, void *ret_value)
 {
 	struct waiter waiter = { .fiber = fiber_current(), .ret_value = ret_value };
+	struct cache_stats *stats = cache_stats_own(lookup->cache);
 	uint8_t key[CACHE_KEY_BYTES];
 	int r;
 
-	if (flight->waiting == LOOKUP_WAITERS_MAX)
+	if (flight->waiting == LOOKUP_WAITERS_MAX) {
+		atomic_fetch_add_explicit(&stats->refused, 1, memory_order_relaxed);
 		return -ERR_OVERLOADED;
-	atomic_fetch_add_explicit(&lookup->joined, 1, memory_order_relaxed);
+	}
+	atomic_fetch_add_explicit(&stats->joined, 1, memory_order_relaxed);
 	memcpy(key, flight->key, sizeof(key));
 	waiter_link(flight, &waiter);
 	r = fiber_wait_await();
@@ -325,11 +327,6 @@ void lookup_flush(struct lookup *lookup)
 void lookup_distrust_all(void)
 {
 	atomic_fetch_add(&distrust, 1);
-}
-
-uint64_t lookup_joined(const struct lookup *lookup)
-{
-	return atomic_load_explicit(&lookup->joined, memory_order_relaxed);
 }
 
 const struct cache *lookup_cache(const struct lookup *lookup)

@@ -56,6 +56,4 @@ void lookup_flush(struct lookup *lookup);
  */
 void lookup_distrust_all(void);
 
-/* Calls that found a load under way and waited for it; any thread. */
-uint64_t lookup_joined(const struct lookup *lookup);
 const struct cache *lookup_cache(const struct lookup *lookup);

@@ -1,6 +1,8 @@
 /* So much in each pass of the loop: see ration.h. */
 #include "core/ration.h"
 
+#include <pthread.h>
+
 #include "core/fiber.h"
 #include "shared/err.h"
 #include "shared/macros.h"
@@ -10,6 +12,18 @@ struct ration_waiter {
 	struct fiber *fiber;
 	bool is_served;
 };
+
+/* Guards the list of rations. No other lock is taken under it. */
+static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct ration *registry;
+
+/* One writer: a load and a store, no locked instruction. */
+static void waiting_add(struct ration *ration, uint32_t value)
+{
+	atomic_store_explicit(&ration->waiting,
+		atomic_load_explicit(&ration->waiting, memory_order_relaxed) + value,
+		memory_order_relaxed);
+}
 
 static void waiter_unlink(struct ration *ration, struct ration_waiter *waiter)
 {
@@ -21,7 +35,7 @@ static void waiter_unlink(struct ration *ration, struct ration_waiter *waiter)
 		waiter->next->prev = waiter->prev;
 	else
 		ration->last = waiter->prev;
-	ration->waiting--;
+	waiting_add(ration, (uint32_t)-1);
 }
 
 static void waiter_append(struct ration *ration, struct ration_waiter *waiter)
@@ -32,7 +46,7 @@ static void waiter_append(struct ration *ration, struct ration_waiter *waiter)
 	else
 		ration->first = waiter;
 	ration->last = waiter;
-	ration->waiting++;
+	waiting_add(ration, 1);
 }
 
 /* A new pass: nothing is taken yet, and who waited longest goes first. */
@@ -44,7 +58,7 @@ static void turn_send(struct ration *ration)
 		return;
 	ration->is_turn_sent = true;
 	ration->turn.on_core = on_turn;
-	inbox_send(ration->inbox, &ration->turn);
+	inbox_send(ration->options.inbox, &ration->turn);
 }
 
 static void on_turn(struct inbox_item *item)
@@ -53,7 +67,7 @@ static void on_turn(struct inbox_item *item)
 
 	ration->is_turn_sent = false;
 	ration->taken = 0;
-	while (ration->first && ration->taken < ration->per_turn) {
+	while (ration->first && ration->taken < ration->options.per_turn) {
 		struct ration_waiter *waiter = ration->first;
 
 		waiter_unlink(ration, waiter);
@@ -64,11 +78,33 @@ static void on_turn(struct inbox_item *item)
 	}
 }
 
-void ration_init(
-	struct ration *ration, struct inbox *inbox, unsigned per_turn, unsigned waiting_max)
+void ration_init(struct ration *ration, const struct ration_options *options)
 {
-	*ration =
-		(struct ration){ .inbox = inbox, .per_turn = per_turn, .waiting_max = waiting_max };
+	*ration = (struct ration){ .options = *options };
+	pthread_mutex_lock(&registry_lock);
+	ration->next = registry;
+	registry = ration;
+	pthread_mutex_unlock(&registry_lock);
+}
+
+void ration_deinit(struct ration *ration)
+{
+	struct ration **link = &registry;
+
+	pthread_mutex_lock(&registry_lock);
+	while (*link && *link != ration)
+		link = &(*link)->next;
+	if (*link)
+		*link = ration->next;
+	pthread_mutex_unlock(&registry_lock);
+}
+
+void ration_each(void (*visit)(const struct ration *ration, void *arg), void *arg)
+{
+	pthread_mutex_lock(&registry_lock);
+	for (const struct ration *ration = registry; ration; ration = ration->next)
+		visit(ration, arg);
+	pthread_mutex_unlock(&registry_lock);
 }
 
 int ration_take_await(struct ration *ration)
@@ -76,12 +112,13 @@ int ration_take_await(struct ration *ration)
 	struct ration_waiter waiter = { .fiber = fiber_current() };
 	int r;
 
-	if (!ration->first && ration->taken < ration->per_turn) {
+	if (!ration->first && ration->taken < ration->options.per_turn) {
 		ration->taken++;
 		turn_send(ration);
 		return 0;
 	}
-	if (ration->waiting == ration->waiting_max) {
+	if (atomic_load_explicit(&ration->waiting, memory_order_relaxed) ==
+		ration->options.waiting_max) {
 		atomic_fetch_add_explicit(&ration->refused, 1, memory_order_relaxed);
 		return -ERR_OVERLOADED;
 	}

@@ -13,22 +13,32 @@
 
 struct ration_waiter;
 
-struct ration {
+struct ration_options {
+	const char *name;    /* static text: "signatures" */
+	unsigned core;       /* index of the owner, for display */
 	struct inbox *inbox; /* the core's own: what is sent there arrives in the next pass */
 	unsigned per_turn;
 	unsigned waiting_max;
-	unsigned taken; /* in this pass */
-	unsigned waiting;
+};
+
+struct ration {
+	struct ration_options options;
+	unsigned taken;           /* in this pass */
+	_Atomic uint32_t waiting; /* any thread may read this and the counters */
 	struct ration_waiter *first, *last;
 	struct inbox_item turn;
 	bool is_turn_sent;
 	_Atomic uint64_t waited; /* calls that had to stand in line */
 	_Atomic uint64_t refused;
+	struct ration *next; /* registry */
 };
 
-/* It must stay while the core runs. */
-void ration_init(
-	struct ration *ration, struct inbox *inbox, unsigned per_turn, unsigned waiting_max);
+/* Registers it. It must stay where it is while the core turns, also after ration_deinit(). */
+void ration_init(struct ration *ration, const struct ration_options *options);
+void ration_deinit(struct ration *ration);
+
+/* Calls visit for every ration, from any thread. visit must not make any. */
+void ration_each(void (*visit)(const struct ration *ration, void *arg), void *arg);
 
 /*
  * On a fiber: 0, the step may be done now; 1, it may be done now, after other fibers have run;

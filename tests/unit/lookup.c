@@ -153,7 +153,7 @@ TEST(fibers_that_miss_the_same_key_wait_for_one_load)
 		assert_int_equal(askers[i].result, 0);
 		assert_int_equal(askers[i].got, 10);
 	}
-	assert_int_equal(lookup_joined(lookup), 4);
+	assert_int_equal(cache_stats(lookup_cache(lookup))->joined, 4);
 	end();
 }
 
@@ -262,6 +262,7 @@ TEST(more_than_may_wait_are_refused)
 	assert_true(askers[LOOKUP_WAITERS_MAX + 1].is_done);
 	assert_int_equal(askers[LOOKUP_WAITERS_MAX + 1].result, -ERR_OVERLOADED);
 	assert_false(askers[LOOKUP_WAITERS_MAX].is_done);
+	assert_int_equal(cache_stats(lookup_cache(lookup))->refused, 1);
 	fiber_wake(askers[0].fiber, 0);
 	for (unsigned i = 0; i <= LOOKUP_WAITERS_MAX; i++)
 		assert_int_equal(askers[i].got, 10);

@@ -46,7 +46,10 @@ static void begin(struct taker *takers, unsigned count)
 				 &fibers),
 		0);
 	assert_int_equal(inbox_init(&inbox), 0);
-	ration_init(&ration, &inbox, PER_TURN, WAITING_MAX);
+	ration_init(&ration, &(struct ration_options){ .name = "test",
+				     .inbox = &inbox,
+				     .per_turn = PER_TURN,
+				     .waiting_max = WAITING_MAX });
 	for (unsigned i = 0; i < count; i++)
 		take_until(&takers[i], clock_now_ns() + NS_PER_S);
 }
@@ -57,6 +60,7 @@ static void end(void)
 		;
 	assert_int_equal(fiber_pool_in_use(fibers), 0);
 	fiber_pool_free(fibers);
+	ration_deinit(&ration);
 	inbox_deinit(&inbox);
 	clock_fake_off();
 }
@@ -126,6 +130,25 @@ TEST(a_line_that_is_too_long_refuses)
 	assert_int_equal(ration.refused, 1);
 	assert_int_equal(ration.waited, WAITING_MAX);
 	end();
+}
+
+static void see(const struct ration *seen, void *arg)
+{
+	assert_ptr_equal(seen, &ration);
+	*(unsigned *)arg += seen->waiting;
+}
+
+TEST(who_stands_in_line_can_be_counted_from_outside)
+{
+	struct taker takers[5] = {};
+	unsigned waiting = 0;
+
+	begin(takers, 5);
+	ration_each(see, &waiting);
+	assert_int_equal(waiting, 2);
+	end();
+	ration_each(see, &waiting);
+	assert_int_equal(waiting, 2);
 }
 
 TEST(one_in_line_that_is_cancelled_or_late_leaves_it)
