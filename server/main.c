@@ -284,6 +284,18 @@ static unsigned processors(uint64_t configured)
 	return online < 1 ? 1 : (unsigned)MIN(online, CORES_MAX);
 }
 
+static void breaker_changed(const char *name, const struct breaker_change *change)
+{
+	static const char *const events[] = { [BREAKER_CLOSED] = "breaker.closed",
+		[BREAKER_OPEN] = "breaker.opened",
+		[BREAKER_HALF_OPEN] = "breaker.half_open" };
+
+	log_event(change->to == BREAKER_OPEN ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO, events[change->to],
+		str_cstr(change->reason), LOG_TEXT("authd.breaker", str_cstr(name)),
+		LOG_NUMBER("authd.breaker.calls", change->calls),
+		LOG_NUMBER("authd.breaker.failures", change->failures));
+}
+
 static int store_start(void)
 {
 	static const char *const backends[] = {
@@ -292,7 +304,13 @@ static int store_start(void)
 	const struct store_options options = { .backend = backends[config.store.backend],
 		.path = config.store.path,
 		.reader_threads = (unsigned)config.store.reader_threads,
-		.queued_max = (unsigned)config.store.queue_max };
+		.queued_max = (unsigned)config.store.queue_max,
+		.call_timeout_ms = config.breaker.call_timeout_ms,
+		.breaker = { .window_ms = config.breaker.window_ms,
+			.failures_percent = (unsigned)config.breaker.failures_percent,
+			.calls_min = (unsigned)config.breaker.calls_min,
+			.open_ms = config.breaker.open_ms,
+			.probes = (unsigned)config.breaker.probes } };
 	const char *why;
 	int r = store_open(&options, &why);
 
@@ -420,6 +438,7 @@ static int serve(const char *path, const sigset_t *signals)
 	int r;
 
 	descriptors_raise();
+	breakers_on_change(breaker_changed);
 	r = store_start();
 	if (r < 0)
 		return r;

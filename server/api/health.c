@@ -55,20 +55,45 @@ static void put_memory(struct json_writer *w)
 	json_end_object(w);
 }
 
+static enum breaker_state worse(struct store_breakers breakers)
+{
+	if (breakers.reads == BREAKER_OPEN || breakers.writes == BREAKER_OPEN)
+		return BREAKER_OPEN;
+	return breakers.reads == BREAKER_CLOSED ? breakers.writes : breakers.reads;
+}
+
+/* A breaker's state says more than that the last probe failed: it is what clients meet. */
+static struct str database_status(const struct store_health *health, struct store_breakers breakers)
+{
+	enum breaker_state state = worse(breakers);
+
+	if (state != BREAKER_CLOSED)
+		return str_cstr(breaker_state_name(state));
+	return health->is_up ? STR("healthy") : STR("unhealthy");
+}
+
 int api_health(_unused_ struct call *call, struct response *response)
 {
 	struct json_writer *w = response_begin_plain(response, 200);
 	char text[CLOCK_RFC3339_BYTES];
+	struct store_breakers breakers;
 	struct store_health health;
+	bool is_healthy;
 
 	store_health(&health);
-	json_put_str(w, "status", health.is_up ? STR("ok") : STR("degraded"));
+	store_breakers(&breakers);
+	is_healthy = health.is_up && worse(breakers) == BREAKER_CLOSED;
+	json_put_str(w, "status", is_healthy ? STR("ok") : STR("degraded"));
 	json_put_str(w, "timestamp", clock_rfc3339(clock_wall_ms(), text));
 	json_put_u64(w, "uptime", (clock_now_ns() - process_started_ns) / NS_PER_S);
 	put_memory(w);
 	json_begin_object(w, "database");
-	json_put_str(w, "status", health.is_up ? STR("healthy") : STR("unhealthy"));
+	json_put_str(w, "status", database_status(&health, breakers));
 	json_put_double(w, "latency_ms", (double)health.latency_us / 1000);
+	json_begin_object(w, "breakers");
+	json_put_str(w, "read", str_cstr(breaker_state_name(breakers.reads)));
+	json_put_str(w, "write", str_cstr(breaker_state_name(breakers.writes)));
+	json_end_object(w);
 	json_end_object(w);
 	response_public(response);
 	return response_end(response);
@@ -82,11 +107,13 @@ int api_health_live(_unused_ struct call *call, struct response *response)
 
 int api_health_ready(_unused_ struct call *call, struct response *response)
 {
+	struct store_breakers breakers;
 	struct store_health health;
 	bool is_ready;
 
 	store_health(&health);
-	is_ready = health.is_up &&
+	store_breakers(&breakers);
+	is_ready = health.is_up && worse(breakers) != BREAKER_OPEN &&
 		   !atomic_load_explicit(&core_current()->is_draining, memory_order_relaxed);
 	json_put_str(response_begin_plain(response, is_ready ? 200 : 503), "status",
 		is_ready ? STR("ready") : STR("not ready"));

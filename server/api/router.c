@@ -11,6 +11,10 @@
 #include "shared/clock.h"
 #include "shared/err.h"
 #include "shared/macros.h"
+#include "store/store.h"
+
+/* An operator may keep a breaker open for ever; clients should still look now and then. */
+#define STORE_RETRY_S_MAX 3600
 
 static struct str base;
 
@@ -115,6 +119,14 @@ static int prepare_await(const struct route *route, struct call *call, struct re
 	return 1;
 }
 
+/* Rounded up: a client that waits so long is not too early. */
+static unsigned store_retry_s(void)
+{
+	uint64_t ns = MIN(store_retry_ns(), STORE_RETRY_S_MAX * NS_PER_S);
+
+	return (unsigned)MAX(1, (ns + NS_PER_S - 1) / NS_PER_S);
+}
+
 /* Refusing is all that happens to most requests of an overload: nothing is logged, and nothing of
  * the request is looked at. */
 static bool enter(struct request *request, struct response *response)
@@ -126,6 +138,11 @@ static bool enter(struct request *request, struct response *response)
 		return false;
 	if (!route->is_costly)
 		return true;
+	/* All that is costly needs the store in the end: no hash for nothing. */
+	if (store_retry_ns()) {
+		response_unavailable(response, PROBLEM_STORE_UNAVAILABLE, store_retry_s());
+		return false;
+	}
 	retry_s = admission_enter(request->deadline_ns, clock_now_ns());
 	if (retry_s)
 		response_unavailable(response, PROBLEM_SERVICE_UNAVAILABLE, retry_s);
@@ -143,7 +160,8 @@ static void leave(struct request *request)
 /* What is no news: there may be thousands a second, and they are counted where they happen. */
 static bool is_refusal(int error)
 {
-	return error == -ERR_OVERLOADED || error == -ERR_CANCELED || error == -ERR_DRAINING;
+	return error == -ERR_OVERLOADED || error == -ERR_CANCELED || error == -ERR_DRAINING ||
+	       (error == -ERR_STORE_DOWN && store_retry_ns() > 0);
 }
 
 static void respond_error(const struct request *request, struct response *response, int error)
@@ -153,6 +171,8 @@ static void respond_error(const struct request *request, struct response *respon
 
 	if (problem == PROBLEM_SERVICE_UNAVAILABLE)
 		response_unavailable(response, problem, admission_retry_s(clock_now_ns()));
+	else if (problem == PROBLEM_STORE_UNAVAILABLE)
+		response_unavailable(response, problem, store_retry_s());
 	else
 		response_problem(response, problem);
 	log_event(is_refusal(error) ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARN, "request.failed",

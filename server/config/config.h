@@ -73,6 +73,9 @@ struct config {
 		uint64_t queue_time_max_ms, queue_time_standing_ms;
 	} admission;
 	struct {
+		uint64_t call_timeout_ms, window_ms, failures_percent, calls_min, open_ms, probes;
+	} breaker;
+	struct {
 		uint64_t free, base_ms, max_ms;
 	} lockout;
 	struct {

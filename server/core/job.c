@@ -99,6 +99,26 @@ void job_wait_max_set(uint64_t ms)
 	atomic_store_explicit(&wait_ns_max, ms * NS_PER_MS, memory_order_relaxed);
 }
 
+static uint32_t waiting_of(uint32_t queued, const struct job_queue *queue)
+{
+	uint32_t left = READ(queue->left);
+
+	return queued > left ? queued - left : 0;
+}
+
+uint32_t job_queue_waiting(const struct job_queue *queue)
+{
+	return waiting_of(READ(queue->queued), queue);
+}
+
+uint64_t job_queue_stall_ns(const struct job_queue *queue, uint64_t now_ns)
+{
+	uint32_t running = atomic_load_explicit(&queue->running, memory_order_acquire);
+	uint64_t progress_ns = READ(queue->pace.progress_ns);
+
+	return running && now_ns > progress_ns ? now_ns - progress_ns : 0;
+}
+
 uint64_t job_queue_wait_ns(const struct job_queue *queue, uint32_t ahead, uint64_t now_ns)
 {
 	uint32_t running = atomic_load_explicit(&queue->running, memory_order_acquire);
@@ -110,7 +130,8 @@ uint64_t job_queue_wait_ns(const struct job_queue *queue, uint32_t ahead, uint64
  * a pace that was measured in bad times would never be measured again. */
 static bool is_too_late(const struct job_queue *queue, const struct job *job, uint64_t now_ns)
 {
-	uint32_t ahead = job->is_patient ? READ(queue->queued) : READ(queue->lined[JOB_LINE_FIRST]);
+	uint32_t ahead = waiting_of(
+		job->is_patient ? READ(queue->queued) : READ(queue->lined[JOB_LINE_FIRST]), queue);
 	uint64_t wait_ns, max_ns = READ(wait_ns_max);
 
 	if (!ahead)
@@ -138,6 +159,8 @@ static void on_done(struct inbox_item *item)
 	assert(job->magic == JOB_MAGIC && !job->is_done);
 	job->is_done = true;
 	job->waiter = NULL;
+	if (job->queue && READ(job->is_abandoned))
+		SUB(job->queue->left, 1);
 	if (waiter)
 		fiber_wake(waiter, job->result); /* it may put the job: not touched after this */
 	else
@@ -168,6 +191,7 @@ int job_queue_append(struct job *job, void *arg)
 		return -ERR_OVERLOADED;
 	}
 	job->next = NULL;
+	job->queue = queue;
 	if (queue->line[line].tail)
 		queue->line[line].tail->next = job;
 	else
@@ -208,6 +232,8 @@ int job_await_by(struct job *job, int (*hand_over)(struct job *job, void *arg), 
 	if (job->is_done)
 		return r;
 	job->waiter = NULL;
+	if (job->queue)
+		ADD(job->queue->left, 1);
 	atomic_store_explicit(&job->is_abandoned, true, memory_order_relaxed);
 	return r;
 }

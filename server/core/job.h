@@ -31,6 +31,7 @@ struct job {
 	/* Private to job.c: */
 	struct job *next;
 	struct inbox *home;
+	struct job_queue *queue; /* NULL: handed over otherwise */
 	struct fiber *waiter;
 	bool is_submitted, is_done, is_put;
 	bool is_patient; /* its fiber's */
@@ -60,6 +61,7 @@ struct job_queue {
 	/* What follows is for any thread to read. */
 	_Atomic uint32_t queued, running;  /* queued: in both lines */
 	_Atomic uint32_t lined[JOB_LINES]; /* queued, in each */
+	_Atomic uint32_t left;             /* whose fiber has gone, queued or running */
 	_Atomic uint64_t busy_since_ns;    /* somebody has always waited since; 0: nobody does */
 	_Atomic uint64_t done, expired;    /* expired: nobody needed them when their turn came */
 	_Atomic uint64_t refused, refused_late; /* no place; a wait that would be too long */
@@ -78,6 +80,13 @@ void job_queue_expect(struct job_queue *queue, unsigned parallel, uint64_t servi
 /* For all queues: what would wait longer is refused, what has waited twice as long is not begun
  * any more. 0: no limit, which is how it starts. */
 void job_wait_max_set(uint64_t ms);
+
+/* How many wait that will be begun; any thread. */
+uint32_t job_queue_waiting(const struct job_queue *queue);
+
+/* Since when, from now, no job was taken or done though some are worked on; 0: none is. Any thread.
+ */
+uint64_t job_queue_stall_ns(const struct job_queue *queue, uint64_t now_ns);
 
 /* How long a job that came now would wait behind `ahead` others, at the present pace; any thread.
  */

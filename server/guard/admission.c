@@ -39,7 +39,7 @@ static void count(_Atomic uint64_t *counter)
 void admission_init(const struct admission_options *options)
 {
 	assert(options->concurrent_max && options->core_max);
-	assert(options->reads && options->hashing && options->writes);
+	assert(options->reads && options->hashing);
 	shared.options = *options;
 }
 
@@ -51,9 +51,9 @@ void admission_init(const struct admission_options *options)
 static uint32_t ahead_of_hash(void)
 {
 	const struct admission_options *options = &shared.options;
-	uint32_t coming = READ(options->reads->queued) + READ(options->reads->running);
+	uint32_t coming = job_queue_waiting(options->reads) + READ(options->reads->running);
 
-	return MIN(READ(shared.in_progress), READ(options->hashing->queued) + coming);
+	return MIN(READ(shared.in_progress), job_queue_waiting(options->hashing) + coming);
 }
 
 static uint64_t add(uint64_t a, uint64_t b)
@@ -63,7 +63,7 @@ static uint64_t add(uint64_t a, uint64_t b)
 
 static uint64_t wait_of_queue(const struct job_queue *queue, uint64_t now_ns)
 {
-	return job_queue_wait_ns(queue, READ(queue->queued), now_ns);
+	return job_queue_wait_ns(queue, job_queue_waiting(queue), now_ns);
 }
 
 static uint64_t wait_now(uint64_t now_ns)
@@ -72,7 +72,7 @@ static uint64_t wait_now(uint64_t now_ns)
 	uint64_t wait_ns = job_queue_wait_ns(options->hashing, ahead_of_hash(), now_ns);
 
 	wait_ns = add(wait_ns, wait_of_queue(options->reads, now_ns));
-	return add(wait_ns, wait_of_queue(options->writes, now_ns));
+	return options->writes ? add(wait_ns, wait_of_queue(options->writes, now_ns)) : wait_ns;
 }
 
 static uint64_t limit_now(uint64_t now_ns)

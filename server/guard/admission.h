@@ -32,7 +32,8 @@ struct admission_options {
 	unsigned concurrent_max; /* in the whole process */
 	unsigned core_max;       /* on one core, so that stacks are left for what is not costly */
 	uint64_t queue_time_max_ms, queue_time_standing_ms;
-	/* What a costly request passes through: look-ups, then hashing, then writing. */
+	/* What a costly request passes through: look-ups, then hashing, then writing. writes is
+	 * NULL where a store writes as it reads. */
 	const struct job_queue *reads, *hashing, *writes;
 };
 

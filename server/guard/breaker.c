@@ -247,6 +247,8 @@ uint64_t breaker_retry_ns(struct breaker *breaker)
 {
 	uint64_t now_ns = clock_now_ns(), ns;
 
+	if (READ(breaker->is_plain))
+		return 0;
 	pthread_mutex_lock(&breaker->lock);
 	update(breaker, now_ns);
 	ns = retry_ns(breaker, now_ns);

@@ -8,8 +8,10 @@
 
 #include "shared/clock.h"
 #include "shared/err.h"
+#include "store/store_guard.h"
 
-#define PING_EVERY_S 5
+#define PING_EVERY_MS 5000
+#define PING_EVERY_ILL_MS 1000 /* soon well again: these are a breaker's probes too */
 #define MINUTE_PINGS 12
 /* A sweep takes a bounded part at a time, and lets the writer go on between two. 200 parts of 1000
  * in a minute keep up with more logins than any machine can hash. */
@@ -67,18 +69,41 @@ void store_health(struct store_health *ret_health)
 	pthread_mutex_unlock(&keeper.lock);
 }
 
+static void probe_part(enum keeper_part part)
+{
+	struct breaker_pass pass;
+	bool is_call = store_guard_ping_enter(part, &pass);
+	int r = keeper.backend->ping(keeper.connection, part == KEEPER_WRITING);
+	const char *reason = keeper.backend->reason(keeper.connection);
+
+	keeper_report(part, r, reason);
+	if (is_call)
+		store_guard_ping_leave(part, &pass, r, reason);
+}
+
+static bool is_well(enum keeper_part part)
+{
+	return !part_is_down(part) && store_guard_is_closed(part);
+}
+
+/* Writing is probed only when it has failed: it would take the writer's lock for nothing. */
 static void probe(void)
 {
-	enum keeper_part part = part_is_down(KEEPER_WRITING) ? KEEPER_WRITING : KEEPER_READING;
-	uint64_t started_ns = clock_now_ns();
-	int r = keeper.backend->ping(keeper.connection, part == KEEPER_WRITING);
+	uint64_t started_ns = clock_now_ns(), took_ns;
 
-	keeper_report(part, r, keeper.backend->reason(keeper.connection));
-	if (r >= 0) /* whoever can write can read */
-		keeper_report(KEEPER_READING, r, "");
+	probe_part(KEEPER_READING);
+	took_ns = clock_now_ns() - started_ns;
+	if (!is_well(KEEPER_WRITING))
+		probe_part(KEEPER_WRITING);
 	pthread_mutex_lock(&keeper.lock);
-	keeper.health.latency_us = (clock_now_ns() - started_ns) / NS_PER_US + 1;
+	keeper.health.latency_us = took_ns / NS_PER_US + 1;
 	pthread_mutex_unlock(&keeper.lock);
+}
+
+static uint64_t pause_ms(void)
+{
+	return is_well(KEEPER_READING) && is_well(KEEPER_WRITING) ? PING_EVERY_MS
+								  : PING_EVERY_ILL_MS;
 }
 
 /* --- the thread --- */
@@ -144,7 +169,7 @@ static void *keeper_main(void *arg)
 {
 	unsigned pings = 0;
 
-	while (sleep_ms(PING_EVERY_S * 1000)) {
+	while (sleep_ms(pause_ms())) {
 		tend();
 		probe();
 		if (++pings % MINUTE_PINGS)

@@ -16,6 +16,7 @@
 #include "shared/secret.h"
 #include "store/keeper.h"
 #include "store/store_backend.h"
+#include "store/store_guard.h"
 #include "store/workers.h"
 
 /* --- opening --- */
@@ -97,6 +98,7 @@ int store_open(const struct store_options *options, const char **ret_why)
 	if (!store.backend)
 		return -EOPNOTSUPP;
 	*ret_why = "no memory";
+	store_guard_init(options);
 	r = open_all(ret_why);
 	if (r < 0) {
 		/* The reason may be the connection's, which goes now. */
@@ -121,6 +123,7 @@ void store_close(void)
 	keeper_stop();
 	disconnect(&store.keeper_connection);
 	disconnect(&store.main_connection);
+	store_guard_deinit();
 }
 
 /* --- keys --- */
@@ -199,14 +202,14 @@ static void copy(char *to, size_t bytes, const char *from)
 
 static int read_await(struct store_call *call)
 {
-	return job_await(&store.readers.queue, &call->job);
+	return store_guard_await(KEEPER_READING, &store.readers.queue, call);
 }
 
 static int write_await(struct store_call *call)
 {
 	struct workers *workers = store.backend->begin ? &store.writer : &store.readers;
 
-	return job_await(&workers->queue, &call->job);
+	return store_guard_await(KEEPER_WRITING, &workers->queue, call);
 }
 
 int store_account_create_await(const struct account *account, const struct session_new *session)

@@ -4,8 +4,9 @@
  * locked, what a session may do) are auth/'s; the store does the steps that must be atomic.
  *
  * Every `_await` call runs on the store's own threads while the calling fiber waits. Errors of all:
- * -ERR_OVERLOADED (queue full), -ERR_STORE_DOWN, -ETIMEDOUT, -ERR_CANCELED, -ENOMEM. After the last
- * three a write may or may not have happened. Text fields have terminators.
+ * -ERR_OVERLOADED (queue full), -ERR_STORE_DOWN (it fails, has not answered in time, or has failed
+ * so often that it is left alone for a while), -ETIMEDOUT, -ERR_CANCELED, -ENOMEM. After all but
+ * the first a write may or may not have happened. Text fields have terminators.
  */
 #pragma once
 
@@ -13,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "guard/breaker.h"
 #include "shared/str.h"
 
 #define STORE_ID_BYTES_MAX 64 /* ours are UUIDs of 36; adopted ones may be others */
@@ -186,6 +188,10 @@ struct store_options {
 	unsigned reader_threads;
 	unsigned queued_max;    /* for reading and for writing, each */
 	unsigned strangers_max; /* 0: STORE_STRANGERS_MAX */
+	uint64_t call_timeout_ms;
+	/* Of both, reading and writing; the name is ours. What is 0 is as in [breaker]'s defaults.
+	 */
+	struct breaker_options breaker;
 };
 
 #define STORE_WHY_BYTES 512
@@ -213,6 +219,15 @@ struct store_health {
 	char reason[128];    /* "" when it is up */
 };
 void store_health(struct store_health *ret_health);
+
+/* The circuit breakers of reading and writing; any thread. breaker_find("store-read") has more. */
+struct store_breakers {
+	enum breaker_state reads, writes;
+};
+void store_breakers(struct store_breakers *ret_breakers);
+
+/* How long from now some calls are refused for sure; 0 when all are tried. Any thread. */
+uint64_t store_retry_ns(void);
 
 /* --- signing keys: on the main thread before the cores start, blocking --- */
 

@@ -462,6 +462,43 @@ TEST(a_queue_knows_since_when_somebody_waits)
 	assert_int_equal(atomic_load(&queue.busy_since_ns), 0);
 }
 
+TEST(jobs_whose_clients_left_make_nobody_wait)
+{
+	struct asker gone[3] = {}, stays = {}, next = {};
+	QUEUE(queue, 8);
+
+	job_queue_expect(&queue, 1, NS_PER_S);
+	job_wait_max_set(2000);
+	for (unsigned i = 0; i < 3; i++)
+		ask(&gone[i], &queue, true);
+	for (unsigned i = 0; i < 3; i++)
+		leave(&gone[i]);
+	ask(&stays, &queue, true);
+	assert_int_equal(job_queue_waiting(&queue), 1);
+	ask(&next, &queue, true);
+	assert_false(is_finished(&next));
+	assert_ptr_equal(serve(&queue), &stays);
+	for (unsigned i = 0; i < 3; i++)
+		wait_until(is_released, &gone[i]);
+	assert_int_equal(atomic_load(&queue.left), 0);
+	assert_int_equal(job_queue_waiting(&queue), 1);
+}
+
+TEST(a_queue_knows_that_it_has_stalled)
+{
+	struct asker asker = {};
+	struct job *job;
+	QUEUE(queue, 8);
+
+	ask(&asker, &queue, false);
+	assert_int_equal(job_queue_stall_ns(&queue, clock_now_ns()), 0);
+	assert_int_equal(job_queue_take(&queue, 1, &job), 1);
+	assert_int_equal(job_queue_stall_ns(&queue, job->started_ns + NS_PER_S), NS_PER_S);
+	job_done(&queue, job);
+	wait_until(is_finished, &asker);
+	assert_int_equal(job_queue_stall_ns(&queue, clock_now_ns()), 0);
+}
+
 TEST(a_queue_measures_what_its_jobs_take)
 {
 	struct asker asker = {};

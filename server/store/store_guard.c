@@ -1,0 +1,126 @@
+/* Store calls behind circuit breakers: see store_guard.h. */
+#include "store/store_guard.h"
+
+#include <errno.h>
+
+#include "shared/clock.h"
+#include "shared/err.h"
+#include "shared/macros.h"
+
+/* As in config/options.c, for who opens a store without a configuration. */
+#define CALL_TIMEOUT_MS 5000
+static const struct breaker_options defaults = {
+	.window_ms = 10000, .failures_percent = 50, .calls_min = 20, .open_ms = 30000, .probes = 3
+};
+
+static struct {
+	struct breaker breaker[KEEPER_PARTS];
+	uint64_t call_timeout_ms;
+} guard;
+
+#define OR_DEFAULT(field) (options->breaker.field ? options->breaker.field : defaults.field)
+
+void store_guard_init(const struct store_options *options)
+{
+	static const char *const names[] = {
+		[KEEPER_READING] = "store-read", [KEEPER_WRITING] = "store-write"
+	};
+
+	guard.call_timeout_ms =
+		options->call_timeout_ms ? options->call_timeout_ms : CALL_TIMEOUT_MS;
+	for (unsigned i = 0; i < KEEPER_PARTS; i++)
+		breaker_init(
+			&guard.breaker[i], &(struct breaker_options){ .name = names[i],
+						   .window_ms = OR_DEFAULT(window_ms),
+						   .failures_percent = OR_DEFAULT(failures_percent),
+						   .calls_min = OR_DEFAULT(calls_min),
+						   .open_ms = OR_DEFAULT(open_ms),
+						   .probes = OR_DEFAULT(probes) });
+}
+
+void store_guard_deinit(void)
+{
+	for (unsigned i = 0; i < KEEPER_PARTS; i++)
+		breaker_deinit(&guard.breaker[i]);
+}
+
+/* "No such account" is an answer; our own full queue and clients that leave say nothing of it. */
+static enum breaker_outcome outcome_of(int result)
+{
+	if (result >= 0)
+		return BREAKER_SUCCESS;
+	return result == -ERR_STORE_DOWN ? BREAKER_FAILURE : BREAKER_NEITHER;
+}
+
+/* What a failed wait says of the store. */
+static int blame(int result, const struct job_queue *queue, uint64_t late_ns)
+{
+	uint64_t now_ns = clock_now_ns();
+
+	/* Before that it was the request's own deadline, for which the store may not be to blame.
+	 */
+	if (result == -ETIMEDOUT && now_ns >= late_ns)
+		return -ERR_STORE_DOWN;
+	/* Refused, but not because many wait: it does not move. */
+	if (result == -ERR_OVERLOADED &&
+		job_queue_stall_ns(queue, now_ns) >= guard.call_timeout_ms * NS_PER_MS / 2)
+		return -ERR_STORE_DOWN;
+	return result;
+}
+
+int store_guard_await(enum keeper_part part, struct job_queue *queue, struct store_call *call)
+{
+	struct breaker *breaker = &guard.breaker[part];
+	uint64_t late_ns = clock_after_ms(clock_now_ns(), guard.call_timeout_ms);
+	struct store_health health = {};
+	struct breaker_pass pass;
+	int r;
+
+	if (!breaker_enter(breaker, &pass))
+		return -ERR_STORE_DOWN;
+	call->job.deadline_ns = late_ns;
+	r = job_await(queue, &call->job);
+	if (r < 0)
+		r = blame(r, queue, late_ns);
+	if (r == -ERR_STORE_DOWN)
+		store_health(&health);
+	breaker_leave(breaker, &pass, outcome_of(r),
+		health.reason[0] ? health.reason : "no answer in time");
+	return r;
+}
+
+bool store_guard_ping_enter(enum keeper_part part, struct breaker_pass *ret_pass)
+{
+	return breaker_enter(&guard.breaker[part], ret_pass);
+}
+
+void store_guard_ping_leave(
+	enum keeper_part part, const struct breaker_pass *pass, int result, const char *reason)
+{
+	breaker_leave(&guard.breaker[part], pass, outcome_of(result), reason);
+}
+
+static enum breaker_state state_of(enum keeper_part part)
+{
+	struct breaker_view view;
+
+	breaker_view(&guard.breaker[part], &view);
+	return view.state;
+}
+
+bool store_guard_is_closed(enum keeper_part part)
+{
+	return state_of(part) == BREAKER_CLOSED;
+}
+
+void store_breakers(struct store_breakers *ret_breakers)
+{
+	*ret_breakers = (struct store_breakers){ .reads = state_of(KEEPER_READING),
+		.writes = state_of(KEEPER_WRITING) };
+}
+
+uint64_t store_retry_ns(void)
+{
+	return MAX(breaker_retry_ns(&guard.breaker[KEEPER_READING]),
+		breaker_retry_ns(&guard.breaker[KEEPER_WRITING]));
+}
