@@ -347,7 +347,8 @@ int core_broadcast_await(
 	broadcast->home = home;
 	broadcast->waiter = fiber_current();
 	broadcast->waiting = cores.count - 1;
-	memcpy(broadcast->arg, arg, arg_bytes);
+	if (arg_bytes)
+		memcpy(broadcast->arg, arg, arg_bytes);
 	for (unsigned i = 0; i < cores.count; i++) {
 		struct broadcast_part *part = &broadcast->parts[i];
 
