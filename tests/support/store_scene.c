@@ -116,7 +116,9 @@ void scene_run(void (*body)(void), const struct scene_options *options)
 		.reader_threads = options->reader_threads ? options->reader_threads : 2,
 		.queued_max = options->queued_max ? options->queued_max : 1024,
 		.strangers_max = options->strangers_max,
-		/* What fails here is the store's to answer: no breaker comes before it. */
+		/* What fails here is the store's to answer: no breaker comes before it, and no
+		 * time-out, since some tests set the clock back when they end. */
+		.call_timeout_ms = TESTS_MS,
 		.breaker.calls_min = UINT_MAX };
 	store_begin();
 	body();
