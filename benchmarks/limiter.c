@@ -94,9 +94,8 @@ int main(int argc, char **argv)
 
 	if (repeats < 1 || repeats > REPEATS_MAX)
 		return 2;
-	options.rates[LIMIT_VERIFY].count = 1000000;
-	options.rates[LIMIT_VERIFY].window_ms = 1000;
-	if (limits_start(&options) < 0)
+	options.rates[LIMIT_VERIFY] = (struct limiter_rate){ 1000000, 1000000000 };
+	if (limits_apply(&options) < 0)
 		return 1;
 	for (unsigned repeat = 0; repeat < repeats; repeat++)
 		for (size_t i = 0; i < ARRAY_SIZE(cases); i++)

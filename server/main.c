@@ -266,13 +266,11 @@ static int limits_make(void)
 	struct limits_options options = { .subjects_max = (uint32_t)config.limits.subjects_max };
 
 	static_assert(ARRAY_SIZE(configured) == LIMITS - 1, "every limit is configured");
-	if (!config.limits.is_enabled)
-		return 0;
-	for (size_t i = 0; i < ARRAY_SIZE(configured); i++) {
-		options.rates[configured[i].limit].count = configured[i].rate->count;
-		options.rates[configured[i].limit].window_ms = configured[i].rate->window_ms;
-	}
-	return limits_start(&options);
+	for (size_t i = 0; config.limits.is_enabled && i < ARRAY_SIZE(configured); i++)
+		options.rates[configured[i].limit] =
+			(struct limiter_rate){ configured[i].rate->count,
+				configured[i].rate->window_ms * NS_PER_MS };
+	return limits_apply(&options);
 }
 
 static unsigned processors(uint64_t configured)

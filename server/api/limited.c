@@ -22,11 +22,15 @@ static uint64_t seconds_of(uint64_t ns)
 static void put_fields(
 	enum limit limit, const struct limiter_verdict *verdict, struct response *response)
 {
-	struct str left = arena_printf(response->request->arena, "\"%s\";r=%llu;t=%llu",
-		limit_name(limit), (unsigned long long)verdict->remaining,
+	struct arena *arena = response->request->arena;
+	struct str policy = arena_printf(arena, "\"%s\";q=%llu;w=%llu", limit_name(limit),
+		(unsigned long long)verdict->rate.count,
+		(unsigned long long)(verdict->rate.window_ns / NS_PER_S));
+	struct str left = arena_printf(arena, "\"%s\";r=%llu;t=%llu", limit_name(limit),
+		(unsigned long long)verdict->remaining,
 		(unsigned long long)seconds_of(verdict->wait_ns));
 
-	if (left.data && response_header(response, "RateLimit-Policy", limit_policy(limit)) == 0)
+	if (policy.data && left.data && response_header(response, "RateLimit-Policy", policy) == 0)
 		(void)response_header(response, "RateLimit", left);
 }
 

@@ -1,6 +1,6 @@
 /*
  * Networks in CIDR form, and whether an address is in one. IPv4 is kept as IPv4-mapped IPv6, so
- * both families are compared in the same way and a mapped address is its IPv4 address.
+ * both families are compared in the same way and a mapped address is its IPv4 address; ::/0 is all.
  */
 #pragma once
 

@@ -27,11 +27,13 @@ struct bucket {
 };
 
 /*
- * Guards every STRIPES-th bucket; no other lock is taken under it. It is held for a few dozen
- * instructions and never across a system call.
+ * The lock guards every STRIPES-th bucket, and the rate by which they are judged; no other is taken
+ * under it. It is held for a few dozen instructions and never across a system call.
  */
 struct stripe {
 	_Alignas(CACHE_LINE) pthread_mutex_t lock;
+	uint64_t interval_ns; /* one of the allowance comes back in this */
+	uint64_t count;
 };
 
 struct counts {
@@ -40,9 +42,6 @@ struct counts {
 };
 
 struct limiter {
-	uint64_t interval_ns; /* one of the allowance comes back in this */
-	uint64_t span_ns;     /* all of it does */
-	uint64_t count;
 	struct siphash_key secret;
 	uint64_t bucket_mask;
 	struct bucket *buckets;
@@ -50,26 +49,23 @@ struct limiter {
 	struct counts counts[COUNTS];
 };
 
-int limiter_new(const struct limiter_options *options, struct limiter **ret_limiter)
+int limiter_new(
+	const struct limiter_rate *rate, uint32_t subjects_max, struct limiter **ret_limiter)
 {
 	_cleanup_(limiter_free_p) struct limiter *limiter =
 		aligned_alloc(CACHE_LINE, sizeof(*limiter));
 	uint64_t buckets = 1;
 
-	assert(options->count > 0 && options->window_ns >= options->count);
 	if (!limiter)
 		return -ENOMEM;
-	while (buckets * WAYS < options->subjects_max)
+	while (buckets * WAYS < subjects_max)
 		buckets *= 2;
 	memset(limiter, 0, sizeof(*limiter));
-	limiter->count = options->count;
-	/* Rounded up: what does not divide evenly comes back a nanosecond later, not earlier. */
-	limiter->interval_ns = (options->window_ns + options->count - 1) / options->count;
-	limiter->span_ns = limiter->interval_ns * options->count;
 	limiter->secret = siphash_key_new();
 	limiter->bucket_mask = buckets - 1;
 	for (unsigned i = 0; i < STRIPES; i++)
 		pthread_mutex_init(&limiter->stripes[i].lock, NULL);
+	limiter_tune(limiter, rate);
 	/* Zeroed pages come from the kernel as they are touched. */
 	limiter->buckets = calloc(buckets, sizeof(*limiter->buckets));
 	if (!limiter->buckets)
@@ -93,6 +89,31 @@ size_t limiter_bytes(const struct limiter *limiter)
 	return sizeof(*limiter) + (limiter->bucket_mask + 1) * sizeof(*limiter->buckets);
 }
 
+void limiter_tune(struct limiter *limiter, const struct limiter_rate *rate)
+{
+	assert(rate->count > 0 && rate->window_ns >= rate->count);
+	for (unsigned i = 0; i < STRIPES; i++) {
+		struct stripe *stripe = &limiter->stripes[i];
+
+		pthread_mutex_lock(&stripe->lock);
+		stripe->count = rate->count;
+		/* Rounded up: what does not divide evenly comes back later, not earlier. */
+		stripe->interval_ns = (rate->window_ns + rate->count - 1) / rate->count;
+		pthread_mutex_unlock(&stripe->lock);
+	}
+}
+
+struct limiter_rate limiter_rate(struct limiter *limiter)
+{
+	struct stripe *stripe = &limiter->stripes[0];
+	struct limiter_rate rate;
+
+	pthread_mutex_lock(&stripe->lock);
+	rate = (struct limiter_rate){ stripe->count, stripe->interval_ns * stripe->count };
+	pthread_mutex_unlock(&stripe->lock);
+	return rate;
+}
+
 /* --- one bucket, under its lock --- */
 
 static uint64_t bucket_of(const struct limiter *limiter, const struct subject *subject)
@@ -102,15 +123,17 @@ static uint64_t bucket_of(const struct limiter *limiter, const struct subject *s
 	return siphash(&limiter->secret, words, sizeof(words)) & limiter->bucket_mask;
 }
 
-static struct bucket *bucket_lock(struct limiter *limiter, uint64_t index)
+static struct stripe *bucket_lock(struct limiter *limiter, uint64_t index)
 {
-	pthread_mutex_lock(&limiter->stripes[index % STRIPES].lock);
-	return &limiter->buckets[index];
+	struct stripe *stripe = &limiter->stripes[index % STRIPES];
+
+	pthread_mutex_lock(&stripe->lock);
+	return stripe;
 }
 
-static void bucket_unlock(struct limiter *limiter, uint64_t index)
+static void bucket_unlock(struct stripe *stripe)
 {
-	pthread_mutex_unlock(&limiter->stripes[index % STRIPES].lock);
+	pthread_mutex_unlock(&stripe->lock);
 }
 
 static struct entry *entry_find(struct bucket *bucket, const struct subject *subject)
@@ -135,10 +158,15 @@ static struct entry *entry_least(struct bucket *bucket)
 	return least;
 }
 
-/* How much of the allowance is used, in time. */
-static uint64_t used_ns(const struct entry *entry, uint64_t now_ns)
+/*
+ * How much of the allowance is used, in time; never more than all of it, though the entry may be of
+ * a longer window that was, or written by a core whose clock is a pass of its loop ahead.
+ */
+static uint64_t used_ns(const struct stripe *stripe, const struct entry *entry, uint64_t now_ns)
 {
-	return entry->whole_ns > now_ns ? entry->whole_ns - now_ns : 0;
+	uint64_t used = entry->whole_ns > now_ns ? entry->whole_ns - now_ns : 0;
+
+	return MIN(used, stripe->interval_ns * stripe->count);
 }
 
 /* --- taking and giving --- */
@@ -156,25 +184,27 @@ static void count(_Atomic uint64_t *counter)
 }
 
 /* used: before the decision. */
-static struct limiter_verdict decide(const struct limiter *limiter, uint64_t used)
+static struct limiter_verdict decide(const struct stripe *stripe, uint64_t used)
 {
-	uint64_t after = used + limiter->interval_ns;
+	uint64_t after = used + stripe->interval_ns, all = stripe->interval_ns * stripe->count;
+	struct limiter_verdict verdict = { .rate = { stripe->count, all } };
 
-	/* Also when it is more than all: cores' clocks differ by a pass of their loops. */
-	if (after > limiter->span_ns)
-		return (struct limiter_verdict){ .wait_ns = after - limiter->span_ns };
-	return (struct limiter_verdict){
-		.is_allowed = true,
-		.remaining = (limiter->span_ns - after) / limiter->interval_ns,
-		.wait_ns = (after - 1) % limiter->interval_ns + 1,
-	};
+	verdict.is_allowed = after <= all;
+	if (verdict.is_allowed) {
+		verdict.remaining = (all - after) / stripe->interval_ns;
+		verdict.wait_ns = (after - 1) % stripe->interval_ns + 1;
+	} else {
+		verdict.wait_ns = after - all;
+	}
+	return verdict;
 }
 
 struct limiter_verdict limiter_take(
 	struct limiter *limiter, const struct subject *subject, uint64_t now_ns)
 {
 	uint64_t index = bucket_of(limiter, subject), used;
-	struct bucket *bucket = bucket_lock(limiter, index);
+	struct stripe *stripe = bucket_lock(limiter, index);
+	struct bucket *bucket = &limiter->buckets[index];
 	struct entry *entry = entry_find(bucket, subject);
 	bool is_new = !entry;
 	struct limiter_verdict verdict;
@@ -182,16 +212,17 @@ struct limiter_verdict limiter_take(
 
 	if (is_new)
 		entry = entry_least(bucket);
-	used = used_ns(entry, now_ns);
-	verdict = decide(limiter, used);
+	used = used_ns(stripe, entry, now_ns);
+	verdict = decide(stripe, used);
 	if (verdict.is_allowed) {
 		if (is_new || !used)
 			*entry = (struct entry){ .key = subject->key, .kind = subject->kind };
-		entry->whole_ns = now_ns + used + limiter->interval_ns;
-	} else if (!is_new && entry->refused < UINT32_MAX) {
-		entry->refused++;
+		entry->whole_ns = now_ns + used + stripe->interval_ns;
+	} else if (!is_new) {
+		entry->whole_ns = now_ns + used;
+		entry->refused += entry->refused < UINT32_MAX;
 	}
-	bucket_unlock(limiter, index);
+	bucket_unlock(stripe);
 
 	counts = counts_here(limiter);
 	count(verdict.is_allowed ? &counts->allowed : &counts->refused);
@@ -203,22 +234,24 @@ struct limiter_verdict limiter_take(
 void limiter_give(struct limiter *limiter, const struct subject *subject, uint64_t now_ns)
 {
 	uint64_t index = bucket_of(limiter, subject);
-	struct entry *entry = entry_find(bucket_lock(limiter, index), subject);
+	struct stripe *stripe = bucket_lock(limiter, index);
+	struct entry *entry = entry_find(&limiter->buckets[index], subject);
 
 	if (entry)
-		entry->whole_ns -= MIN(used_ns(entry, now_ns), limiter->interval_ns);
-	bucket_unlock(limiter, index);
+		entry->whole_ns -= MIN(used_ns(stripe, entry, now_ns), stripe->interval_ns);
+	bucket_unlock(stripe);
 }
 
 bool limiter_clear(struct limiter *limiter, const struct subject *subject, uint64_t now_ns)
 {
 	uint64_t index = bucket_of(limiter, subject);
-	struct entry *entry = entry_find(bucket_lock(limiter, index), subject);
-	bool had_used = entry && used_ns(entry, now_ns);
+	struct stripe *stripe = bucket_lock(limiter, index);
+	struct entry *entry = entry_find(&limiter->buckets[index], subject);
+	bool had_used = entry && used_ns(stripe, entry, now_ns);
 
 	if (entry)
 		*entry = (struct entry){};
-	bucket_unlock(limiter, index);
+	bucket_unlock(stripe);
 	return had_used;
 }
 
@@ -241,19 +274,19 @@ struct limiter_counts limiter_counts(const struct limiter *limiter)
 static void bucket_visit(struct limiter *limiter, uint64_t index, uint64_t now_ns,
 	void (*visit)(const struct limiter_entry *entry, void *arg), void *arg)
 {
-	struct bucket *bucket = bucket_lock(limiter, index);
+	struct stripe *stripe = bucket_lock(limiter, index);
 
 	for (unsigned i = 0; i < WAYS; i++) {
-		const struct entry *entry = &bucket->entries[i];
-		uint64_t used = used_ns(entry, now_ns);
+		const struct entry *entry = &limiter->buckets[index].entries[i];
+		uint64_t used = used_ns(stripe, entry, now_ns);
 
 		if (used)
 			visit(&(struct limiter_entry){ { entry->key, entry->kind },
-				      (used + limiter->interval_ns - 1) / limiter->interval_ns,
-				      used, entry->refused },
+				      (used + stripe->interval_ns - 1) / stripe->interval_ns, used,
+				      entry->refused },
 				arg);
 	}
-	bucket_unlock(limiter, index);
+	bucket_unlock(stripe);
 }
 
 void limiter_each(struct limiter *limiter, uint64_t now_ns,

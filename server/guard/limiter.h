@@ -24,16 +24,16 @@
 
 struct limiter;
 
-struct limiter_options {
-	uint64_t count;        /* at least 1 */
-	uint64_t window_ns;    /* at least count */
-	uint32_t subjects_max; /* rounded up to a power of two; memory is taken as it is used */
+struct limiter_rate {
+	uint64_t count;     /* at least 1 */
+	uint64_t window_ns; /* at least count */
 };
 
 struct limiter_verdict {
 	bool is_allowed;
-	uint64_t remaining; /* more of the same that would be allowed now */
-	uint64_t wait_ns;   /* until one more is; 0 when the allowance is whole */
+	uint64_t remaining;       /* more of the same that would be allowed now */
+	uint64_t wait_ns;         /* until one more is */
+	struct limiter_rate rate; /* that it was decided by */
 };
 
 /* What any thread may read; sums over the cores. */
@@ -42,8 +42,12 @@ struct limiter_counts {
 	uint64_t evicted; /* entries that were taken over before they were whole */
 };
 
-/* -ENOMEM. */
-int limiter_new(const struct limiter_options *options, struct limiter **ret_limiter);
+/*
+ * subjects_max is rounded up to a power of two; memory is taken from the system as it is used.
+ * -ENOMEM.
+ */
+int limiter_new(
+	const struct limiter_rate *rate, uint32_t subjects_max, struct limiter **ret_limiter);
 void limiter_free(struct limiter *limiter);
 CLEANUP_P(limiter_free, struct limiter)
 
@@ -57,12 +61,17 @@ void limiter_give(struct limiter *limiter, const struct subject *subject, uint64
 /* Makes a subject's allowance whole; was there anything to forget? */
 bool limiter_clear(struct limiter *limiter, const struct subject *subject, uint64_t now_ns);
 
+/* Another rate from now on. Nobody waits longer for what he has used than the new window. */
+void limiter_tune(struct limiter *limiter, const struct limiter_rate *rate);
+
+struct limiter_rate limiter_rate(struct limiter *limiter);
+
 struct limiter_counts limiter_counts(const struct limiter *limiter);
 
 /* One subject whose allowance is not whole. */
 struct limiter_entry {
 	struct subject subject;
-	uint64_t used;    /* of count */
+	uint64_t used;    /* of the rate's count */
 	uint64_t wait_ns; /* until it is whole */
 	uint32_t refused; /* since it last was whole */
 };

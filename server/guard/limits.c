@@ -2,11 +2,7 @@
 #include "guard/limits.h"
 
 #include <assert.h>
-#include <stdio.h>
-
-#include "shared/clock.h"
-
-#define POLICY_BYTES 64 /* a name and two numbers */
+#include <stdatomic.h>
 
 static const struct limit_row {
 	const char *name, *help;
@@ -21,36 +17,48 @@ static const struct limit_row {
 	[LIMIT_FAILURES] = { "failures", "wrong passwords of a network" },
 };
 
-/* Written before the cores start and after they have ended. */
+/* A table that was made stays until the end: a core may be counting in it. */
 static struct limit_state {
-	struct limiter *limiter; /* NULL: off */
-	uint64_t count, window_ms;
-	uint32_t subjects_max;
-	char policy[POLICY_BYTES];
+	_Atomic(struct limiter *) limiter;
+	_Atomic bool is_on;
 } states[LIMITS];
 
-int limits_start(const struct limits_options *options)
+static struct limiter *limiter_of(enum limit limit)
+{
+	return atomic_load_explicit(&states[limit].limiter, memory_order_acquire);
+}
+
+/* NULL when it is off. */
+static struct limiter *limiter_in_force(enum limit limit)
+{
+	return limit_is_on(limit) ? limiter_of(limit) : NULL;
+}
+
+static int limit_apply(enum limit limit, const struct limiter_rate *rate, uint32_t subjects_max)
+{
+	struct limit_state *state = &states[limit];
+	struct limiter *limiter = limiter_of(limit);
+	int r;
+
+	if (rate->count && limiter) {
+		limiter_tune(limiter, rate);
+	} else if (rate->count) {
+		r = limiter_new(rate, subjects_max, &limiter);
+		if (r < 0)
+			return r;
+		atomic_store_explicit(&state->limiter, limiter, memory_order_release);
+	}
+	atomic_store_explicit(&state->is_on, rate->count > 0, memory_order_release);
+	return 0;
+}
+
+int limits_apply(const struct limits_options *options)
 {
 	for (enum limit i = LIMIT_NONE + 1; i < LIMITS; i++) {
-		struct limit_state *state = &states[i];
-		const struct limiter_options limiter = { .count = options->rates[i].count,
-			.window_ns = options->rates[i].window_ms * NS_PER_MS,
-			.subjects_max = options->subjects_max };
-		int r;
+		int r = limit_apply(i, &options->rates[i], options->subjects_max);
 
-		if (!limiter.count)
-			continue;
-		r = limiter_new(&limiter, &state->limiter);
-		if (r < 0) {
-			limits_stop();
+		if (r < 0)
 			return r;
-		}
-		state->count = limiter.count;
-		state->window_ms = options->rates[i].window_ms;
-		state->subjects_max = options->subjects_max;
-		(void)snprintf(state->policy, sizeof(state->policy), "\"%s\";q=%llu;w=%llu",
-			rows[i].name, (unsigned long long)state->count,
-			(unsigned long long)(state->window_ms + 999) / 1000);
 	}
 	return 0;
 }
@@ -58,27 +66,31 @@ int limits_start(const struct limits_options *options)
 void limits_stop(void)
 {
 	for (enum limit i = LIMIT_NONE + 1; i < LIMITS; i++) {
-		limiter_free(states[i].limiter);
+		limiter_free(limiter_of(i));
 		states[i] = (struct limit_state){};
 	}
 }
 
 bool limit_is_on(enum limit limit)
 {
-	return states[limit].limiter;
+	return atomic_load_explicit(&states[limit].is_on, memory_order_acquire);
 }
 
 struct limiter_verdict limit_take(enum limit limit, const struct subject *subject, uint64_t now_ns)
 {
-	if (!states[limit].limiter)
+	struct limiter *limiter = limiter_in_force(limit);
+
+	if (!limiter)
 		return (struct limiter_verdict){ .is_allowed = true };
-	return limiter_take(states[limit].limiter, subject, now_ns);
+	return limiter_take(limiter, subject, now_ns);
 }
 
 void limit_give(enum limit limit, const struct subject *subject, uint64_t now_ns)
 {
-	if (states[limit].limiter)
-		limiter_give(states[limit].limiter, subject, now_ns);
+	struct limiter *limiter = limiter_in_force(limit);
+
+	if (limiter)
+		limiter_give(limiter, subject, now_ns);
 }
 
 const char *limit_name(enum limit limit)
@@ -87,27 +99,18 @@ const char *limit_name(enum limit limit)
 	return rows[limit].name;
 }
 
-struct str limit_policy(enum limit limit)
-{
-	return str_cstr(states[limit].policy);
-}
-
 void limit_info(enum limit limit, struct limit_info *ret_info)
 {
-	const struct limit_state *state = &states[limit];
+	struct limiter *limiter = limiter_of(limit);
 
 	*ret_info = (struct limit_info){
-		.name = rows[limit].name,
-		.help = rows[limit].help,
-		.is_on = state->limiter,
-		.count = state->count,
-		.window_ms = state->window_ms,
-		.subjects_max = state->subjects_max,
+		.name = rows[limit].name, .help = rows[limit].help, .is_on = limit_is_on(limit)
 	};
-	if (state->limiter) {
-		ret_info->bytes = limiter_bytes(state->limiter);
-		ret_info->counts = limiter_counts(state->limiter);
-	}
+	if (!limiter)
+		return;
+	ret_info->rate = limiter_rate(limiter);
+	ret_info->bytes = limiter_bytes(limiter);
+	ret_info->counts = limiter_counts(limiter);
 }
 
 /* --- for operators --- */
@@ -116,6 +119,7 @@ struct top {
 	struct limit_offender *offenders; /* most refusals first */
 	unsigned count, max;
 	enum limit limit;
+	uint64_t limit_count;
 };
 
 static bool is_worse(const struct limiter_entry *a, const struct limiter_entry *b)
@@ -139,7 +143,7 @@ static void top_visit(const struct limiter_entry *entry, void *arg)
 	for (at = top->count; at > 0 && is_worse(entry, &top->offenders[at - 1].entry); at--)
 		top->offenders[at] = top->offenders[at - 1];
 	top->offenders[at] = (struct limit_offender){
-		.limit = top->limit, .count = states[top->limit].count, .entry = *entry
+		.limit = top->limit, .count = top->limit_count, .entry = *entry
 	};
 	top->count++;
 }
@@ -150,9 +154,14 @@ unsigned limits_top(struct limit_offender *ret_offenders, unsigned max, uint64_t
 
 	if (!max)
 		return 0;
-	for (top.limit = LIMIT_NONE + 1; top.limit < LIMITS; top.limit++)
-		if (states[top.limit].limiter)
-			limiter_each(states[top.limit].limiter, now_ns, top_visit, &top);
+	for (top.limit = LIMIT_NONE + 1; top.limit < LIMITS; top.limit++) {
+		struct limiter *limiter = limiter_in_force(top.limit);
+
+		if (!limiter)
+			continue;
+		top.limit_count = limiter_rate(limiter).count;
+		limiter_each(limiter, now_ns, top_visit, &top);
+	}
 	return top.count;
 }
 
@@ -163,8 +172,11 @@ int limits_clear(struct str subject, uint64_t now_ns)
 
 	if (count < 0)
 		return count;
-	for (enum limit i = LIMIT_NONE + 1; i < LIMITS; i++)
-		for (int j = 0; states[i].limiter && j < count; j++)
-			cleared += limiter_clear(states[i].limiter, &meanings[j], now_ns);
+	for (enum limit i = LIMIT_NONE + 1; i < LIMITS; i++) {
+		struct limiter *limiter = limiter_of(i);
+
+		for (int j = 0; limiter && j < count; j++)
+			cleared += limiter_clear(limiter, &meanings[j], now_ns);
+	}
 	return cleared;
 }

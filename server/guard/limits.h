@@ -1,7 +1,7 @@
 /*
  * THE limits by name: what each counts, and for whom. limiter.h is how one works; what a refusal
  * looks like is api/'s business, which routes have which limit is in its table. Any thread may call
- * everything here but limits_start() and limits_stop().
+ * what does not say otherwise.
  */
 #pragma once
 
@@ -20,15 +20,15 @@ enum limit {
 };
 
 struct limits_options {
-	uint32_t subjects_max; /* of each limit */
-	struct {
-		uint64_t count; /* 0: this limit is off */
-		uint64_t window_ms;
-	} rates[LIMITS];
+	uint32_t subjects_max;             /* of each limit; what counts is what it was first */
+	struct limiter_rate rates[LIMITS]; /* count 0: this limit is off */
 };
 
-/* Before the cores: 0, -ENOMEM. Without it, every limit is off. */
-int limits_start(const struct limits_options *options);
+/*
+ * Before the cores, and again when the rates have changed; one thread at a time. What was used of a
+ * limit stays used. 0; -ENOMEM: some limits may have changed. Until then every limit is off.
+ */
+int limits_apply(const struct limits_options *options);
 /* After the cores. */
 void limits_stop(void);
 
@@ -37,16 +37,15 @@ bool limit_is_on(enum limit limit);
 struct limiter_verdict limit_take(enum limit limit, const struct subject *subject, uint64_t now_ns);
 void limit_give(enum limit limit, const struct subject *subject, uint64_t now_ns);
 
-/* "login"; the quota policy of the RateLimit-Policy field: "login";q=300;w=60. */
+/* "login". */
 const char *limit_name(enum limit limit);
-struct str limit_policy(enum limit limit);
 
 /* One row of `authctl limit list`, and the numbers of authd_rate_limit_decisions_total. Cheap. */
 struct limit_info {
 	const char *name, *help;
 	bool is_on;
-	uint64_t count, window_ms;
-	uint64_t subjects_max, bytes; /* of its table; pages never touched take no memory */
+	struct limiter_rate rate;
+	size_t bytes; /* of its table; pages never touched take no memory */
 	struct limiter_counts counts;
 };
 void limit_info(enum limit limit, struct limit_info *ret_info);

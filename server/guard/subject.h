@@ -37,7 +37,7 @@ struct subject subject_of_account(struct str email_key);
 struct str subject_text(const struct subject *subject, char text[static SUBJECT_TEXT_BYTES]);
 
 /*
- * What an operator names: such a text, or an address of any form, or an email address. Writes every
+ * What an operator names: such a text, or an address of any form, or a folded email. Writes every
  * subject that it may be, and how many; -EINVAL.
  */
 #define SUBJECT_MEANINGS_MAX 2

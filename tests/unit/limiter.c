@@ -12,12 +12,10 @@
 
 static struct limiter *limiter_of(uint64_t count, uint64_t window_ns)
 {
-	struct limiter_options options = {
-		.count = count, .window_ns = window_ns, .subjects_max = SUBJECTS
-	};
 	struct limiter *limiter;
 
-	assert_int_equal(limiter_new(&options, &limiter), 0);
+	assert_int_equal(
+		limiter_new(&(struct limiter_rate){ count, window_ns }, SUBJECTS, &limiter), 0);
 	return limiter;
 }
 
@@ -160,7 +158,7 @@ TEST(a_clock_that_is_a_little_behind_changes_nothing)
 	assert_int_equal(take_all(limiter, 1, START), 3);
 	verdict = limiter_take(limiter, &subject, START - 5 * NS_PER_MS);
 	assert_false(verdict.is_allowed);
-	assert_int_equal(verdict.wait_ns, NS_PER_S + 5 * NS_PER_MS);
+	assert_int_equal(verdict.wait_ns, NS_PER_S);
 	assert_true(take(limiter, 1, START + NS_PER_S));
 }
 
@@ -185,6 +183,22 @@ TEST(clearing_makes_an_allowance_whole)
 	assert_true(limiter_clear(limiter, &subject, START));
 	assert_int_equal(take_all(limiter, 1, START), 3);
 	assert_false(limiter_clear(limiter, &subject, START + 3 * NS_PER_S));
+}
+
+TEST(another_rate_holds_from_now_on_and_nobody_waits_longer_than_its_window)
+{
+	_cleanup_(limiter_free_p) struct limiter *limiter = limiter_of(10, 3600 * NS_PER_S);
+
+	assert_int_equal(take_all(limiter, 1, START), 10);
+	limiter_tune(limiter, &(struct limiter_rate){ 4, 40 * NS_PER_S });
+	assert_false(take(limiter, 1, START));
+	assert_int_equal(take_all(limiter, 2, START), 4);
+	assert_false(take(limiter, 1, START + 10 * NS_PER_S - 1));
+	assert_true(take(limiter, 1, START + 10 * NS_PER_S));
+	limiter_tune(limiter, &(struct limiter_rate){ 10, 40 * NS_PER_S });
+	assert_int_equal(take_all(limiter, 3, START), 10);
+	assert_int_equal(limiter_rate(limiter).count, 10);
+	assert_int_equal(limiter_rate(limiter).window_ns, 40 * NS_PER_S);
 }
 
 /* --- more subjects than there is room for --- */

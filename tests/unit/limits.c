@@ -9,18 +9,16 @@
 #include "shared/macros.h"
 
 #define START (1000 * NS_PER_S)
+#define MINUTE (60 * NS_PER_S)
 
 static void start(void)
 {
 	struct limits_options options = { .subjects_max = 1024 };
 
-	options.rates[LIMIT_LOGIN].count = 3;
-	options.rates[LIMIT_LOGIN].window_ms = 60000;
-	options.rates[LIMIT_ACCOUNT].count = 2;
-	options.rates[LIMIT_ACCOUNT].window_ms = 60000;
-	options.rates[LIMIT_FAILURES].count = 4;
-	options.rates[LIMIT_FAILURES].window_ms = 60000;
-	assert_int_equal(limits_start(&options), 0);
+	options.rates[LIMIT_LOGIN] = (struct limiter_rate){ 3, MINUTE };
+	options.rates[LIMIT_ACCOUNT] = (struct limiter_rate){ 2, MINUTE };
+	options.rates[LIMIT_FAILURES] = (struct limiter_rate){ 4, MINUTE };
+	assert_int_equal(limits_apply(&options), 0);
 }
 
 static struct address address(const char *text)
@@ -131,11 +129,10 @@ TEST(limits_say_what_they_are_and_what_they_decided)
 	limit_info(LIMIT_LOGIN, &info);
 	assert_string_equal(info.name, "login");
 	assert_true(info.is_on);
-	assert_int_equal(info.count, 3);
-	assert_int_equal(info.window_ms, 60000);
+	assert_int_equal(info.rate.count, 3);
+	assert_int_equal(info.rate.window_ns, MINUTE);
 	assert_int_equal(info.counts.allowed, 3);
 	assert_int_equal(info.counts.refused, 1);
-	assert_true(str_equal(limit_policy(LIMIT_LOGIN), STR("\"login\";q=3;w=60")));
 	limits_stop();
 }
 
@@ -176,5 +173,27 @@ TEST(clearing_an_address_clears_its_network_too)
 	assert_int_equal(take_all(LIMIT_LOGIN, by_address("192.0.2.1")), 3);
 	assert_int_equal(take_all(LIMIT_FAILURES, by_network("192.0.2.1")), 4);
 	assert_int_equal(limits_clear(STR("nobody"), START), -EINVAL);
+	limits_stop();
+}
+
+TEST(limits_change_while_they_count)
+{
+	struct limits_options options = { .subjects_max = 1024 };
+	struct limit_info info;
+
+	start();
+	assert_int_equal(take_all(LIMIT_LOGIN, by_address("192.0.2.1")), 3);
+	options.rates[LIMIT_LOGIN] = (struct limiter_rate){ 5, MINUTE };
+	options.rates[LIMIT_VERIFY] = (struct limiter_rate){ 7, MINUTE };
+	assert_int_equal(limits_apply(&options), 0);
+	assert_int_equal(take_all(LIMIT_LOGIN, by_address("192.0.2.2")), 5);
+	assert_int_equal(take_all(LIMIT_VERIFY, by_address("192.0.2.2")), 7);
+	assert_false(limit_is_on(LIMIT_ACCOUNT));
+	assert_true(limit_take(LIMIT_ACCOUNT, &(struct subject){ 1, SUBJECT_ACCOUNT }, START)
+			    .is_allowed);
+	/* What was used before is still used, and what was counted is still known. */
+	assert_int_equal(take_all(LIMIT_LOGIN, by_address("192.0.2.1")), 0);
+	limit_info(LIMIT_LOGIN, &info);
+	assert_int_equal(info.counts.allowed, 8);
 	limits_stop();
 }
