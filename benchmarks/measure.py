@@ -3,6 +3,7 @@ import os
 import pathlib
 import resource
 import statistics
+import threading
 import time
 
 TICK_S = 1 / os.sysconf("SC_CLK_TCK")
@@ -15,6 +16,27 @@ def cpu_s(pids):
         fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         total += int(fields[11]) + int(fields[12])
     return total * TICK_S
+
+
+class CpuWindow(threading.Thread):
+    """with CpuWindow(pids, warmup, seconds) as window: ... ; window.cpus is how many CPUs were used after the warm-up."""
+
+    def __init__(self, pids, warmup, seconds):
+        super().__init__(daemon=True)
+        self.pids, self.warmup, self.seconds = pids, warmup, seconds
+
+    def run(self):
+        time.sleep(self.warmup)
+        began, before = time.monotonic(), cpu_s(self.pids)
+        time.sleep(self.seconds)
+        self.cpus = (cpu_s(self.pids) - before) / (time.monotonic() - began)
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self.join()
 
 
 def _status_mb(pids, key):

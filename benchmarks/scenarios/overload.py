@@ -10,7 +10,7 @@ import os
 
 from client import Client, lines_write, login_body, register_many
 from generator import run_load
-from measure import median, rss_mb, rss_peak_mb, rss_peak_reset, settled_rss_mb
+from measure import CpuWindow, median, rss_mb, rss_peak_mb, rss_peak_reset, settled_rss_mb
 from systems.authd import Authd
 
 FACTORS = (1, 2, 5, 20)
@@ -50,23 +50,29 @@ class Streams:
         ]
 
 
-def step_row(label, seen):
-    login, outcomes = seen["login"], seen["login"]["outcomes"]
-    lost = outcomes["timeout"] + outcomes["unconnected"] + outcomes["broken"]
-    refused = outcomes["overloaded"] + outcomes["limited"]
-    return [label, login["sent"], login["unsent"], login["goodput"], refused, lost, login["latency_ms"]["ok"]["p50"],
-            login["latency_ms"]["ok"]["p99"], login["latency_ms"]["refused"]["p99"],
-            *(seen[p]["latency_ms"]["all"][k] if p in seen else "" for p in ("verify", "health") for k in ("p50", "p99")),
-            max(s["late_ms"]["p99"] for s in seen.values() if s["sent"])]
-
-
-HEADER = ["offered", "logins", "not sent", "2xx/s", "503+429", "lost", "ok p50 ms", "ok p99", "refused p99", "verify p50", "p99",
-          "health p50", "p99", "our lateness p99"]
-
-
 def lost(seen):
     outcomes = seen["login"]["outcomes"]
     return outcomes["timeout"] + outcomes["unconnected"] + outcomes["broken"]
+
+
+PROBE_HEADER = ["verify p50 ms", "p99", "health p50", "p99", "our lateness p99"]
+
+
+def probe_cells(seen):
+    return [*(seen[probe]["latency_ms"]["all"][percent] for probe in ("verify", "health") for percent in ("p50", "p99")),
+            max(seen[probe]["late_ms"]["p99"] for probe in ("verify", "health"))]
+
+
+def step_row(label, seen):
+    login, outcomes = seen["login"], seen["login"]["outcomes"]
+    refused = outcomes["overloaded"] + outcomes["limited"]
+    return [label, login["sent"], login["unsent"], login["goodput"], login["goodput"] / login["cpus"], refused, lost(seen),
+            login["latency_ms"]["ok"]["p50"], login["latency_ms"]["ok"]["p99"], login["latency_ms"]["refused"]["p99"],
+            *probe_cells(seen)]
+
+
+HEADER = ["offered", "logins", "not sent", "2xx/s", "per CPU s", "503+429", "lost", "ok p50 ms", "ok p99", "refused p99",
+          *PROBE_HEADER]
 
 
 def unserved(seen):
@@ -85,11 +91,17 @@ def logins(bench, authd, streams):
     def idle():
         return run_load(authd.target, streams.probes(), seconds, urgent=True)
 
+    def busy(**kind):
+        with CpuWindow(authd.pids(), warmup, seconds) as window:
+            seen = run_load(authd.target, [streams.logins(**kind), *streams.probes()], seconds, warmup, urgent=True)
+        seen["login"]["cpus"] = window.cpus
+        return seen
+
     def offered(factor):
-        return run_load(authd.target, [streams.logins(rate=capacity * factor), *streams.probes()], seconds, warmup, urgent=True)
+        return busy(rate=capacity * factor)
 
     with bench.quiet(authd.pids()):
-        closed = run_load(authd.target, [streams.logins(kind="closed", connections=BUSY)], seconds, warmup)
+        closed = busy(kind="closed", connections=BUSY)
         capacity = closed["login"]["goodput"]
         steps = {factor: offered(factor) for factor in FACTORS[:-1]}
         turns = [(idle(), offered(FACTORS[-1])) for _ in range(pairs)]
@@ -98,9 +110,7 @@ def logins(bench, authd, streams):
     rows = [step_row("closed", closed), *(step_row(f"{f}x", s) for f, s in steps.items())]
     rows += [step_row(f"{FACTORS[-1]}x", over) for _, over in turns]
     bench.table(f"Logins, {seconds} s each; capacity {capacity:.1f}/s, peak {peak:.1f}/s", HEADER, rows)
-    bench.table("Probes when idle", ["", "verify p50 ms", "p99", "health p50", "p99", "our lateness p99"], [
-        ["idle", *(i[p]["latency_ms"]["all"][k] for p in ("verify", "health") for k in ("p50", "p99")),
-         i["verify"]["late_ms"]["p99"]] for i, _ in turns])
+    bench.table("Probes when idle", ["", *PROBE_HEADER], [["idle", *probe_cells(i)] for i, _ in turns])
     shares = [over["login"]["goodput"] / peak for _, over in turns]
     bench.number("goodput", median(shares), min(shares), max(shares))
     bench.number("timeouts", sum(lost(s) for s in everything))

@@ -21,17 +21,13 @@ class Authd(System):
         """Options as section__key; what is not named has its default."""
         super().__init__()
         self.options = {"http.listen": self.target, "store.path": self.folder / "authd.db",
-                        "control.socket": self.folder / "authctl.sock", "log.level": "warn", **{name.replace("__", "."): value for name, value in options.items()}}
+                        "control.socket": self.folder / "authctl.sock", "log.level": "warn"}
+        self.options.update({name.replace("__", "."): value for name, value in options.items()})
 
     def prepare(self):
         for name, value in IF_KNOWN.items():
             if self._is_known(name, value):
                 self.options.setdefault(name, value)
-        self._write(self.options)
-
-    def set(self, **options):
-        """For the next start()."""
-        self.options.update({name.replace("__", "."): value for name, value in options.items()})
         self._write(self.options)
 
     def _write(self, options):
