@@ -51,13 +51,18 @@ static int fail(const char *what, int error, const char *why)
 
 /* --- what runs on each core --- */
 
+/* What on_start() has said is said once, whatever the number of cores. */
+static _Atomic bool has_said_why;
+
 static int listen_all(struct http_server *server)
 {
 	for (unsigned i = 0; i < config.http.listen.count; i++) {
 		int fd, r = listener_open(&addresses[i], LISTEN_BACKLOG, &fd);
 
+		if (r < 0 && !atomic_exchange(&has_said_why, true))
+			(void)fail(config.http.listen.items[i], r, NULL);
 		if (r < 0)
-			return fail(config.http.listen.items[i], r, NULL);
+			return r;
 		r = http_server_listen(server, fd);
 		if (r < 0)
 			return r;
@@ -333,7 +338,8 @@ static int cores_run(void)
 	};
 	int r = cores_start(&options, &app);
 
-	return r < 0 ? fail("cores", r, loop_error_remedy(r)) : 0;
+	/* The remedies are the ring's: an address in use has been named, and needs another one. */
+	return r < 0 && !atomic_load(&has_said_why) ? fail("cores", r, loop_error_remedy(r)) : r;
 }
 
 /* A quarter of a core's stacks is for requests that are not costly, whatever happens. */
@@ -534,7 +540,7 @@ int main(int argc, char **argv)
 		return EXIT_CONFIG;
 	if (is_check)
 		return 0;
-	signals_block(&signals);
+	signals_block(&signals); /* in every thread: who does not would be killed by them */
 	r = log_start(config.log.file, (enum log_level)config.log.level, "");
 	if (r < 0)
 		return fail(config.log.file, r, NULL) < 0 ? EXIT_FAILURE : 0;

@@ -25,7 +25,8 @@ struct worker {
 	pthread_t thread;
 	struct inbox_item drain, stop;
 	_Atomic bool is_drain_sent, is_stop_sent;
-	bool is_leaving;
+	bool is_done;    /* nothing is left for it to do */
+	bool is_leaving; /* nor for any other */
 };
 
 static struct {
@@ -33,6 +34,7 @@ static struct {
 	const struct core_app *app;
 	struct worker *workers;
 	unsigned count;
+	_Atomic unsigned done; /* of them */
 	/* Guards what follows; no other lock is taken under it. */
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
@@ -60,9 +62,13 @@ struct core *core_current(void)
 
 void core_stop(struct core *core)
 {
-	container_of(core, struct worker, core)->is_leaving = true;
-	/* Callbacks run on both sides of a pass's sleep: nothing might come to end it. */
-	loop_hurry(core->loop);
+	struct worker *worker = container_of(core, struct worker, core);
+
+	if (worker->is_done)
+		return;
+	worker->is_done = true;
+	if (atomic_fetch_add(&cores.done, 1) + 1 == cores.count)
+		cores_stop();
 }
 
 /* --- a core's thread --- */
@@ -77,7 +83,11 @@ static void on_drain(struct inbox_item *item)
 
 static void on_stop(struct inbox_item *item)
 {
-	core_stop(&container_of(item, struct worker, stop)->core);
+	struct worker *worker = container_of(item, struct worker, stop);
+
+	worker->is_leaving = true;
+	/* Messages are handled on both sides of a pass's sleep: nothing might come to end it. */
+	loop_hurry(worker->core.loop);
 }
 
 static void counter_add(_Atomic uint64_t *counter, uint64_t value)
@@ -209,6 +219,7 @@ int cores_start(const struct core_options *options, const struct core_app *app)
 	cores.app = app;
 	cores.started = cores.ended = 0;
 	cores.start_error = 0;
+	cores.done = 0;
 	pthread_condattr_init(&monotonic);
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
 	pthread_cond_init(&cores.changed, &monotonic);

@@ -80,7 +80,10 @@ struct core *core_at(unsigned index);
 /* The core whose thread this is; NULL on other threads. */
 struct core *core_current(void);
 
-/* The core's thread: leave the loop after this pass. */
+/*
+ * The core's thread: nothing is left to do here. The threads end together, when every core has said
+ * so: until then each one still answers the others' broadcasts.
+ */
 void core_stop(struct core *core);
 
 /*

@@ -166,5 +166,9 @@ void loop_stream_hurry(struct loop_stream *stream);
 /* The peer sees the end of our data; it may go on sending. */
 void loop_stream_finish(struct loop_stream *stream);
 
+/* As loop_stream_close(), and what the peer has not taken yet is dropped: the kernel would keep up
+ * to megabytes of it for minutes. */
+void loop_stream_reset(struct loop_stream *stream);
+
 /* Ends everything; on_closed comes from a later pass. Idempotent. */
 void loop_stream_close(struct loop_stream *stream);

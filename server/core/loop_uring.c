@@ -489,6 +489,15 @@ static void stream_abort(struct loop_stream *stream)
 		op_cancel(uring, stream, TAG_SEND);
 }
 
+void loop_stream_reset(struct loop_stream *stream)
+{
+	const struct linger none = { .l_onoff = 1, .l_linger = 0 };
+
+	if (!stream->is_closing)
+		(void)setsockopt(stream->fd, SOL_SOCKET, SO_LINGER, &none, sizeof(none));
+	loop_stream_close(stream);
+}
+
 /* --- the pass --- */
 
 static void wake_completed(struct uring *uring)

@@ -98,6 +98,13 @@ static void send_out(struct conn *conn)
 }
 
 /* Cheap when it only moves further away, which is what happens at nearly every request. */
+static uint64_t idle_ms(const struct conn *conn)
+{
+	if (!conn->server->is_draining)
+		return conn->server->options.idle_timeout_ms;
+	return conn->requests ? CONN_DRAIN_NEXT_MS : CONN_DRAIN_FIRST_MS;
+}
+
 static uint64_t deadline_of(const struct conn *conn)
 {
 	switch (conn->state) {
@@ -106,9 +113,7 @@ static uint64_t deadline_of(const struct conn *conn)
 			conn->server->is_draining ? CONN_DRAIN_FIRST_MS
 						  : conn->server->options.request_timeout_ms);
 	case CONN_IDLE:
-		return clock_after_ms(conn_now(conn),
-			conn->server->is_draining ? CONN_DRAIN_FIRST_MS
-						  : conn->server->options.idle_timeout_ms);
+		return clock_after_ms(conn_now(conn), idle_ms(conn));
 	case CONN_RECEIVING:
 		return conn->exchange->request.deadline_ns;
 	default:
@@ -432,6 +437,8 @@ static void on_sent(struct loop_stream *stream, int result)
 	if (conn->state == CONN_CLOSING)
 		return;
 	if (result < 0) {
+		if (result == -ETIME)
+			loop_stream_reset(stream); /* it takes nothing: keep nothing for it */
 		conn_close(conn);
 		return;
 	}
@@ -472,11 +479,7 @@ void conn_open(struct http_server *server, int fd)
 
 void conn_drain(struct conn *conn)
 {
-	if (conn->state != CONN_GREETING && conn->state != CONN_IDLE)
-		return; /* respond() will close it */
-	conn->closes = conn->requests > 0;
-	if (conn->closes && !conn->is_sending && !conn->out.len)
-		conn_close(conn);
-	else
+	/* else respond() will close it */
+	if (conn->state == CONN_GREETING || conn->state == CONN_IDLE)
 		settle(conn);
 }

@@ -22,8 +22,10 @@
  * so that it sees the answer and not a reset (RFC 9112 section 9.6). */
 #define CONN_LINGER_MS 1000
 #define CONN_LINGER_BYTES_MAX (256 * 1024)
-/* A connection accepted just before a drain may still bring its first request. */
+/* A connection accepted just before a drain may still bring its first request; one that was used
+ * before may have sent its next one, which is on its way to us: to close at once would lose it. */
 #define CONN_DRAIN_FIRST_MS 1000
+#define CONN_DRAIN_NEXT_MS 100
 /* Output buffers kept for the next responses: a pass of the loop with many clients fills as many.
  */
 #define SPARE_BUFFERS_MAX 64

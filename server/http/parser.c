@@ -45,7 +45,8 @@ struct parser {
 	size_t bytes; /* used so far: of the head, then of the body with its framing */
 	struct head_framing framing;
 	char last; /* byte of the head or trailer so far */
-	bool has_head, has_trailer, is_field_open, is_keep_alive;
+	bool has_line, has_head, has_trailer, is_field_open, is_keep_alive;
+	unsigned spaces; /* in the request line so far */
 	struct field fields[HTTP_HEADERS_MAX];
 	unsigned field_count;
 };
@@ -205,11 +206,14 @@ static int on_body(llhttp_t *llhttp, const char *at, size_t n)
 		at, n);
 }
 
-/* Pauses before the trailer, so that its lines can be checked as the head's are. */
+/* Refuses a chunk that cannot fit before it comes. Pauses before the trailer, so that its lines can
+ * be checked as the head's are. */
 static int on_chunk_header(llhttp_t *llhttp)
 {
 	struct parser *parser = llhttp->data;
 
+	if (llhttp->content_length > parser->request->body_bytes_max - parser->body.len)
+		return refuse(parser, PROBLEM_BODY_TOO_LARGE);
 	parser->has_trailer = llhttp->content_length == 0;
 	return parser->has_trailer ? HPE_PAUSED : 0;
 }
@@ -288,6 +292,19 @@ static bool lines_are_strict(struct parser *parser, struct str bytes)
 	return true;
 }
 
+/* One space before the target and one behind it: more are read differently by different readers
+ * (RFC 9112 section 3), and llhttp takes them. */
+static bool line_is_strict(struct parser *parser, struct str bytes)
+{
+	const char *lf = bytes.len ? memchr(bytes.data, '\n', bytes.len) : NULL;
+	const char *end = lf ? lf : bytes.data + bytes.len;
+
+	for (const char *at = bytes.data; at < end; at++)
+		parser->spaces += *at == ' ';
+	parser->has_line = lf != NULL;
+	return parser->spaces <= 2;
+}
+
 static enum problem problem_of_llhttp(llhttp_errno_t error)
 {
 	if (error == HPE_INVALID_VERSION || error == HPE_PAUSED_H2_UPGRADE)
@@ -306,6 +323,8 @@ static enum problem step_check(struct parser *parser, struct str used, llhttp_er
 	if (parser->problem != PROBLEM_NONE)
 		return parser->problem;
 	if (has_lines && !lines_are_strict(parser, used))
+		return PROBLEM_MALFORMED_REQUEST;
+	if (!parser->has_line && !line_is_strict(parser, used))
 		return PROBLEM_MALFORMED_REQUEST;
 	if (error != HPE_OK && error != HPE_PAUSED)
 		return problem_of_llhttp(error);

@@ -741,6 +741,9 @@ TEST(draining_closes_idle_connections_and_waits_for_requests)
 	fresh = client();
 	http_server_drain(t.server, on_drained, NULL);
 	turn(3);
+	assert_int_equal(strlen(hear(idle)), 0);
+	clock_fake_advance_ms(CONN_DRAIN_NEXT_MS + 50);
+	turn(3);
 	assert_int_equal(strlen(hear_last(idle)), 0);
 	assert_int_equal(t.drained, 0);
 	say(fresh, GET("/a") "\r\n");
@@ -751,6 +754,25 @@ TEST(draining_closes_idle_connections_and_waits_for_requests)
 	close(idle);
 	close(busy);
 	close(fresh);
+	turn(4);
+	assert_int_equal(t.drained, 1);
+	finish();
+}
+
+TEST(a_request_sent_before_the_drain_is_answered_and_closes)
+{
+	int fd;
+
+	start();
+	fd = client();
+	say(fd, GET("/a") "\r\n");
+	hear(fd);
+	assert_true(send(fd, GET("/b") "\r\n", strlen(GET("/b") "\r\n"), 0) > 0);
+	http_server_drain(t.server, on_drained, NULL);
+	turn(4);
+	assert_has(hear_last(fd), "\r\n\r\n/b");
+	assert_has(t.text, "\r\nConnection: close\r\n");
+	close(fd);
 	turn(4);
 	assert_int_equal(t.drained, 1);
 	finish();

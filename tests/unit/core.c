@@ -22,6 +22,7 @@ static struct {
 	_Atomic unsigned started, drained, stopped;
 	int start_result; /* of core 1 */
 	bool never_drains;
+	struct core *slow; /* this one does not drain by itself */
 } t;
 
 /* --- the application --- */
@@ -35,7 +36,7 @@ static int on_start(struct core *core)
 static void on_drain(struct core *core)
 {
 	t.drained++;
-	if (!t.never_drains)
+	if (!t.never_drains && core != t.slow)
 		core_stop(core);
 }
 
@@ -213,6 +214,32 @@ TEST(a_broadcast_past_its_deadline_reaches_the_cores_all_the_same)
 	assert_int_equal(broadcast.result, -ETIMEDOUT);
 	while (broadcast.answers < CORES && clock_now_ns() < until)
 		sched_yield();
+	assert_int_equal(broadcast.answers, CORES);
+	end();
+}
+
+/* Core 0 is slow to drain: it asks the others, which have nothing left to do by then. */
+static void ask_late(void *arg)
+{
+	ask(arg);
+	core_stop(core_current());
+}
+
+TEST(a_core_that_has_drained_still_answers_the_others)
+{
+	static struct broadcast broadcast;
+	uint64_t until = clock_after_ms(clock_now_ns(), WAIT_S * 1000);
+
+	begin();
+	memset(&broadcast, 0, sizeof(broadcast));
+	t.slow = core_at(0);
+	cores_drain();
+	while (t.drained < CORES && clock_now_ns() < until)
+		sched_yield();
+	assert_int_equal(cores_join(20), -ETIMEDOUT);
+	task_send(&broadcast.task, ask_late, &broadcast, CLOCK_NEVER);
+	wait_for(&broadcast.task.done);
+	assert_int_equal(broadcast.result, 0);
 	assert_int_equal(broadcast.answers, CORES);
 	end();
 }

@@ -280,6 +280,15 @@ TEST(lines_end_in_cr_lf_and_nothing_else)
 	refuses(GET "X: a\r\n \r\n\r\n", PROBLEM_MALFORMED_REQUEST);
 }
 
+TEST(a_request_line_has_two_spaces)
+{
+	refuses("GET  / HTTP/1.1\r\n" HOST "\r\n", PROBLEM_MALFORMED_REQUEST);
+	refuses("GET /  HTTP/1.1\r\n" HOST "\r\n", PROBLEM_MALFORMED_REQUEST);
+	refuses("GET / HTTP/1.1 \r\n" HOST "\r\n", PROBLEM_MALFORMED_REQUEST);
+	refuses(" GET / HTTP/1.1\r\n" HOST "\r\n", PROBLEM_MALFORMED_REQUEST);
+	accepts("GET / HTTP/1.1\r\nHost:   a   \r\n\r\n");
+}
+
 TEST(fields_have_names_and_visible_values)
 {
 	accepts(GET "x!#$%&'*+-.^_`|~9: \x80\xff\ttab\r\n\r\n");
@@ -427,6 +436,13 @@ TEST(a_body_in_chunks_may_not_grow_past_its_maximum)
 		PARSE_COMPLETE, PROBLEM_NONE);
 	check(text_of(CHUNKED "10001\r\n", 'a', HTTP_BODY_BYTES_MAX + 1, "\r\n0\r\n\r\n"),
 		PARSE_PROBLEM, PROBLEM_BODY_TOO_LARGE);
+}
+
+TEST(a_chunk_that_cannot_fit_is_not_waited_for)
+{
+	refuses(CHUNKED "10001\r\n", PROBLEM_BODY_TOO_LARGE);
+	refuses(CHUNKED "ffffffffffffffff\r\n", PROBLEM_BODY_TOO_LARGE);
+	refuses(CHUNKED "1\r\nx\r\n10000\r\n", PROBLEM_BODY_TOO_LARGE);
 }
 
 TEST(extensions_and_trailers_are_bounded)
