@@ -15,6 +15,7 @@
 
 /* 683 characters of n for RSA of 4096 bits, the kid, and under 100 characters of names. */
 #define JWK_BYTES_MAX 1024
+#define JWKS_BYTES_MAX (KEYS_MAX * (JWK_BYTES_MAX + 1) + 32)
 
 /* Enough that two keys of one store never meet; short, because every token carries it. */
 #define KID_RANDOM_BYTES 8
@@ -28,6 +29,7 @@ struct keys {
 	size_t count;
 	size_t active; /* index of the one that signs */
 	struct key items[KEYS_MAX];
+	struct buf jwks; /* the public ones, as they are published */
 };
 
 static_assert(2 * KID_RANDOM_BYTES <= KEY_KID_BYTES_MAX, "a generated kid must be a valid one");
@@ -80,6 +82,36 @@ static int key_add(struct keys *keys, const struct key_source *source)
 	return 0;
 }
 
+/* One key as an item of the array; a secret one is left out. */
+static int jwk_put(struct json_writer *w, const struct key *key)
+{
+	_cleanup_(buf_deinit) struct buf jwk = buf_init(JWK_BYTES_MAX);
+	int r;
+
+	if (signing_key_algorithm(key->signing) == SIGNING_HS256)
+		return 0;
+	r = signing_key_jwk(key->signing, str_cstr(key->kid), &jwk);
+	if (r < 0)
+		return r;
+	json_put_raw(w, NULL, buf_str(&jwk));
+	return 0;
+}
+
+/* The set never changes, and everybody may ask for it: it is written once. */
+static int jwks_write(struct keys *keys)
+{
+	struct json_writer w = json_writer_init(&keys->jwks);
+	int r = 0;
+
+	json_begin_object(&w, NULL);
+	json_begin_array(&w, "keys");
+	for (size_t i = 0; i < keys->count && r == 0; i++)
+		r = jwk_put(&w, &keys->items[i]);
+	json_end_array(&w);
+	json_end_object(&w);
+	return r < 0 ? r : json_writer_finish(&w);
+}
+
 static int refuse(size_t index, size_t *ret_bad)
 {
 	if (ret_bad)
@@ -98,6 +130,7 @@ int keys_load(
 	keys = calloc(1, sizeof(*keys));
 	if (!keys)
 		return -ENOMEM;
+	keys->jwks = buf_init(JWKS_BYTES_MAX);
 	for (size_t i = 0; i < count; i++) {
 		r = key_add(keys, &sources[i]);
 		if (r == -EINVAL)
@@ -105,6 +138,9 @@ int keys_load(
 		if (r < 0)
 			return r;
 	}
+	r = jwks_write(keys);
+	if (r < 0)
+		return r;
 	*ret_keys = TAKE(keys);
 	return 0;
 }
@@ -115,6 +151,7 @@ void keys_free(struct keys *keys)
 		return;
 	for (size_t i = 0; i < keys->count; i++)
 		signing_key_free(keys->items[i].signing); /* wipes; nothing else here is secret */
+	buf_deinit(&keys->jwks);
 	free(keys);
 }
 
@@ -171,36 +208,7 @@ const struct signing_key *keys_find(const struct keys *keys, struct str kid)
 	return NULL;
 }
 
-/* One key as an item of the array; a secret one is left out. */
-static int jwk_put(struct json_writer *w, const struct key *key)
-{
-	_cleanup_(buf_deinit) struct buf jwk = buf_init(JWK_BYTES_MAX);
-	int r;
-
-	if (signing_key_algorithm(key->signing) == SIGNING_HS256)
-		return 0;
-	r = signing_key_jwk(key->signing, str_cstr(key->kid), &jwk);
-	if (r < 0)
-		return r;
-	json_put_raw(w, NULL, buf_str(&jwk));
-	return 0;
-}
-
 int keys_jwks(const struct keys *keys, struct buf *json)
 {
-	size_t start = json->len;
-	struct json_writer w = json_writer_init(json);
-	int r = 0;
-
-	json_begin_object(&w, NULL);
-	json_begin_array(&w, "keys");
-	for (size_t i = 0; i < keys->count && r == 0; i++)
-		r = jwk_put(&w, &keys->items[i]);
-	json_end_array(&w);
-	json_end_object(&w);
-	if (r == 0)
-		r = json_writer_finish(&w);
-	if (r < 0)
-		json->len = start;
-	return r;
+	return buf_append(json, buf_str(&keys->jwks));
 }

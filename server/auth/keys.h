@@ -56,6 +56,6 @@ const struct signing_key *keys_find(const struct keys *keys, struct str kid);
 
 /*
  * Appends {"keys":[...]} (RFC 7517) with the public keys; HS256 ones are left out. 0, or -ENOBUFS,
- * -ENOMEM, -EIO with nothing appended.
+ * -ENOMEM with nothing appended.
  */
 int keys_jwks(const struct keys *keys, struct buf *json);

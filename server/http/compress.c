@@ -7,7 +7,7 @@
 
 #include "http/codings.h"
 
-/* A document and what it became. */
+/* A document and what it became: nothing, when that would not have been smaller. */
 struct kept {
 	enum coding coding;
 	struct buf plain, coded;
@@ -141,7 +141,7 @@ static const struct kept *kept_find(
 	return NULL;
 }
 
-/* Codes anew, in the place of the oldest: NULL when it gains nothing or fails. */
+/* Codes anew, in the place of the oldest: NULL when that fails. */
 static const struct kept *kept_make(
 	struct compressor *compressor, enum coding coding, struct str plain)
 {
@@ -150,7 +150,7 @@ static const struct kept *kept_make(
 	kept->coding = CODING_IDENTITY; /* nobody's until it is whole */
 	buf_clear(&kept->plain);
 	buf_clear(&kept->coded);
-	if (codings_encode(&compressor->codings, coding, plain, &kept->coded) <= 0 ||
+	if (codings_encode(&compressor->codings, coding, plain, &kept->coded) < 0 ||
 		buf_append(&kept->plain, plain) < 0)
 		return NULL;
 	kept->coding = coding;
@@ -189,7 +189,7 @@ static bool body_encode(struct compressor *compressor, enum coding coding, struc
 		atomic_fetch_add_explicit(&compressor->stats.reused, 1, memory_order_relaxed);
 	else
 		kept = kept_make(compressor, coding, plain);
-	if (!kept)
+	if (!kept || !kept->coded.len)
 		return false;
 	body_replace(compressor, body, buf_str(&kept->coded));
 	return true;

@@ -26,7 +26,7 @@ struct compress_options {
 
 struct compress_stats {
 	_Atomic uint64_t responses; /* that were sent coded */
-	_Atomic uint64_t reused;    /* of these, from what was kept */
+	_Atomic uint64_t reused; /* that needed no coding: it was kept, or known to gain nothing */
 	_Atomic uint64_t bytes_before, bytes_after;
 };
 

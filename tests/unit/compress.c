@@ -324,6 +324,11 @@ TEST(what_would_not_be_smaller_goes_as_it_is)
 	finish();
 	assert_plain(THRESHOLD);
 	assert_field("Vary", "Accept-Encoding");
+	response.header_count = 0;
+	finish(); /* known by now */
+	assert_plain(THRESHOLD);
+	assert_int_equal(compress_stats(compressor)->reused, 1);
+	assert_int_equal(compress_stats(compressor)->responses, 0);
 	end();
 }
 
