@@ -323,6 +323,28 @@ static int store_start(void)
 	return r < 0 ? fail("store", r, why) : 0;
 }
 
+static int hashing_start(void)
+{
+	const struct password_options options = {
+		.threads = processors(config.password.threads),
+		.queued_max = (unsigned)config.password.queue_max,
+		.cost = (unsigned)config.password.cost,
+	};
+	struct password_stats stats;
+	int r;
+
+	r = password_threads_start(&options);
+	if (r < 0)
+		return r;
+	password_stats_read(&stats);
+	if (!stats.is_interleaved)
+		log_event(LOG_LEVEL_ERROR, "password.bcrypt_wrong",
+			STR("our bcrypt makes wrong hashes on this machine: libxcrypt makes all,"
+			    " one at a time on each thread"),
+			LOG_NUMBER("authd.hashing_threads", options.threads));
+	return 0;
+}
+
 static int cores_run(void)
 {
 	const struct core_options options = {
@@ -450,10 +472,7 @@ static int serve(const char *path, const sigset_t *signals)
 	if (r < 0)
 		return fail("keys", r, NULL);
 	policy_make(keys);
-	r = password_threads_start(
-		&(struct password_options){ .threads = processors(config.password.threads),
-			.queued_max = (unsigned)config.password.queue_max,
-			.cost = (unsigned)config.password.cost });
+	r = hashing_start();
 	if (r < 0)
 		return fail("password hashing", r, NULL);
 	admission_make();
