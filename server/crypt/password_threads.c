@@ -144,10 +144,11 @@ static bool begin(struct worker *worker, struct password_job *p)
 	return false;
 }
 
-/* Deep queues fill all lanes at once; a few jobs are spread over the threads. */
+/* Deep queues fill all lanes at once; a few jobs are spread over the threads. At least one: what
+ * comes while the thread waits was not in the queue before. */
 static unsigned share_of_queue(void)
 {
-	return 1 + READ(service.queue.queued) / service.threads;
+	return MAX(1, (READ(service.queue.queued) + service.threads - 1) / service.threads);
 }
 
 /* Fills free lanes; without any work it waits. False when there will be none any more. */
