@@ -2,7 +2,6 @@
  * One connection of the generator: non-blocking, edge-triggered, one request at a time. When and
  * why requests start and how their ends are counted is in stream.c.
  */
-#include <assert.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>

@@ -38,6 +38,17 @@ static uint64_t next_of(const struct load *load)
 	return next_ns;
 }
 
+/* What was due before the end is started, though we may be late for it. */
+static bool is_over(const struct load *load)
+{
+	if (load->now_ns < load->end_ns || load->outstanding)
+		return false;
+	for (unsigned i = 0; i < load->plan->stream_count; i++)
+		if (load->streams[i].next_ns != CLOCK_NEVER)
+			return false;
+	return true;
+}
+
 /* ppoll() has nanoseconds; epoll_wait() would be late by up to one millisecond. */
 static void wait_until(const struct load *load, uint64_t until_ns)
 {
@@ -81,7 +92,7 @@ int load_run(const struct plan *plan, struct load *load)
 		r = stream_init(load, i, load->now_ns);
 	if (r < 0)
 		return r; /* and the program ends */
-	while (load->now_ns < load->end_ns || load->outstanding) {
+	while (!is_over(load)) {
 		for (unsigned i = 0; i < plan->stream_count; i++) {
 			load->now_ns = clock_now_ns();
 			stream_turn(&load->streams[i]);

@@ -3,11 +3,9 @@
  * request *should* have started: an answer that comes late delays nobody's clock but its own, and
  * requests that had to wait for us or for the server are not forgotten (no coordinated omission).
  */
-#include <assert.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "load/load.h"
 #include "shared/clock.h"
@@ -50,7 +48,8 @@ int stream_init(struct load *load, unsigned index, uint64_t start_ns)
 
 	*stream = (struct stream){ .plan = &load->plan->streams[index],
 		.load = load,
-		.random = (load->plan->seed + 1) * 0x9e3779b97f4a7c15u + index,
+		/* The odd constant spreads neighbours over all 64 bits, and never gives 0. */
+		.random = (load->plan->seed * STREAMS_MAX + index + 1) * 0x9e3779b97f4a7c15u,
 		.next_ns = start_ns };
 	if (stream->plan->is_exclusive && stream->plan->line_count) {
 		stream->lines_used = calloc(stream->plan->line_count, sizeof(bool));
@@ -207,11 +206,13 @@ static void closed_turn(struct stream *stream)
 	struct load *load = stream->load;
 	unsigned tries = stream->plan->connections - stream->outstanding;
 
+	if (load->now_ns >= load->end_ns) {
+		stream->next_ns = CLOCK_NEVER;
+		return;
+	}
 	if (stream->next_ns > load->now_ns)
 		return;
 	stream->next_ns = CLOCK_NEVER; /* until a request ends */
-	if (load->now_ns >= load->end_ns)
-		return;
 	while (tries--)
 		request_start(stream, load->now_ns);
 	if (stream->outstanding < stream->plan->connections)

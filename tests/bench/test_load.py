@@ -69,6 +69,16 @@ def test_a_refused_connection_is_counted_as_such(tmp_path):
         assert stream["outcomes"]["unconnected"] == stream["sent"] > 0
 
 
+def test_a_seed_gives_the_same_arrivals_each_time_and_the_rate_on_average(tmp_path):
+    target = f"127.0.0.1:{free_port()}"
+    streams = [{"name": "a", "rate": 2000}, {"name": "b", "rate": 2000}]
+    first, second, other = (load(tmp_path, target, *streams, seed=seed) for seed in (1, 1, 2))
+    sent = [run[name]["sent"] for run in (first, other) for name in "ab"]
+    assert all(abs(n - 2000) < 5 * 2000 ** 0.5 for n in sent)  # five standard deviations
+    assert len(set(sent)) > 1
+    assert [first[n]["sent"] for n in "ab"] == [second[n]["sent"] for n in "ab"]
+
+
 class Mute(threading.Thread):
     """A server that answers some connections, breaks some, and never answers the others."""
 
