@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from authd import Authd
+from authd import Authd, free_port
 from conftest import Client
 
 STRANGER, PROXY, INNER = "127.0.0.1", "127.9.0.1", "127.9.0.2"
@@ -107,6 +107,20 @@ def test_networks_come_from_a_file_too(tmp_path):
 def test_a_wrong_configuration_is_explained(options, words):
     result = Authd(options).check()
     assert result.returncode == 78 and words in result.stderr
+
+
+def test_a_socket_for_both_families_knows_ipv4_proxies_and_clients():
+    port = free_port()
+    authd = Authd({**LIMIT, "http.listen": f"*:{port}"})
+    authd.port = port
+    with authd:
+        client = fresh()
+        assert counted_for(asking(authd, PROXY), client, client, f"::ffff:{client}")
+        with connect(authd, STRANGER) as sock:
+            sock.sendall(b"GET /health/live HTTP/1.1\r\nHost: a\r\n\r\n")
+            receive_head(sock)
+            peer = "%s:%d" % sock.getsockname()
+            assert peer in [row["peer"] for row in json.loads(authd.ctl("-o", "json", "conn", "list").stdout)]
 
 
 # --- the PROXY protocol ---
