@@ -135,13 +135,13 @@ static int login_accepted_await(const struct account *account, struct str passwo
 }
 
 /*
- * Who guesses is slowed down whatever accounts he tries. A guess is counted before it is looked at
- * and given back when it was none, so that many at the same time are no more than one by one.
+ * Who guesses is slowed down whatever accounts he tries. As with the lockout of an account, what
+ * counts is how it stands when a guess has been looked at, not when it came: of many at the same
+ * time no more are answered than of as many one by one. Nothing is counted for a right password, so
+ * an office full of people who type well is never slowed down.
  */
-static bool guess_begin(const struct subject *network, int64_t *ret_retry_ms)
+static bool may_network_guess(struct limiter_verdict verdict, int64_t *ret_retry_ms)
 {
-	struct limiter_verdict verdict = limit_take(LIMIT_FAILURES, network, clock_now_ns());
-
 	if (!verdict.is_allowed)
 		*ret_retry_ms = (int64_t)(verdict.wait_ns / NS_PER_MS) + 1;
 	return verdict.is_allowed;
@@ -155,7 +155,10 @@ int account_login_await(const char *email_key, struct str password, const struct
 	struct account account = {};
 	char dummy[PASSWORD_DUMMY_BYTES];
 	int found, match;
+	bool is_right;
 
+	if (!may_network_guess(limit_look(LIMIT_FAILURES, &network, clock_now_ns()), ret_retry_ms))
+		return CREDENTIALS_LOCKED;
 	found = store_account_find_await(email_key, &account);
 	if (found < 0)
 		return found;
@@ -164,17 +167,18 @@ int account_login_await(const char *email_key, struct str password, const struct
 		*ret_retry_ms = account.attempts.locked_until_ms - now_ms;
 		return CREDENTIALS_LOCKED;
 	}
-	if (!guess_begin(&network, ret_retry_ms))
-		return CREDENTIALS_LOCKED;
 	/* An address that nobody owns costs one hash too: the time must not tell. */
 	match = password_check_await(
 		found ? str_cstr(account.hash) : password_dummy_hash(str_cstr(email_key), dummy),
 		password);
-	if (match < 0 || (found && match))
-		limit_give(LIMIT_FAILURES, &network, clock_now_ns());
 	if (match < 0)
 		return match;
-	if (!found || !match)
+	is_right = found && match;
+	if (!may_network_guess(is_right ? limit_look(LIMIT_FAILURES, &network, clock_now_ns())
+					: limit_take(LIMIT_FAILURES, &network, clock_now_ns()),
+		    ret_retry_ms))
+		return CREDENTIALS_LOCKED;
+	if (!is_right)
 		return login_failed_await(email_key, ret_retry_ms);
 	return login_accepted_await(&account, password, client, ret_grant, ret_retry_ms);
 }

@@ -34,6 +34,7 @@ struct stripe {
 	_Alignas(CACHE_LINE) pthread_mutex_t lock;
 	uint64_t interval_ns; /* one of the allowance comes back in this */
 	uint64_t count;
+	uint64_t latest_ns;
 };
 
 struct counts {
@@ -123,11 +124,16 @@ static uint64_t bucket_of(const struct limiter *limiter, const struct subject *s
 	return siphash(&limiter->secret, words, sizeof(words)) & limiter->bucket_mask;
 }
 
-static struct stripe *bucket_lock(struct limiter *limiter, uint64_t index)
+/*
+ * The clocks of cores differ by a pass of their loops. Time in a stripe never goes back, or what
+ * one core has used would look like more to another, and the last one allowed would be refused.
+ */
+static struct stripe *bucket_lock(struct limiter *limiter, uint64_t index, uint64_t *now_ns)
 {
 	struct stripe *stripe = &limiter->stripes[index % STRIPES];
 
 	pthread_mutex_lock(&stripe->lock);
+	*now_ns = stripe->latest_ns = MAX(stripe->latest_ns, *now_ns);
 	return stripe;
 }
 
@@ -160,7 +166,7 @@ static struct entry *entry_least(struct bucket *bucket)
 
 /*
  * How much of the allowance is used, in time; never more than all of it, though the entry may be of
- * a longer window that was, or written by a core whose clock is a pass of its loop ahead.
+ * a longer window that was.
  */
 static uint64_t used_ns(const struct stripe *stripe, const struct entry *entry, uint64_t now_ns)
 {
@@ -169,7 +175,7 @@ static uint64_t used_ns(const struct stripe *stripe, const struct entry *entry, 
 	return MIN(used, stripe->interval_ns * stripe->count);
 }
 
-/* --- taking and giving --- */
+/* --- deciding --- */
 
 static struct counts *counts_here(struct limiter *limiter)
 {
@@ -199,11 +205,18 @@ static struct limiter_verdict decide(const struct stripe *stripe, uint64_t used)
 	return verdict;
 }
 
+/* whole_ns: what it is by the rate that holds now. */
+static void entry_refuse(struct entry *entry, uint64_t whole_ns)
+{
+	entry->whole_ns = whole_ns;
+	entry->refused += entry->refused < UINT32_MAX;
+}
+
 struct limiter_verdict limiter_take(
 	struct limiter *limiter, const struct subject *subject, uint64_t now_ns)
 {
 	uint64_t index = bucket_of(limiter, subject), used;
-	struct stripe *stripe = bucket_lock(limiter, index);
+	struct stripe *stripe = bucket_lock(limiter, index, &now_ns);
 	struct bucket *bucket = &limiter->buckets[index];
 	struct entry *entry = entry_find(bucket, subject);
 	bool is_new = !entry;
@@ -219,8 +232,7 @@ struct limiter_verdict limiter_take(
 			*entry = (struct entry){ .key = subject->key, .kind = subject->kind };
 		entry->whole_ns = now_ns + used + stripe->interval_ns;
 	} else if (!is_new) {
-		entry->whole_ns = now_ns + used;
-		entry->refused += entry->refused < UINT32_MAX;
+		entry_refuse(entry, now_ns + used);
 	}
 	bucket_unlock(stripe);
 
@@ -231,21 +243,30 @@ struct limiter_verdict limiter_take(
 	return verdict;
 }
 
-void limiter_give(struct limiter *limiter, const struct subject *subject, uint64_t now_ns)
+struct limiter_verdict limiter_look(
+	struct limiter *limiter, const struct subject *subject, uint64_t now_ns)
 {
-	uint64_t index = bucket_of(limiter, subject);
-	struct stripe *stripe = bucket_lock(limiter, index);
-	struct entry *entry = entry_find(&limiter->buckets[index], subject);
+	uint64_t index = bucket_of(limiter, subject), used;
+	struct stripe *stripe = bucket_lock(limiter, index, &now_ns);
+	struct bucket *bucket = &limiter->buckets[index];
+	struct entry *own = entry_find(bucket, subject);
+	struct limiter_verdict verdict;
 
-	if (entry)
-		entry->whole_ns -= MIN(used_ns(stripe, entry, now_ns), stripe->interval_ns);
+	used = used_ns(stripe, own ? own : entry_least(bucket), now_ns);
+	verdict = decide(stripe, used);
+	if (!verdict.is_allowed && own)
+		entry_refuse(own, now_ns + used);
 	bucket_unlock(stripe);
+
+	if (!verdict.is_allowed)
+		count(&counts_here(limiter)->refused);
+	return verdict;
 }
 
 bool limiter_clear(struct limiter *limiter, const struct subject *subject, uint64_t now_ns)
 {
 	uint64_t index = bucket_of(limiter, subject);
-	struct stripe *stripe = bucket_lock(limiter, index);
+	struct stripe *stripe = bucket_lock(limiter, index, &now_ns);
 	struct entry *entry = entry_find(&limiter->buckets[index], subject);
 	bool had_used = entry && used_ns(stripe, entry, now_ns);
 
@@ -274,7 +295,7 @@ struct limiter_counts limiter_counts(const struct limiter *limiter)
 static void bucket_visit(struct limiter *limiter, uint64_t index, uint64_t now_ns,
 	void (*visit)(const struct limiter_entry *entry, void *arg), void *arg)
 {
-	struct stripe *stripe = bucket_lock(limiter, index);
+	struct stripe *stripe = bucket_lock(limiter, index, &now_ns);
 
 	for (unsigned i = 0; i < WAYS; i++) {
 		const struct entry *entry = &limiter->buckets[index].entries[i];

@@ -8,8 +8,7 @@
  * process however the kernel spreads a client's connections. The table has a fixed size. When there
  * is no room for a newcomer, he takes over the entry nearest to being whole, with what was used of
  * it. So nobody is ever allowed more than his due because others came, nor can anyone's record be
- * washed out: an evicted subject that returns finds an entry at least as used as its own would be
- * (less what others gave back meanwhile).
+ * washed out: an evicted subject that returns finds an entry at least as used as its own would be.
  * What a flood of addresses can do is make newcomers share allowances: of a table of M subjects it
  * takes M * count requests in a window, from M addresses, until they are refused.
  */
@@ -55,8 +54,9 @@ CLEANUP_P(limiter_free, struct limiter)
 struct limiter_verdict limiter_take(
 	struct limiter *limiter, const struct subject *subject, uint64_t now_ns);
 
-/* Gives one back that limiter_take() allowed. */
-void limiter_give(struct limiter *limiter, const struct subject *subject, uint64_t now_ns);
+/* As limiter_take(), but what is allowed is neither used nor counted. */
+struct limiter_verdict limiter_look(
+	struct limiter *limiter, const struct subject *subject, uint64_t now_ns);
 
 /* Makes a subject's allowance whole; was there anything to forget? */
 bool limiter_clear(struct limiter *limiter, const struct subject *subject, uint64_t now_ns);

@@ -85,12 +85,13 @@ struct limiter_verdict limit_take(enum limit limit, const struct subject *subjec
 	return limiter_take(limiter, subject, now_ns);
 }
 
-void limit_give(enum limit limit, const struct subject *subject, uint64_t now_ns)
+struct limiter_verdict limit_look(enum limit limit, const struct subject *subject, uint64_t now_ns)
 {
 	struct limiter *limiter = limiter_in_force(limit);
 
-	if (limiter)
-		limiter_give(limiter, subject, now_ns);
+	if (!limiter)
+		return (struct limiter_verdict){ .is_allowed = true };
+	return limiter_look(limiter, subject, now_ns);
 }
 
 const char *limit_name(enum limit limit)

@@ -32,10 +32,10 @@ int limits_apply(const struct limits_options *options);
 /* After the cores. */
 void limits_stop(void);
 
-/* limiter_take(), limiter_give(). What is off allows everything and counts nothing. */
+/* limiter_take(), limiter_look(); what is off allows everything and counts nothing. */
 bool limit_is_on(enum limit limit);
 struct limiter_verdict limit_take(enum limit limit, const struct subject *subject, uint64_t now_ns);
-void limit_give(enum limit limit, const struct subject *subject, uint64_t now_ns);
+struct limiter_verdict limit_look(enum limit limit, const struct subject *subject, uint64_t now_ns);
 
 /* "login". */
 const char *limit_name(enum limit limit);

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from authd import Authd, free_port
+from authd import Authd
 from conftest import Client
 
 STRANGER, PROXY, INNER = "127.0.0.1", "127.9.0.1", "127.9.0.2"
@@ -110,7 +110,9 @@ def test_a_wrong_configuration_is_explained(options, words):
 
 
 def test_a_socket_for_both_families_knows_ipv4_proxies_and_clients():
-    port = free_port()
+    with socket.socket(socket.AF_INET6) as s:  # free on every address
+        s.bind(("::", 0))
+        port = s.getsockname()[1]
     authd = Authd({**LIMIT, "http.listen": f"*:{port}"})
     authd.port = port
     with authd:

@@ -122,20 +122,21 @@ TEST(one_a_day_is_a_limit)
 	assert_true(take(limiter, 1, START + 86400 * NS_PER_S));
 }
 
-TEST(what_is_given_back_may_be_taken_again)
+TEST(looking_uses_nothing_and_counts_refusals)
 {
 	_cleanup_(limiter_free_p) struct limiter *limiter = limiter_of(3, 30 * NS_PER_S);
-	struct subject subject = subject_of(1), stranger = subject_of(2);
+	struct subject subject = subject_of(1);
+	struct limiter_verdict verdict;
 
-	assert_int_equal(take_all(limiter, 1, START), 3);
-	limiter_give(limiter, &stranger, START);
-	assert_false(take(limiter, 1, START));
-	limiter_give(limiter, &subject, START);
-	assert_int_equal(take_all(limiter, 1, START), 1);
-	/* Not more than there was: a late gift is no credit. */
 	for (unsigned i = 0; i < 10; i++)
-		limiter_give(limiter, &subject, START + 25 * NS_PER_S);
-	assert_int_equal(take_all(limiter, 1, START + 25 * NS_PER_S), 3);
+		assert_true(limiter_look(limiter, &subject, START).is_allowed);
+	assert_int_equal(take_all(limiter, 1, START), 3);
+	verdict = limiter_look(limiter, &subject, START + NS_PER_S);
+	assert_false(verdict.is_allowed);
+	assert_int_equal(verdict.wait_ns, 9 * NS_PER_S);
+	assert_true(limiter_look(limiter, &subject, START + 10 * NS_PER_S).is_allowed);
+	assert_int_equal(limiter_counts(limiter).allowed, 3);
+	assert_int_equal(limiter_counts(limiter).refused, 2);
 }
 
 TEST(subjects_do_not_share)
@@ -155,7 +156,8 @@ TEST(a_clock_that_is_a_little_behind_changes_nothing)
 	struct subject subject = subject_of(1);
 	struct limiter_verdict verdict;
 
-	assert_int_equal(take_all(limiter, 1, START), 3);
+	assert_true(take(limiter, 1, START));
+	assert_int_equal(take_all(limiter, 1, START - 5 * NS_PER_MS), 2);
 	verdict = limiter_take(limiter, &subject, START - 5 * NS_PER_MS);
 	assert_false(verdict.is_allowed);
 	assert_int_equal(verdict.wait_ns, NS_PER_S);
