@@ -20,6 +20,7 @@
 #define FILE_BYTES_MAX (256 * 1024) /* far more than every option with a comment */
 #define LINE_BYTES_MAX 198          /* inih's own limit (INI_MAX_LINE) less newline and NUL */
 #define FILES_MAX 64                /* in conf.d */
+#define OPTIONS_MAX 256             /* rows of the table; twice what there are */
 
 struct reading {
 	const char *name;
@@ -27,6 +28,7 @@ struct reading {
 	unsigned line_number;
 	bool is_unanswered; /* the line needs a call of the handler, and had none yet */
 	unsigned errors_count;
+	unsigned set_in[OPTIONS_MAX]; /* the line that set each option, 0 for none */
 	struct config *config;
 	struct buf *errors;
 };
@@ -173,11 +175,25 @@ static void complain_unknown(struct reading *reading, struct str section, struct
 		str_of(message, MIN((size_t)bytes, sizeof(message) - 1)), hint);
 }
 
+/* A second line would win without a word, and its reader may be looking at the first. */
+static void complain_twice(
+	struct reading *reading, const struct option *option, unsigned first_line)
+{
+	char message[128], hint[64];
+	int bytes = snprintf(
+		message, sizeof(message), "%s.%s is set twice", option->section, option->key);
+
+	snprintf(hint, sizeof(hint), "first in line %u", first_line);
+	complain(reading, indent_of(reading->line),
+		str_of(message, MIN((size_t)bytes, sizeof(message) - 1)), hint);
+}
+
 /* inih's handler; every error is reported here, so it always says "go on". */
 static int value_take(void *user, const char *section, const char *key, const char *value)
 {
 	struct reading *reading = user;
 	const struct option *option = option_find(str_cstr(section), str_cstr(key));
+	unsigned *set_in;
 	int r;
 
 	reading->is_unanswered = false;
@@ -185,6 +201,12 @@ static int value_take(void *user, const char *section, const char *key, const ch
 		complain_unknown(reading, str_cstr(section), str_cstr(key));
 		return 1;
 	}
+	set_in = &reading->set_in[option - options];
+	if (*set_in) {
+		complain_twice(reading, option, *set_in);
+		return 1;
+	}
+	*set_in = reading->line_number;
 	r = option_set(option, str_cstr(value), reading->config);
 	if (r < 0)
 		complain_value(reading, option, value, r);
@@ -193,12 +215,16 @@ static int value_take(void *user, const char *section, const char *key, const ch
 
 int config_parse(const char *name, struct str text, struct config *config, struct buf *errors)
 {
+	const struct str mark = STR("\xef\xbb\xbf"); /* U+FEFF: some editors begin files with it */
 	struct config changed = *config;
 	struct reading reading = {
 		.name = name, .rest = text, .config = &changed, .errors = errors
 	};
 	int r;
 
+	assert(options_count <= OPTIONS_MAX);
+	if (str_starts(text, mark))
+		reading.rest = str_skip(text, mark.len);
 	r = ini_parse_stream(line_read, &reading, value_take, &reading);
 	line_finish(&reading);
 	if (r < 0)
@@ -242,6 +268,8 @@ static int config_check(const char *path, const struct config *config, struct bu
 			"http.proxy_protocol needs http.trusted_proxies" },
 		{ config->http.base[0] && config->http.base[0] != '/',
 			"http.base must begin with /" },
+		{ config->http.base[0] && config->http.base[strlen(config->http.base) - 1] == '/',
+			"http.base must not end with /: the paths behind it begin with one" },
 	};
 	int r = 0;
 
@@ -303,13 +331,18 @@ static int folder_parse(const char *folder, struct config *config, struct buf *e
 	int result = 0;
 
 	if (count < 0)
-		return errno == ENOENT ? 0 : -errno;
-	if (count > FILES_MAX)
+		result = errno == ENOENT ? 0 : -errno;
+	if (result < 0 && buf_printf(errors, "%s: error: %s\n", folder, strerror(-result)) < 0)
+		return -ENOMEM;
+	if (count > FILES_MAX) {
 		result = -E2BIG;
+		if (buf_printf(errors, "%s: error: more than %d files\n", folder, FILES_MAX) < 0)
+			result = -ENOMEM;
+	}
 	for (int i = 0; i < count; i++) {
 		_cleanup_(buf_deinit) struct buf path = buf_init(8192);
-		int r = result == -E2BIG ? 0
-					 : buf_printf(&path, "%s/%s", folder, entries[i]->d_name);
+		int r = count > FILES_MAX ? 0
+					  : buf_printf(&path, "%s/%s", folder, entries[i]->d_name);
 
 		if (r == 0 && path.len)
 			r = buf_append_char(&path, '\0');

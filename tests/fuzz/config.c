@@ -16,12 +16,16 @@ static void check_bounds(const struct config *config)
 		const struct option *option = &options[i];
 		const void *field = (const char *)config + option->offset;
 		const struct config_list *list = field;
+		const struct config_rate *rate = field;
 		const uint64_t *number = field;
 
 		if (option->type == OPTION_TEXT)
 			assert(strnlen(field, CONFIG_TEXT_BYTES) <= option->max);
 		else if (option->type == OPTION_LIST)
 			assert(list->count >= option->min && list->count <= option->max);
+		else if (option->type == OPTION_RATE)
+			assert(!rate->window_ms ||
+				(rate->count >= option->min && rate->count <= option->max));
 		else if (option->type != OPTION_BOOL)
 			assert(*number >= option->min && *number <= option->max);
 	}
