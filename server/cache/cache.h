@@ -17,7 +17,7 @@
 
 #define CACHE_KEY_BYTES 32
 #define CACHE_TAGS_MAX 2
-#define CACHE_ENTRIES_MAX 1000000 /* an index has room for more, but nobody has waited for it */
+#define CACHE_ENTRIES_MAX 1000000 /* about a gigabyte of tokens on each core */
 
 struct cache;
 

@@ -32,7 +32,7 @@ const struct option options[] = {
 	{ "core", "threads", OPTION_NUMBER, "0", 0, 256, "threads", true, "Cores to run; 0 is one for each processor", AT(core.threads) },
 	{ "core", "pin", OPTION_BOOL, "no", 0, 1, "yes or no", true, "Tie each core to a processor", AT(core.is_pinned) },
 	{ "core", "fibers_max", OPTION_NUMBER, "512", 1, 65536, "per core", true, "Requests in progress at a time", AT(core.fibers_max) },
-	{ "core", "stack", OPTION_SIZE, "64KiB", 16 * KIB, 8192 * KIB, "bytes", true, "Stack of a request, in whole pages", AT(core.stack_bytes) },
+	{ "core", "stack", OPTION_SIZE, "64KiB", 64 * KIB, 8192 * KIB, "bytes", true, "Stack of a request, in whole pages", AT(core.stack_bytes) },
 	{ "core", "drain_timeout", OPTION_DURATION, "30s", 0, 3600 * SECOND, "time", false, "Requests may finish within this at the end", AT(core.drain_timeout_ms) },
 	{ "io", "engine", OPTION_CHOICE, "auto", 0, 2, "auto|io_uring|epoll", true, "What the loops run on; auto is io_uring, or epoll where that is forbidden", AT(io.engine) },
 	{ "io", "receive", OPTION_CHOICE, "auto", 0, 2, "auto|multishot|oneshot", true, "How the kernel is asked for received bytes", AT(io.receive) },
