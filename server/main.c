@@ -15,6 +15,7 @@
 
 #include "api/router.h"
 #include "auth/caches.h"
+#include "auth/common.h"
 #include "auth/keys.h"
 #include "auth/policy.h"
 #include "config/config.h"
@@ -323,6 +324,17 @@ static int store_start(void)
 	return r < 0 ? fail("store", r, why) : 0;
 }
 
+static int common_start(void)
+{
+	const char *path = config.password.refused_file;
+	unsigned line;
+	int r = common_load(path, &line);
+
+	if (r < 0 && line)
+		(void)fprintf(stderr, "authd: %s: line %u is no UTF-8\n", path, line);
+	return r < 0 ? fail(path, r, NULL) : 0;
+}
+
 static int hashing_start(void)
 {
 	const struct password_options options = {
@@ -472,6 +484,9 @@ static int serve(const char *path, const sigset_t *signals)
 	if (r < 0)
 		return fail("keys", r, NULL);
 	policy_make(keys);
+	r = common_start();
+	if (r < 0)
+		return r;
 	r = hashing_start();
 	if (r < 0)
 		return fail("password hashing", r, NULL);
@@ -502,6 +517,7 @@ static int serve(const char *path, const sigset_t *signals)
 	password_threads_stop();
 	store_close();
 	limits_stop();
+	common_unload();
 	keys_free(keys);
 	log_event(LOG_LEVEL_INFO, "server.stopped", STR("everything was finished"),
 		LOG_NUMBER("exit", 0));

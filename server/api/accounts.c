@@ -30,7 +30,7 @@ int api_register(struct call *call, struct response *response)
 		return response_invalid(response, "email", "is not an email address");
 	if (r < 0)
 		return r;
-	r = password_normalize(call->request->arena, password, auth_policy()->password_points_min,
+	r = password_choose(call->request->arena, password, auth_policy()->password_points_min, key,
 		&registration.password, &why);
 	if (r == -ERR_MALFORMED)
 		return response_invalid(response, "password", why);

@@ -1,11 +1,12 @@
 /*
- * Which passwords are accepted (NIST SP 800-63B-4 section 3.1.1.2): length only, any Unicode, no
- * composition rules. How they are hashed is crypt/password.h.
+ * Which passwords are accepted (NIST SP 800-63B-4 section 3.1.1.2): any Unicode of some length that
+ * is not what everybody tries first, no composition rules. How they are hashed is crypt/password.h.
  */
 #pragma once
 
 #include "crypt/password.h"
 #include "shared/arena.h"
+#include "shared/buf.h"
 #include "shared/str.h"
 
 #define PASSWORD_POINTS_MAX 256 /* code points */
@@ -18,3 +19,14 @@
  */
 int password_normalize(struct arena *arena, struct str password, unsigned points_min,
 	struct str *ret_password, const char **ret_why);
+
+/*
+ * The same for a password that somebody chooses: neither common (common.h) nor the own address, or
+ * the part of it before the @, in any case. email_key: folded.
+ */
+int password_choose(struct arena *arena, struct str password, unsigned points_min,
+	const char *email_key, struct str *ret_password, const char **ret_why);
+
+/* Appends the password as it is compared without case. 0, -ERR_MALFORMED (no UTF-8), -ENOBUFS,
+ * -ENOMEM. */
+int password_fold(struct str password, struct buf *out);

@@ -67,6 +67,7 @@ struct config {
 		uint64_t cost, min;
 		uint64_t threads; /* 0: one per processor */
 		uint64_t queue_max;
+		config_text refused_file;
 	} password;
 	struct {
 		uint64_t concurrent_max; /* per core, counted together */

@@ -47,6 +47,7 @@ const struct option options[] = {
 	{ "password", "min", OPTION_NUMBER, "8", 1, 64, "characters", false, "Shortest password for new accounts", AT(password.min) },
 	{ "password", "threads", OPTION_NUMBER, "0", 0, 256, "threads", true, "Threads that hash; 0 is one for each processor", AT(password.threads) },
 	{ "password", "queue_max", OPTION_NUMBER, "256", 1, 65536, "jobs", true, "Waiting hashes before requests are refused", AT(password.queue_max) },
+	{ "password", "refused_file", OPTION_TEXT, "", 0, TEXT_MAX, "file", true, "Passwords to refuse beside the built-in list, one a line", AT(password.refused_file) },
 	{ "admission", "concurrent_max", OPTION_NUMBER, "50", 1, 10000, "per core", true, "Logins and the like at a time; counted together", AT(admission.concurrent_max) },
 	{ "admission", "queue_time_max", OPTION_DURATION, "5s", 10, 600 * SECOND, "time", true, "Refuse who would wait longer for a thread", AT(admission.queue_time_max_ms) },
 	{ "admission", "queue_time_standing", OPTION_DURATION, "1s", 10, 600 * SECOND, "time", true, "The same while overload lasts", AT(admission.queue_time_standing_ms) },

@@ -186,3 +186,23 @@ def test_health_speaks_its_own_shape(client):
     assert time.strptime(body["timestamp"][:19], "%Y-%m-%dT%H:%M:%S")
     assert client.get("/health/live").status == 200
     assert client.get("/health/ready").status == 200
+
+
+@pytest.mark.parametrize("password", ["password1", "QwertyUiop", "guessed", "guessed@example.org"])
+def test_what_is_guessed_first_is_refused(client, password):
+    body = {"email": "guessed@example.org", "password": password}
+    if len(password) < 8:
+        body = {"email": "guessed.first@example.org", "password": "Guessed.First"}
+    answer = client.post("/register", body)
+    assert (answer.status, answer.error) == (422, "VALIDATION_FAILED")
+    assert "password" in answer.json["fields"]
+
+
+def test_the_operator_may_refuse_more(tmp_path):
+    words = tmp_path / "words"
+    words.write_text("Acme Secrets\n")
+    with Authd({"password.refused_file": words}) as refusing:
+        client = Client(refusing.port)
+        answer = client.post("/register", {"email": "acme@example.org", "password": "acme secrets"})
+        assert (answer.status, list(answer.json["fields"])) == (422, ["password"])
+        client.register("acme@example.org", "acme secret")
