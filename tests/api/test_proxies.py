@@ -2,11 +2,12 @@
 import json
 import socket
 import struct
+import subprocess
 import time
 
 import pytest
 
-from authd import Authd
+from authd import Authd, free_port
 from conftest import Client
 
 STRANGER, PROXY, INNER = "127.0.0.1", "127.9.0.1", "127.9.0.2"
@@ -292,3 +293,59 @@ def test_a_session_remembers_the_client(balanced):
     assert post("198.51.100.1", "/refresh", {"refresh_token": token})[0] == 200
     assert post("198.51.100.1", "/refresh", {"refresh_token": token})[0] == 200
     assert post("198.51.100.2", "/refresh", {"refresh_token": token})[0] == 401
+
+
+# --- a real balancer ---
+
+HAPROXY = """
+defaults
+    timeout connect 5s
+    timeout client 10s
+    timeout server 10s
+listen balancer
+    bind 127.0.0.1:{port}
+    {mode}
+    server authd 127.0.0.1:{authd} source {proxy} {options}
+"""
+
+
+@pytest.fixture
+def haproxy(tmp_path):
+    """haproxy(daemon, mode, options): the port of one that passes connections on to the daemon."""
+    running = []
+
+    def start(authd, mode, options=""):
+        port = free_port()
+        conf = tmp_path / "haproxy.conf"
+        conf.write_text(HAPROXY.format(port=port, authd=authd.port, proxy=PROXY, mode=mode, options=options))
+        running.append(subprocess.Popen(["haproxy", "-db", "-q", "-f", conf]))
+        end = time.monotonic() + 20
+        while time.monotonic() < end:
+            try:
+                socket.create_connection(("127.0.0.1", port), timeout=5).close()
+                return port
+            except ConnectionRefusedError:
+                assert running[-1].poll() is None
+                time.sleep(0.01)
+        raise AssertionError("haproxy does not listen")
+    yield start
+    for process in running:
+        process.terminate()
+        process.wait(timeout=20)
+
+
+def counts_sources(port, first):
+    def ask(source):
+        return Client(port, source=source).post("/refresh", {})
+    return counted_for(ask, first, first, first) and ask(first + "0").status == 422
+
+
+@pytest.mark.parametrize("number,options", [(1, "send-proxy"), (2, "send-proxy-v2"),
+                                            (3, "send-proxy-v2 proxy-v2-options unique-id,crc32c")])
+def test_haproxy_names_its_clients_in_proxy_headers(balanced, haproxy, number, options):
+    mode = "mode tcp\n    unique-id-format %ID" if "unique-id" in options else "mode tcp"
+    assert counts_sources(haproxy(balanced, mode, options), f"127.6.{number}.1")
+
+
+def test_haproxy_names_its_clients_in_header_fields(daemon, haproxy):
+    assert counts_sources(haproxy(daemon, "mode http\n    option forwardfor"), "127.7.0.1")
