@@ -259,6 +259,21 @@ static void headers_complete(struct conn *conn)
 	}
 }
 
+/* Too many requests, and most are not even here: the slowest one ends, as if it were late. */
+static bool make_room(struct http_server *server)
+{
+	struct exchange *slowest = exchange_slowest(server);
+	struct conn *conn = slowest ? slowest->conn : NULL;
+
+	if (!conn)
+		return false;
+	stat_add(&server->stats.timeouts_client, 1);
+	stat_add(&server->stats.gave_way, 1);
+	respond_and_close(conn, PROBLEM_REQUEST_TIMEOUT);
+	settle(conn);
+	return true;
+}
+
 /* Takes an exchange for the request that begins. False: it was answered, or the connection ends. */
 static bool begin(struct conn *conn)
 {
@@ -270,9 +285,11 @@ static bool begin(struct conn *conn)
 	}
 	stat_add(&conn->server->stats.requests, 1);
 	become(conn, CONN_RECEIVING);
-	if (r == -ERR_OVERLOADED)
-		respond_and_close(conn, PROBLEM_SERVICE_UNAVAILABLE);
-	return r == 0;
+	if (r == 0 || make_room(conn->server))
+		return true;
+	atomic_fetch_add_explicit(&conn->server->exchanges.refused, 1, memory_order_relaxed);
+	respond_and_close(conn, PROBLEM_SERVICE_UNAVAILABLE);
+	return false;
 }
 
 static bool can_parse(const struct conn *conn)

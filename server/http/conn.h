@@ -36,6 +36,9 @@
 #define EXCHANGE_ARENA_MAX (1024 * 1024)
 /* Above exchanges_max: to say 503 with, until it is sent; beyond these a connection just ends. */
 #define EXCHANGES_REFUSED_MAX 64
+/* A request that has been arriving for so long gives way to a new one when there are too many: an
+ * honest client's arrives in a fraction of it, whoever drips bytes needs it all. */
+#define EXCHANGE_GIVES_WAY_MS 1000
 #define REQUEST_ID_BYTES_MAX 128
 
 enum conn_state {
@@ -50,8 +53,10 @@ enum conn_state {
 struct conn;
 
 struct exchange {
-	struct exchange *pool_link; /* the pool's while it is free */
-	struct conn *conn;          /* NULL: the client has gone */
+	struct exchange *pool_link;     /* the pool's while it is free */
+	struct exchange *older, *newer; /* of those that are still arriving */
+	bool is_arriving;
+	struct conn *conn; /* NULL: the client has gone */
 	struct http_server *server;
 	struct parser *parser;
 	struct arena arena;
@@ -91,6 +96,7 @@ struct http_server {
 	struct http_stats stats;
 	struct pool exchanges, conns;
 	struct conn *oldest, *newest;
+	struct exchange *arriving_oldest, *arriving_newest;
 	uint64_t last_id;
 	struct compressor *compressor;
 	struct wire_date date;
@@ -117,6 +123,8 @@ static inline void stat_add(_Atomic uint64_t *counter, uint64_t value)
  * say so; -ENOMEM: there is none.
  */
 int exchange_begin(struct conn *conn);
+/* The one that has been arriving longest, if that is long enough to give way; else NULL. */
+struct exchange *exchange_slowest(struct http_server *server);
 /* Takes the client's request id when it is decent, else makes one; once. */
 void exchange_name(struct exchange *exchange);
 /*

@@ -19,6 +19,49 @@ static int exchange_prepare(struct exchange *exchange)
 	return 0;
 }
 
+/* --- those that are still arriving, by age --- */
+
+static void arriving_add(struct http_server *server, struct exchange *exchange)
+{
+	exchange->is_arriving = true;
+	exchange->newer = NULL;
+	exchange->older = server->arriving_newest;
+	if (exchange->older)
+		exchange->older->newer = exchange;
+	else
+		server->arriving_oldest = exchange;
+	server->arriving_newest = exchange;
+}
+
+static void arriving_remove(struct exchange *exchange)
+{
+	struct http_server *server = exchange->server;
+
+	if (!exchange->is_arriving)
+		return;
+	exchange->is_arriving = false;
+	if (exchange->older)
+		exchange->older->newer = exchange->newer;
+	else
+		server->arriving_oldest = exchange->newer;
+	if (exchange->newer)
+		exchange->newer->older = exchange->older;
+	else
+		server->arriving_newest = exchange->older;
+}
+
+struct exchange *exchange_slowest(struct http_server *server)
+{
+	struct exchange *oldest = server->arriving_oldest;
+	uint64_t now_ns = loop_now_ns(server->core->loop);
+
+	return oldest && now_ns >= clock_after_ms(oldest->request.started_ns, EXCHANGE_GIVES_WAY_MS)
+		       ? oldest
+		       : NULL;
+}
+
+/* --- the beginning and the end --- */
+
 int exchange_begin(struct conn *conn)
 {
 	struct http_server *server = conn->server;
@@ -46,16 +89,17 @@ int exchange_begin(struct conn *conn)
 	response_init(&exchange->response, &exchange->request);
 	parser_start(exchange->parser, &exchange->request);
 	conn->exchange = exchange;
+	arriving_add(server, exchange);
 	if (atomic_load_explicit(&server->exchanges.in_use, memory_order_relaxed) <=
 		server->options.exchanges_max)
 		return 0;
-	atomic_fetch_add_explicit(&server->exchanges.refused, 1, memory_order_relaxed);
 	return -ERR_OVERLOADED;
 }
 
 void exchange_end(struct exchange *exchange)
 {
 	assert(!exchange->fiber);
+	arriving_remove(exchange);
 	response_reset(&exchange->response);
 	arena_reset(&exchange->arena);
 	pool_put(&exchange->server->exchanges, exchange);
@@ -119,6 +163,7 @@ int exchange_run(struct exchange *exchange)
 
 	if (service->enter && !service->enter(&exchange->request, &exchange->response))
 		return 1;
+	arriving_remove(exchange);
 	exchange->finished.on_core = NULL;
 	r = fiber_start(exchange->server->core->fibers, handler_main, exchange,
 		exchange->request.deadline_ns, &exchange->fiber);
