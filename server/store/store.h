@@ -181,20 +181,41 @@ int store_refresh_await(const struct refresh_request *request, struct refresh_re
 
 /* --- starting and looking --- */
 
+/*
+ * MongoDB: where an adopted collection keeps what; paths may have dots. Whoever has no such field
+ * gets ours under this name.
+ */
+struct store_fields {
+	const char *users; /* the collection */
+	const char *email, *password, *name, *roles, *verified;
+	const char *status, *active; /* the field, and its value in accounts that may log in */
+	const char *created, *updated, *last_login;
+	const char *attempts, *locked_until;
+};
+
 /* The texts must stay until store_close(). */
 struct store_options {
-	const char *backend; /* "sqlite", "memory" */
-	const char *path;    /* memory: a script of faults, see store/faults.h; "" none */
-	unsigned reader_threads;
-	unsigned queued_max;    /* for reading and for writing, each */
-	unsigned strangers_max; /* 0: STORE_STRANGERS_MAX */
+	const char *backend; /* "sqlite", "memory", "mongodb" */
+	/* SQLite: the file. Memory: a script of faults (store/faults.h); "" none. */
+	const char *path;
+	unsigned reader_threads; /* SQLite and memory: as many connections; one more writes */
+	unsigned queued_max;     /* for reading and for writing, each */
+	unsigned strangers_max;  /* 0: STORE_STRANGERS_MAX */
+	/* MongoDB: */
+	const char *uri; /* mongodb:// or mongodb+srv://; wiped by nobody: it is the caller's */
+	unsigned pool_min, pool_max; /* connections of this process; pool_max > STORE_POOL_KEPT */
+	unsigned connect_timeout_ms, op_timeout_ms, select_timeout_ms;
+	struct store_fields fields; /* of NULL, each: as mongoose has it */
 	uint64_t call_timeout_ms;
-	/* Of both, reading and writing; the name is ours. What is 0 is as in [breaker]'s defaults.
-	 */
+	/* Of both, reading and writing; the name is ours. What is 0 is as in [breaker]'s defaults. */
 	struct breaker_options breaker;
 };
 
 #define STORE_WHY_BYTES 512
+/* Of pool_max these are not for calls: the main thread's, the keeper's, the watcher's and one for
+ * an operator who asks. */
+#define STORE_POOL_KEPT 4
+#define STORE_POOL_MAX 64
 
 /*
  * Opens the store, brings its schema up to date, starts its threads. 0; a negative error and a
@@ -228,6 +249,78 @@ void store_breakers(struct store_breakers *ret_breakers);
 
 /* How long from now some calls are refused for sure; 0 when all are tried. Any thread. */
 uint64_t store_retry_ns(void);
+
+/* --- the threads and their connections --- */
+
+struct store_connection {
+	const char *group; /* static text: "store-read", "store-write" */
+	unsigned index;    /* in its group */
+	const char *state; /* static text: "connecting", "idle", "busy" */
+	const char *call;  /* what a busy one does; "" else */
+	uint64_t since_ns; /* in this state; clock_now_ns() */
+	uint64_t calls, failures;
+};
+
+/* Any thread, no waiting. */
+void store_connections_each(
+	void (*visit)(const struct store_connection *connection, void *arg), void *arg);
+
+/* --- other processes on the same store --- */
+
+enum store_change {
+	STORE_SESSION_ENDED,   /* id is the session's */
+	STORE_ACCOUNT_CHANGED, /* id is the account's: it or its sessions are not what they were */
+	STORE_ANYTHING,        /* changes were missed: trust nothing that is cached; id is "" */
+};
+
+/*
+ * Before store_open(): calls watcher on a thread of the store for each change that another process
+ * (or this one) has made, within a second. Backends that only one process uses never call it.
+ */
+typedef void store_watcher(enum store_change change, const char *id);
+void store_watch(store_watcher *watcher);
+
+/* --- indexes and plans: blocking, any thread but a core's --- */
+
+enum store_index_state { INDEX_PRESENT, INDEX_MISSING, INDEX_DIFFERENT, INDEX_EXTRA };
+
+struct store_index_status {
+	char name[128]; /* "users.email": what store_index_create() takes */
+	enum store_index_state state;
+	char key[128];    /* {"email": 1} */
+	char detail[128]; /* what differs, or why it is needed */
+};
+typedef void store_index_visit(const struct store_index_status *status, void *arg);
+
+/* Compares what is declared with what is there. 0; -EOPNOTSUPP: this backend makes its own. */
+int store_indexes_check(store_index_visit *visit, void *arg);
+
+/*
+ * Starts to build a declared index; a thread of its own waits for it. 0; -ENOENT: none of this name
+ * is declared; -EBUSY: another is being built; -EOPNOTSUPP.
+ */
+int store_index_create(const char *name);
+
+struct store_index_progress {
+	char name[128]; /* of the last one; "" none yet */
+	bool is_running;
+	int result; /* once it has ended: 0 or an error */
+	char reason[128];
+	uint64_t started_ns;
+	uint64_t done, total; /* documents; 0 when the server does not tell */
+};
+void store_index_progress(struct store_index_progress *ret_progress);
+
+struct store_plan {
+	const char *statement; /* static text: "account_find" */
+	const char *index;     /* that the server chose; "" none */
+	int64_t examined, returned;
+	const char *verdict; /* static text: "good", "scans the collection", ... */
+};
+typedef void store_explain_visit(const struct store_plan *plan, void *arg);
+
+/* Asks the server how it would run each of our statements. 0; -EOPNOTSUPP; -ERR_STORE_DOWN. */
+int store_explain(store_explain_visit *visit, void *arg);
 
 /* --- signing keys: on the main thread before the cores start, blocking --- */
 

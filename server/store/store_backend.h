@@ -78,9 +78,25 @@ struct store_backend {
 	int (*keys_load)(void *connection, struct store_key *keys);
 	int (*key_add)(void *connection, const struct store_key *key);
 	const char *(*reason)(void *connection); /* of the last failure */
+	/* NULL where only one process uses the store. Runs until *is_closing, on its own
+	 * connection.
+	 */
+	void (*watch)(void *connection, store_watcher *watcher, const _Atomic bool *is_closing);
+	/* NULL where the schema has all that is needed. */
+	int (*indexes_check)(void *connection, store_index_visit *visit, void *arg);
+	int (*index_create)(void *connection, const char *name);
+	int (*index_progress)(void *connection, uint64_t *ret_done, uint64_t *ret_total);
+	int (*explain)(void *connection, store_explain_visit *visit, void *arg);
 };
 
 extern const struct store_backend store_sqlite, store_memory;
+
+/* Of the open store: its backend, and one more connection, which the caller disconnects. */
+const struct store_backend *store_backend(void);
+int store_connect(void **ret_connection, const char **ret_why);
+
+/* Waits for an index that is being built. */
+void upkeep_stop(void);
 
 /* "login": for who looks at the threads, and for scripts of faults. */
 const char *store_op_name(enum store_op op);

@@ -22,7 +22,7 @@ static struct {
 	struct inbox_item start;
 	int (*run)(void);
 	int result;
-	char folder[64], path[80];
+	char folder[64], path[80], uri[256];
 	struct store_options options;
 	bool is_open;
 } scene;
@@ -86,6 +86,20 @@ static int file_remove(const char *path, const struct stat *stat, int type, stru
 	return remove(path);
 }
 
+/* Each test has a database of its own: servers of tests are thrown away with all of them. */
+static void mongodb_options(struct store_options *options)
+{
+	static unsigned number;
+	const char *server = getenv("AUTHD_TEST_MONGODB"); /* mongodb://127.0.0.1:27017 */
+
+	assert_non_null(server);
+	(void)snprintf(scene.uri, sizeof(scene.uri), "%s/test-%d-%u", server, getpid(), ++number);
+	options->uri = scene.uri;
+	options->pool_min = 2;
+	options->pool_max = 16;
+	options->connect_timeout_ms = options->op_timeout_ms = options->select_timeout_ms = 5000;
+}
+
 static void store_begin(void)
 {
 	const char *why = "";
@@ -120,6 +134,8 @@ void scene_run(void (*body)(void), const struct scene_options *options)
 		 * time-out, since some tests set the clock back when they end. */
 		.call_timeout_ms = TESTS_MS,
 		.breaker.calls_min = UINT_MAX };
+	if (strcmp(STORE_BACKEND, "mongodb") == 0)
+		mongodb_options(&scene.options);
 	store_begin();
 	body();
 	store_end();

@@ -1,0 +1,418 @@
+/*
+ * The declared indexes (indexes.h) against those that MongoDB has, and how it would run each of our
+ * statements. At the start only what nobody else uses or what is empty gets indexes; a collection
+ * with documents gets them when an operator asks. None is ever dropped.
+ */
+#include "store/mongo_db.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "shared/err.h"
+#include "store/indexes.h"
+
+#define FIELD(name) (mongo_shared.fields.name)
+#define STAGES_MAX 16 /* of a plan, one below the other */
+
+/* --- the declared ones --- */
+
+static mongoc_collection_t *collection_of(struct mongo *c, enum index_collection which)
+{
+	mongoc_collection_t *const collections[] = { [INDEX_USERS] = c->users,
+		[INDEX_SESSIONS] = c->sessions,
+		[INDEX_STRANGERS] = c->strangers,
+		[INDEX_ENDED] = c->ended };
+
+	return collections[which];
+}
+
+/* Only servers without change streams are polled. */
+static bool is_wanted(const struct index *index)
+{
+	bool is_for_polling =
+		index->collection == INDEX_ENDED || strcmp(index->key, "<updated>") == 0;
+
+	return !is_for_polling || !mongo_shared.has_change_streams;
+}
+
+static void key_append(bson_t *keys, const char *key)
+{
+	int direction = *key == '-' ? -1 : 1;
+
+	key += *key == '-';
+	if (strcmp(key, "<email>") == 0)
+		key = FIELD(email);
+	else if (strcmp(key, "<status>") == 0)
+		key = FIELD(status);
+	else if (strcmp(key, "<attempts>") == 0)
+		key = FIELD(attempts);
+	else if (strcmp(key, "<updated>") == 0)
+		key = FIELD(updated);
+	bson_append_int32(keys, key, -1, direction);
+}
+
+static bson_t *keys_of(const struct index *index)
+{
+	bson_t *keys = bson_new();
+
+	key_append(keys, index->key);
+	if (index->key2)
+		key_append(keys, index->key2);
+	return keys;
+}
+
+static int index_build(struct mongo *c, const struct index *index)
+{
+	mongoc_collection_t *collection = collection_of(c, index->collection);
+	_bson_ bson_t *command = bson_new(), *keys = keys_of(index);
+	bson_t array, item;
+	bson_error_t error;
+
+	bson_append_utf8(command, "createIndexes", -1, mongoc_collection_get_name(collection), -1);
+	bson_append_array_begin(command, "indexes", -1, &array);
+	bson_append_document_begin(&array, "0", -1, &item);
+	bson_append_document(&item, "key", -1, keys);
+	/* A name of ours: an application may have the usual one for an index of its own. */
+	BCON_APPEND(&item, "name", BCON_UTF8(index->name));
+	if (index->is_unique)
+		bson_append_bool(&item, "unique", -1, true);
+	if (index->ttl_s >= 0)
+		bson_append_int32(&item, "expireAfterSeconds", -1, index->ttl_s);
+	if (index->is_without_case && mongo_shared.has_collation)
+		BCON_APPEND(&item, "collation", "{", "locale", BCON_UTF8("en"), "strength",
+			BCON_INT32(2), "}");
+	bson_append_document_end(&array, &item);
+	bson_append_array_end(command, &array);
+	return mongoc_collection_write_command_with_opts(collection, command, NULL, NULL, &error)
+		       ? 0
+		       : mongo_failed(c, &error);
+}
+
+/* --- those that are there --- */
+
+static void key_text(const bson_t *keys, char *text, size_t bytes)
+{
+	char *json = bson_as_relaxed_extended_json(keys, NULL);
+
+	(void)snprintf(text, bytes, "%s", json ? json : "?");
+	bson_free(json);
+}
+
+/* Is it on these keys? In the same order and directions, whatever number type they have. */
+static bool has_keys(const bson_t *document, const bson_t *keys)
+{
+	bson_iter_t there, mine;
+	bson_iter_t iter;
+
+	if (!bson_iter_init_find(&iter, document, "key") || !BSON_ITER_HOLDS_DOCUMENT(&iter) ||
+		!bson_iter_recurse(&iter, &there) || !bson_iter_init(&mine, keys))
+		return false;
+	while (bson_iter_next(&mine)) {
+		if (!bson_iter_next(&there) ||
+			strcmp(bson_iter_key(&there), bson_iter_key(&mine)) != 0 ||
+			bson_iter_as_int64(&there) != bson_iter_as_int64(&mine))
+			return false;
+	}
+	return !bson_iter_next(&there);
+}
+
+static int64_t number_of(const bson_t *document, const char *path, int64_t otherwise)
+{
+	bson_iter_t iter, found;
+
+	if (!bson_iter_init(&iter, document) || !bson_iter_find_descendant(&iter, path, &found))
+		return otherwise;
+	return bson_iter_as_int64(&found);
+}
+
+/* "" when it does what the declared one does, else what differs. */
+static const char *difference(const struct index *index, const bson_t *document)
+{
+	bool has_case = number_of(document, "collation.strength", 3) > 2;
+
+	if (index->is_unique && !number_of(document, "unique", 0))
+		return "it is not unique";
+	if (index->is_without_case && mongo_shared.has_collation && has_case)
+		return "it tells upper from lower case";
+	if (index->ttl_s != number_of(document, "expireAfterSeconds", -1))
+		return "it removes documents at another time, or never";
+	return "";
+}
+
+/* The indexes of a collection, each to be destroyed: how many, or an error. None has none. */
+static int present_list(
+	struct mongo *c, enum index_collection which, bson_t **documents, size_t documents_max)
+{
+	_cleanup_(mongoc_cursor_destroy_p) mongoc_cursor_t *cursor =
+		mongoc_collection_find_indexes_with_opts(collection_of(c, which), NULL);
+	const bson_t *document;
+	bson_error_t error;
+	size_t count = 0;
+
+	while (count < documents_max && mongoc_cursor_next(cursor, &document))
+		documents[count++] = bson_copy(document);
+	if (!mongoc_cursor_error(cursor, &error) ||
+		error.code == MONGOC_ERROR_COLLECTION_DOES_NOT_EXIST)
+		return (int)count;
+	for (size_t i = 0; i < count; i++)
+		bson_destroy(documents[i]);
+	return mongo_failed(c, &error);
+}
+
+#define PRESENT_MAX 64 /* MongoDB's own limit for a collection */
+
+/* Which of them has the declared keys: the best match, or -1. */
+static int present_find(const struct index *index, bson_t *const *documents, int count)
+{
+	_bson_ bson_t *keys = keys_of(index);
+	int found = -1;
+
+	for (int i = 0; i < count; i++) {
+		if (!has_keys(documents[i], keys))
+			continue;
+		found = i;
+		if (!*difference(index, documents[i]))
+			break;
+	}
+	return found;
+}
+
+/* --- comparing --- */
+
+static void declared_tell(
+	const struct index *index, const bson_t *there, store_index_visit *visit, void *arg)
+{
+	_bson_ bson_t *keys = keys_of(index);
+	struct store_index_status status = { .state = INDEX_PRESENT };
+	const char *detail = index->why;
+
+	(void)snprintf(status.name, sizeof(status.name), "%s", index->name);
+	key_text(keys, status.key, sizeof(status.key));
+	if (!there) {
+		status.state = INDEX_MISSING;
+	} else if (*difference(index, there)) {
+		status.state = INDEX_DIFFERENT;
+		detail = difference(index, there);
+	}
+	(void)snprintf(status.detail, sizeof(status.detail), "%s", detail);
+	visit(&status, arg);
+}
+
+static void extra_tell(
+	const char *collection, const bson_t *there, store_index_visit *visit, void *arg)
+{
+	struct store_index_status status = { .state = INDEX_EXTRA,
+		.detail = "not ours: an application's, or left from before" };
+	char name[64];
+	bson_iter_t iter;
+	bson_t keys;
+	const uint8_t *data;
+	uint32_t bytes;
+
+	(void)mongo_text_read(there, "name", name, sizeof(name));
+	(void)snprintf(status.name, sizeof(status.name), "%s.%s", collection, name);
+	if (bson_iter_init_find(&iter, there, "key") && BSON_ITER_HOLDS_DOCUMENT(&iter)) {
+		bson_iter_document(&iter, &bytes, &data);
+		if (bson_init_static(&keys, data, bytes))
+			key_text(&keys, status.key, sizeof(status.key));
+	}
+	visit(&status, arg);
+}
+
+static int collection_check(
+	struct mongo *c, enum index_collection which, store_index_visit *visit, void *arg)
+{
+	bson_t *documents[PRESENT_MAX];
+	bool is_ours[PRESENT_MAX] = {};
+	_bson_ bson_t *id = BCON_NEW("_id", BCON_INT32(1));
+	int count = present_list(c, which, documents, PRESENT_MAX);
+
+	if (count < 0)
+		return count;
+	for (size_t i = 0; i < indexes_count; i++) {
+		int at;
+
+		if (indexes[i].collection != which || !is_wanted(&indexes[i]))
+			continue;
+		at = present_find(&indexes[i], documents, count);
+		if (at >= 0)
+			is_ours[at] = true;
+		declared_tell(&indexes[i], at < 0 ? NULL : documents[at], visit, arg);
+	}
+	for (int i = 0; i < count; i++) {
+		if (!is_ours[i] && !has_keys(documents[i], id))
+			extra_tell(mongoc_collection_get_name(collection_of(c, which)),
+				documents[i], visit, arg);
+		bson_destroy(documents[i]);
+	}
+	return 0;
+}
+
+int mongo_indexes_check(void *connection, store_index_visit *visit, void *arg)
+{
+	int r = 0;
+
+	for (int which = INDEX_USERS; which <= INDEX_ENDED && r == 0; which++)
+		if (which != INDEX_ENDED || !mongo_shared.has_change_streams)
+			r = collection_check(connection, which, visit, arg);
+	return r;
+}
+
+/* --- making --- */
+
+int mongo_index_create(void *connection, const char *name)
+{
+	const struct index *index = index_find(name);
+
+	return index ? index_build(connection, index) : -ENOENT;
+}
+
+static bool is_empty(struct mongo *c, mongoc_collection_t *collection)
+{
+	_bson_ bson_t *filter = bson_new(), *document = NULL;
+
+	return mongo_find(c, collection, filter, false, &document) == 0;
+}
+
+/* Two nodes may start at a time: the server makes of two equal wishes one index. */
+int mongo_indexes_begin(struct mongo *c)
+{
+	bool is_users_empty = is_empty(c, c->users);
+	int r = 0;
+
+	for (size_t i = 0; i < indexes_count && r == 0; i++) {
+		const struct index *index = &indexes[i];
+
+		if (!is_wanted(index) || (index->collection == INDEX_USERS && !is_users_empty))
+			continue;
+		r = index_build(c, index);
+		if (r < 0 && index->is_without_case && mongo_shared.has_collation) {
+			mongo_shared.has_collation = false; /* a server that knows none */
+			r = index_build(c, index);
+		}
+	}
+	return r;
+}
+
+int mongo_index_progress(void *connection, uint64_t *ret_done, uint64_t *ret_total)
+{
+	_bson_ bson_t *command = BCON_NEW("currentOp", BCON_INT32(1), "command.createIndexes", "{",
+		"$exists", BCON_BOOL(true), "}");
+	struct mongo *c = connection;
+	bson_error_t error;
+	bson_t reply;
+	int r = 0;
+
+	if (mongoc_client_command_simple(c->client, "admin", command, NULL, &reply, &error)) {
+		*ret_done = (uint64_t)number_of(&reply, "inprog.0.progress.done", 0);
+		*ret_total = (uint64_t)number_of(&reply, "inprog.0.progress.total", 0);
+	} else {
+		r = mongo_failed(c, &error);
+	}
+	bson_destroy(&reply);
+	return r;
+}
+
+/* --- plans --- */
+
+struct statement {
+	const char *name;
+	enum index_collection collection;
+	const char *filter; /* JSON; %s is a field of the map */
+	const char *field;
+	bool is_without_case;
+};
+
+static const char *scan_of(const bson_t *reply, char *index, size_t bytes)
+{
+	bson_iter_t iter, stage, field;
+	const char *verdict = "good";
+
+	index[0] = '\0';
+	if (!bson_iter_init(&iter, reply) ||
+		!bson_iter_find_descendant(&iter, "queryPlanner.winningPlan", &stage))
+		return "the server does not tell its plan";
+	for (unsigned i = 0; i < STAGES_MAX && BSON_ITER_HOLDS_DOCUMENT(&stage); i++) {
+		bson_iter_t next = stage;
+		bool goes_on = false;
+
+		if (!bson_iter_recurse(&stage, &field))
+			break;
+		while (bson_iter_next(&field)) {
+			const char *key = bson_iter_key(&field);
+
+			if (strcmp(key, "indexName") == 0 && BSON_ITER_HOLDS_UTF8(&field))
+				(void)snprintf(index, bytes, "%s", bson_iter_utf8(&field, NULL));
+			else if (strcmp(key, "stage") == 0 && BSON_ITER_HOLDS_UTF8(&field) &&
+				 strcmp(bson_iter_utf8(&field, NULL), "COLLSCAN") == 0)
+				verdict = "scans the collection";
+			else if (strcmp(key, "inputStage") == 0 || strcmp(key, "queryPlan") == 0) {
+				next = field;
+				goes_on = true;
+			}
+		}
+		if (!goes_on)
+			break;
+		stage = next;
+	}
+	return verdict;
+}
+
+static int statement_explain(
+	struct mongo *c, const struct statement *statement, store_explain_visit *visit, void *arg)
+{
+	mongoc_collection_t *collection = collection_of(c, statement->collection);
+	_bson_ bson_t *filter = NULL, *command = bson_new();
+	struct store_plan plan = { .statement = statement->name };
+	char json[256], index[128];
+	bson_error_t error;
+	bson_t find, reply;
+	int r = 0;
+
+	(void)snprintf(json, sizeof(json), statement->filter, statement->field);
+	filter = bson_new_from_json((const uint8_t *)json, -1, &error);
+	if (!filter)
+		return -EINVAL;
+	bson_append_document_begin(command, "explain", -1, &find);
+	bson_append_utf8(&find, "find", -1, mongoc_collection_get_name(collection), -1);
+	bson_append_document(&find, "filter", -1, filter);
+	if (statement->is_without_case && mongo_shared.has_collation)
+		BCON_APPEND(&find, "collation", "{", "locale", BCON_UTF8("en"), "strength",
+			BCON_INT32(2), "}");
+	bson_append_document_end(command, &find);
+	BCON_APPEND(command, "verbosity", BCON_UTF8("executionStats"));
+	if (mongoc_collection_command_simple(collection, command, NULL, &reply, &error)) {
+		plan.verdict = scan_of(&reply, index, sizeof(index));
+		plan.index = index;
+		plan.examined = number_of(&reply, "executionStats.totalDocsExamined", 0);
+		plan.returned = number_of(&reply, "executionStats.nReturned", 0);
+		if (plan.examined > 10 * MAX(plan.returned, 1))
+			plan.verdict = "examines far more than it returns";
+		visit(&plan, arg);
+	} else {
+		r = mongo_failed(c, &error);
+	}
+	bson_destroy(&reply);
+	return r;
+}
+
+int mongo_explain(void *connection, store_explain_visit *visit, void *arg)
+{
+	const struct statement statements[] = {
+		{ "account_find", INDEX_USERS, "{\"%s\":\"a@b.example\"}", FIELD(email), true },
+		{ "account_get", INDEX_USERS, "{\"%s\":\"x\"}", "_id", false },
+		{ "session_find", INDEX_SESSIONS, "{\"%s\":\"x\"}", "_id", false },
+		{ "sessions_end", INDEX_SESSIONS, "{\"%s\":\"x\"}", "user", false },
+		{ "refresh", INDEX_SESSIONS, "{\"%s\":\"x\"}", "tokens.h", false },
+		{ "sweep_sessions", INDEX_SESSIONS, "{\"%s\":{\"$lte\":{\"$date\":0}}}",
+			"idleUntil", false },
+		{ "sweep_strangers", INDEX_STRANGERS, "{\"%s\":{\"$lte\":{\"$date\":0}}}", "seenAt",
+			false },
+	};
+	int r = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(statements) && r == 0; i++)
+		r = statement_explain(connection, &statements[i], visit, arg);
+	return r;
+}

@@ -1,0 +1,138 @@
+/*
+ * What operators ask of a store beside its calls: indexes and plans. Each has a connection of its
+ * own for as long as it takes, so that it holds up nobody.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "shared/clock.h"
+#include "store/indexes.h"
+#include "store/store_backend.h"
+
+static struct {
+	/* Guards progress, thread; no other lock is taken under it. */
+	pthread_mutex_t lock;
+	struct store_index_progress progress;
+	pthread_t thread;
+	bool is_joinable;
+} building = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+int store_indexes_check(store_index_visit *visit, void *arg)
+{
+	const struct store_backend *backend = store_backend();
+	const char *why;
+	void *connection;
+	int r;
+
+	if (!backend->indexes_check)
+		return -EOPNOTSUPP;
+	r = store_connect(&connection, &why);
+	if (r < 0)
+		return r;
+	r = backend->indexes_check(connection, visit, arg);
+	backend->disconnect(connection);
+	return r;
+}
+
+int store_explain(store_explain_visit *visit, void *arg)
+{
+	const struct store_backend *backend = store_backend();
+	const char *why;
+	void *connection;
+	int r;
+
+	if (!backend->explain)
+		return -EOPNOTSUPP;
+	r = store_connect(&connection, &why);
+	if (r < 0)
+		return r;
+	r = backend->explain(connection, visit, arg);
+	backend->disconnect(connection);
+	return r;
+}
+
+/* --- building an index --- */
+
+static void building_end(int result, const char *reason)
+{
+	struct store_index_progress *progress = &building.progress;
+
+	pthread_mutex_lock(&building.lock);
+	progress->is_running = false;
+	progress->result = result;
+	(void)snprintf(progress->reason, sizeof(progress->reason), "%s", result < 0 ? reason : "");
+	pthread_mutex_unlock(&building.lock);
+}
+
+static void *building_main(void *arg)
+{
+	const struct store_backend *backend = store_backend();
+	const char *why = "";
+	void *connection;
+	int r = store_connect(&connection, &why);
+
+	if (r < 0) {
+		building_end(r, why);
+		return arg;
+	}
+	r = backend->index_create(connection, building.progress.name);
+	building_end(r, backend->reason(connection));
+	backend->disconnect(connection);
+	return arg;
+}
+
+static int building_start(const char *name)
+{
+	if (building.progress.is_running)
+		return -EBUSY;
+	if (building.is_joinable)
+		pthread_join(building.thread, NULL);
+	building.progress =
+		(struct store_index_progress){ .is_running = true, .started_ns = clock_now_ns() };
+	(void)snprintf(building.progress.name, sizeof(building.progress.name), "%s", name);
+	building.is_joinable = pthread_create(&building.thread, NULL, building_main, NULL) == 0;
+	building.progress.is_running = building.is_joinable;
+	return building.is_joinable ? 0 : -EAGAIN;
+}
+
+int store_index_create(const char *name)
+{
+	int r;
+
+	if (!store_backend()->index_create)
+		return -EOPNOTSUPP;
+	if (!index_find(name))
+		return -ENOENT;
+	pthread_mutex_lock(&building.lock);
+	r = building_start(name);
+	pthread_mutex_unlock(&building.lock);
+	return r;
+}
+
+void store_index_progress(struct store_index_progress *ret_progress)
+{
+	const struct store_backend *backend = store_backend();
+	uint64_t done = 0, total = 0;
+	const char *why;
+	void *connection;
+
+	pthread_mutex_lock(&building.lock);
+	*ret_progress = building.progress;
+	pthread_mutex_unlock(&building.lock);
+	if (!ret_progress->is_running || store_connect(&connection, &why) < 0)
+		return;
+	if (backend->index_progress(connection, &done, &total) == 0) {
+		ret_progress->done = done;
+		ret_progress->total = total;
+	}
+	backend->disconnect(connection);
+}
+
+void upkeep_stop(void)
+{
+	if (building.is_joinable)
+		pthread_join(building.thread, NULL);
+	building.is_joinable = false;
+	building.progress = (struct store_index_progress){};
+}
