@@ -32,6 +32,7 @@
 #include "shared/macros.h"
 #include "shared/secret.h"
 #include "store/store.h"
+#include "store_start.h"
 
 #define LISTEN_BACKLOG 4096 /* a burst of reconnecting clients; the kernel cuts it to somaxconn */
 #define JOIN_TIMEOUT_MS 5000
@@ -300,30 +301,6 @@ static void breaker_changed(const char *name, const struct breaker_change *chang
 		LOG_NUMBER("authd.breaker.failures", change->failures));
 }
 
-static int store_start(void)
-{
-	static const char *const backends[] = {
-		[BACKEND_SQLITE] = "sqlite", [BACKEND_MEMORY] = "memory"
-	};
-	const struct store_options options = { .backend = backends[config.store.backend],
-		.path = config.store.path,
-		.reader_threads = (unsigned)config.store.reader_threads,
-		.queued_max = (unsigned)config.store.queue_max,
-		.call_timeout_ms = config.breaker.call_timeout_ms,
-		.breaker = { .window_ms = config.breaker.window_ms,
-			.failures_percent = (unsigned)config.breaker.failures_percent,
-			.calls_min = (unsigned)config.breaker.calls_min,
-			.open_ms = config.breaker.open_ms,
-			.probes = (unsigned)config.breaker.probes } };
-	const char *why;
-	int r = store_open(&options, &why);
-
-	if (r >= 0 && config.store.backend == BACKEND_MEMORY)
-		log_event(LOG_LEVEL_WARN, "store.memory",
-			STR("accounts are kept in memory: all is lost at the end"));
-	return r < 0 ? fail("store", r, why) : 0;
-}
-
 static int common_start(void)
 {
 	const char *path = config.password.refused_file;
@@ -477,7 +454,7 @@ static int serve(const char *path, const sigset_t *signals)
 
 	descriptors_raise();
 	breakers_on_change(breaker_changed);
-	r = store_start();
+	r = store_start(&config);
 	if (r < 0)
 		return r;
 	r = keys_make(&keys);

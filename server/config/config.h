@@ -16,7 +16,7 @@
 
 enum config_engine { ENGINE_AUTO, ENGINE_URING, ENGINE_EPOLL };
 enum config_receive { RECEIVE_AUTO, RECEIVE_MULTISHOT, RECEIVE_ONESHOT };
-enum config_backend { BACKEND_SQLITE, BACKEND_MEMORY };
+enum config_backend { BACKEND_SQLITE, BACKEND_MEMORY, BACKEND_MONGODB };
 enum config_algorithm { ALGORITHM_ES256, ALGORITHM_EDDSA, ALGORITHM_RS256, ALGORITHM_HS256 };
 enum config_forwarded { FORWARDED_X_FORWARDED_FOR, FORWARDED_RFC_7239 };
 enum config_log_level { LEVEL_DEBUG, LEVEL_INFO, LEVEL_WARN, LEVEL_ERROR };
@@ -62,7 +62,15 @@ struct config {
 		uint64_t backend; /* enum config_backend */
 		config_text path;
 		uint64_t reader_threads, queue_max;
+		config_text uri, uri_file;
+		uint64_t pool_min, pool_max;
+		uint64_t connect_timeout_ms, op_timeout_ms, select_timeout_ms;
 	} store;
+	struct { /* fields of an existing collection in MongoDB */
+		config_text collection;
+		config_text email, password, name, roles, email_verified, status, active;
+		config_text created, updated, last_login, attempts, locked_until;
+	} adopt;
 	struct {
 		uint64_t cost, min;
 		uint64_t threads; /* 0: one per processor */

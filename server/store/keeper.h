@@ -8,6 +8,9 @@
 
 enum keeper_part { KEEPER_READING, KEEPER_WRITING, KEEPER_PARTS };
 
+/* Where calls of a part wait: store_open.c. */
+struct job_queue *store_queue(enum keeper_part part);
+
 /* Starts the thread on this connection, after a first probe; the connection stays the caller's. */
 int keeper_start(const struct store_backend *backend, void *connection, void (*on_minute)(void));
 void keeper_stop(void);

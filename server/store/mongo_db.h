@@ -15,6 +15,7 @@
 #include <mongoc/mongoc.h>
 
 #include "shared/macros.h"
+#include "store/indexes.h"
 #include "store/store_backend.h"
 
 /* Losing so often in a row means that something is wrong: each time, somebody else has won. */
@@ -90,6 +91,9 @@ void mongo_status_append(bson_t *set, enum account_status status);
 
 /* A date, or a number of milliseconds; 0 when it is neither. */
 int64_t mongo_time_read(const bson_t *document, const char *path);
+/* What is there as a number. */
+int64_t mongo_number_read(const bson_t *document, const char *path, int64_t otherwise);
+/* An ObjectId is text too. False: it is not there, is something else, or was cut. */
 bool mongo_text_read(const bson_t *document, const char *path, char *text, size_t bytes);
 
 /* --- the calls --- */
@@ -112,7 +116,8 @@ int mongo_sessions_sweep(struct mongo *c, int64_t now_ms);
 int mongo_keys_load(void *connection, struct store_key *keys);
 int mongo_key_add(void *connection, const struct store_key *key);
 
-/* mongo_indexes.c */
+/* mongo_indexes.c, mongo_explain.c */
+mongoc_collection_t *mongo_collection_of(struct mongo *c, enum index_collection which);
 int mongo_indexes_begin(struct mongo *c);
 int mongo_indexes_check(void *connection, store_index_visit *visit, void *arg);
 int mongo_index_create(void *connection, const char *name);

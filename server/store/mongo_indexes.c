@@ -1,7 +1,7 @@
 /*
- * The declared indexes (indexes.h) against those that MongoDB has, and how it would run each of our
- * statements. At the start only what nobody else uses or what is empty gets indexes; a collection
- * with documents gets them when an operator asks. None is ever dropped.
+ * The declared indexes (indexes.h) against those that MongoDB has. At the start only what nobody
+ * else uses or what is empty gets indexes; a collection with documents gets them when an operator
+ * asks. None is ever dropped.
  */
 #include "store/mongo_db.h"
 
@@ -13,11 +13,10 @@
 #include "store/indexes.h"
 
 #define FIELD(name) (mongo_shared.fields.name)
-#define STAGES_MAX 16 /* of a plan, one below the other */
 
 /* --- the declared ones --- */
 
-static mongoc_collection_t *collection_of(struct mongo *c, enum index_collection which)
+mongoc_collection_t *mongo_collection_of(struct mongo *c, enum index_collection which)
 {
 	mongoc_collection_t *const collections[] = { [INDEX_USERS] = c->users,
 		[INDEX_SESSIONS] = c->sessions,
@@ -64,7 +63,7 @@ static bson_t *keys_of(const struct index *index)
 
 static int index_build(struct mongo *c, const struct index *index)
 {
-	mongoc_collection_t *collection = collection_of(c, index->collection);
+	mongoc_collection_t *collection = mongo_collection_of(c, index->collection);
 	_bson_ bson_t *command = bson_new(), *keys = keys_of(index);
 	bson_t array, item;
 	bson_error_t error;
@@ -117,25 +116,16 @@ static bool has_keys(const bson_t *document, const bson_t *keys)
 	return !bson_iter_next(&there);
 }
 
-static int64_t number_of(const bson_t *document, const char *path, int64_t otherwise)
-{
-	bson_iter_t iter, found;
-
-	if (!bson_iter_init(&iter, document) || !bson_iter_find_descendant(&iter, path, &found))
-		return otherwise;
-	return bson_iter_as_int64(&found);
-}
-
 /* "" when it does what the declared one does, else what differs. */
 static const char *difference(const struct index *index, const bson_t *document)
 {
-	bool has_case = number_of(document, "collation.strength", 3) > 2;
+	bool has_case = mongo_number_read(document, "collation.strength", 3) > 2;
 
-	if (index->is_unique && !number_of(document, "unique", 0))
+	if (index->is_unique && !mongo_number_read(document, "unique", 0))
 		return "it is not unique";
 	if (index->is_without_case && mongo_shared.has_collation && has_case)
 		return "it tells upper from lower case";
-	if (index->ttl_s != number_of(document, "expireAfterSeconds", -1))
+	if (index->ttl_s != mongo_number_read(document, "expireAfterSeconds", -1))
 		return "it removes documents at another time, or never";
 	return "";
 }
@@ -145,7 +135,7 @@ static int present_list(
 	struct mongo *c, enum index_collection which, bson_t **documents, size_t documents_max)
 {
 	_cleanup_(mongoc_cursor_destroy_p) mongoc_cursor_t *cursor =
-		mongoc_collection_find_indexes_with_opts(collection_of(c, which), NULL);
+		mongoc_collection_find_indexes_with_opts(mongo_collection_of(c, which), NULL);
 	const bson_t *document;
 	bson_error_t error;
 	size_t count = 0;
@@ -242,7 +232,7 @@ static int collection_check(
 	}
 	for (int i = 0; i < count; i++) {
 		if (!is_ours[i] && !has_keys(documents[i], id))
-			extra_tell(mongoc_collection_get_name(collection_of(c, which)),
+			extra_tell(mongoc_collection_get_name(mongo_collection_of(c, which)),
 				documents[i], visit, arg);
 		bson_destroy(documents[i]);
 	}
@@ -305,114 +295,11 @@ int mongo_index_progress(void *connection, uint64_t *ret_done, uint64_t *ret_tot
 	int r = 0;
 
 	if (mongoc_client_command_simple(c->client, "admin", command, NULL, &reply, &error)) {
-		*ret_done = (uint64_t)number_of(&reply, "inprog.0.progress.done", 0);
-		*ret_total = (uint64_t)number_of(&reply, "inprog.0.progress.total", 0);
+		*ret_done = (uint64_t)mongo_number_read(&reply, "inprog.0.progress.done", 0);
+		*ret_total = (uint64_t)mongo_number_read(&reply, "inprog.0.progress.total", 0);
 	} else {
 		r = mongo_failed(c, &error);
 	}
 	bson_destroy(&reply);
-	return r;
-}
-
-/* --- plans --- */
-
-struct statement {
-	const char *name;
-	enum index_collection collection;
-	const char *filter; /* JSON; %s is a field of the map */
-	const char *field;
-	bool is_without_case;
-};
-
-static const char *scan_of(const bson_t *reply, char *index, size_t bytes)
-{
-	bson_iter_t iter, stage, field;
-	const char *verdict = "good";
-
-	index[0] = '\0';
-	if (!bson_iter_init(&iter, reply) ||
-		!bson_iter_find_descendant(&iter, "queryPlanner.winningPlan", &stage))
-		return "the server does not tell its plan";
-	for (unsigned i = 0; i < STAGES_MAX && BSON_ITER_HOLDS_DOCUMENT(&stage); i++) {
-		bson_iter_t next = stage;
-		bool goes_on = false;
-
-		if (!bson_iter_recurse(&stage, &field))
-			break;
-		while (bson_iter_next(&field)) {
-			const char *key = bson_iter_key(&field);
-
-			if (strcmp(key, "indexName") == 0 && BSON_ITER_HOLDS_UTF8(&field))
-				(void)snprintf(index, bytes, "%s", bson_iter_utf8(&field, NULL));
-			else if (strcmp(key, "stage") == 0 && BSON_ITER_HOLDS_UTF8(&field) &&
-				 strcmp(bson_iter_utf8(&field, NULL), "COLLSCAN") == 0)
-				verdict = "scans the collection";
-			else if (strcmp(key, "inputStage") == 0 || strcmp(key, "queryPlan") == 0) {
-				next = field;
-				goes_on = true;
-			}
-		}
-		if (!goes_on)
-			break;
-		stage = next;
-	}
-	return verdict;
-}
-
-static int statement_explain(
-	struct mongo *c, const struct statement *statement, store_explain_visit *visit, void *arg)
-{
-	mongoc_collection_t *collection = collection_of(c, statement->collection);
-	_bson_ bson_t *filter = NULL, *command = bson_new();
-	struct store_plan plan = { .statement = statement->name };
-	char json[256], index[128];
-	bson_error_t error;
-	bson_t find, reply;
-	int r = 0;
-
-	(void)snprintf(json, sizeof(json), statement->filter, statement->field);
-	filter = bson_new_from_json((const uint8_t *)json, -1, &error);
-	if (!filter)
-		return -EINVAL;
-	bson_append_document_begin(command, "explain", -1, &find);
-	bson_append_utf8(&find, "find", -1, mongoc_collection_get_name(collection), -1);
-	bson_append_document(&find, "filter", -1, filter);
-	if (statement->is_without_case && mongo_shared.has_collation)
-		BCON_APPEND(&find, "collation", "{", "locale", BCON_UTF8("en"), "strength",
-			BCON_INT32(2), "}");
-	bson_append_document_end(command, &find);
-	BCON_APPEND(command, "verbosity", BCON_UTF8("executionStats"));
-	if (mongoc_collection_command_simple(collection, command, NULL, &reply, &error)) {
-		plan.verdict = scan_of(&reply, index, sizeof(index));
-		plan.index = index;
-		plan.examined = number_of(&reply, "executionStats.totalDocsExamined", 0);
-		plan.returned = number_of(&reply, "executionStats.nReturned", 0);
-		if (plan.examined > 10 * MAX(plan.returned, 1))
-			plan.verdict = "examines far more than it returns";
-		visit(&plan, arg);
-	} else {
-		r = mongo_failed(c, &error);
-	}
-	bson_destroy(&reply);
-	return r;
-}
-
-int mongo_explain(void *connection, store_explain_visit *visit, void *arg)
-{
-	const struct statement statements[] = {
-		{ "account_find", INDEX_USERS, "{\"%s\":\"a@b.example\"}", FIELD(email), true },
-		{ "account_get", INDEX_USERS, "{\"%s\":\"x\"}", "_id", false },
-		{ "session_find", INDEX_SESSIONS, "{\"%s\":\"x\"}", "_id", false },
-		{ "sessions_end", INDEX_SESSIONS, "{\"%s\":\"x\"}", "user", false },
-		{ "refresh", INDEX_SESSIONS, "{\"%s\":\"x\"}", "tokens.h", false },
-		{ "sweep_sessions", INDEX_SESSIONS, "{\"%s\":{\"$lte\":{\"$date\":0}}}",
-			"idleUntil", false },
-		{ "sweep_strangers", INDEX_STRANGERS, "{\"%s\":{\"$lte\":{\"$date\":0}}}", "seenAt",
-			false },
-	};
-	int r = 0;
-
-	for (size_t i = 0; i < ARRAY_SIZE(statements) && r == 0; i++)
-		r = statement_explain(connection, &statements[i], visit, arg);
 	return r;
 }

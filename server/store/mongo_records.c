@@ -96,6 +96,13 @@ int64_t mongo_time_read(const bson_t *document, const char *path)
 	return BSON_ITER_HOLDS_NUMBER(&iter) ? bson_iter_as_int64(&iter) : 0;
 }
 
+int64_t mongo_number_read(const bson_t *document, const char *path, int64_t otherwise)
+{
+	bson_iter_t iter;
+
+	return find(document, path, &iter) ? bson_iter_as_int64(&iter) : otherwise;
+}
+
 static bool bool_read(const bson_t *document, const char *path)
 {
 	bson_iter_t iter;
@@ -147,11 +154,8 @@ static void roles_take(const bson_t *document, struct account *account)
 void mongo_attempts_read(const bson_t *document, const char *count_key, const char *until_key,
 	struct login_attempts *attempts)
 {
-	int64_t count = 0;
-	bson_iter_t iter;
+	int64_t count = mongo_number_read(document, count_key, 0);
 
-	if (find(document, count_key, &iter) && BSON_ITER_HOLDS_NUMBER(&iter))
-		count = bson_iter_as_int64(&iter);
 	attempts->count = (uint32_t)MAX(MIN(count, (int64_t)UINT32_MAX), 0);
 	attempts->locked_until_ms = mongo_time_read(document, until_key);
 }

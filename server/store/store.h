@@ -207,7 +207,8 @@ struct store_options {
 	unsigned connect_timeout_ms, op_timeout_ms, select_timeout_ms;
 	struct store_fields fields; /* of NULL, each: as mongoose has it */
 	uint64_t call_timeout_ms;
-	/* Of both, reading and writing; the name is ours. What is 0 is as in [breaker]'s defaults. */
+	/* Of both, reading and writing; the name is ours. What is 0 is as in [breaker]'s defaults.
+	 */
 	struct breaker_options breaker;
 };
 

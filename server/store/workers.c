@@ -200,6 +200,8 @@ int workers_start(
 	workers->options = *options;
 	pthread_mutex_init(&workers->lock, NULL);
 	job_queue_init(&workers->queue, options->name, options->queued_max);
+	if (!options->batch_max)
+		job_queue_expect(&workers->queue, options->threads_max, 0);
 	job_queue_expect(&workers->queue, options->threads_min * MAX(options->batch_max, 1), 0);
 	pthread_mutex_lock(&workers->lock);
 	for (unsigned i = 0; i < options->threads_min && r == 0; i++)

@@ -27,7 +27,7 @@ BELOW = {
 }
 
 THIRD_PARTY = re.compile(
-    r"<(liburing|llhttp|sqlite3|cjson/|crypt|openssl/|ini|readline/|idn2|uninorm|curl/|mongoc|zlib|zstd)")
+    r"<(liburing|llhttp|sqlite3|cjson/|crypt|openssl/|ini|readline/|idn2|uninorm|curl/|mongoc|bson|zlib|zstd)")
 
 
 def folder(path):

@@ -1,0 +1,278 @@
+"""The store in MongoDB: the suite of every backend, nodes that share a cluster, adopted users, and lines that break."""
+import os
+import pathlib
+import subprocess
+import sys
+import time
+
+import pytest
+
+sys.path[:0] = [str(pathlib.Path(__file__).parents[1] / d) for d in ("support", "api")]
+from authd import BUILD, Authd  # noqa: E402
+from conftest import PASSWORD, Client  # noqa: E402
+from mongo import BUILD as SERVERS, Java, Proxy, Secantus  # noqa: E402
+from test_store import is_healthy, until  # noqa: E402
+
+LOGIN = {"email": "a@example.org", "password": PASSWORD}
+FAST = {"store.connect_timeout": "1s", "store.op_timeout": "2s", "store.select_timeout": "1s"}
+
+
+@pytest.fixture(scope="module", params=[Secantus, Java], ids=["secantus", "java"])
+def server(request):
+    with request.param() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def secantus():
+    with Secantus() as started:
+        yield started
+
+
+_databases = iter(range(1000000))
+
+
+def node(uri, database=None, **config):
+    """A daemon on that server, in a database of its own unless it shares one."""
+    database = database or f"node{next(_databases)}"
+    return Authd({"store.backend": "mongodb", "store.uri": f"{uri}/{database}", **config})
+
+
+# --- the suites in C ---
+
+@pytest.mark.parametrize("suite", ["mongodb", "only-mongodb"])
+def test_the_suite_of_the_store_passes(server, suite):
+    environment = {**os.environ, "AUTHD_TEST_MONGODB": server.uri}
+    if isinstance(server, Java):
+        environment["AUTHD_TEST_PARTIAL"] = "1"
+    done = subprocess.run([BUILD / f"suite-store-{suite}"], env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, (done.stdout + done.stderr)[-4000:]
+    assert "[  PASSED  ]" in done.stdout + done.stderr
+
+
+# --- the daemon ---
+
+def test_accounts_sessions_and_tokens_are_served_and_survive_a_restart(server):
+    with node(server.uri) as authd:
+        client = Client(authd.port)
+        grant = client.register("a@example.org", name="Ann")
+        assert client.post("/register", LOGIN).status == 409
+        assert client.post("/login", {**LOGIN, "email": "A@EXAMPLE.org"}).status == 200
+        assert client.post("/login", {**LOGIN, "password": "wrong password"}).status == 401
+        refreshed = client.post("/refresh", {"refresh_token": grant["refresh_token"]})
+        assert refreshed.status == 200
+        token = refreshed.json["data"]["access_token"]
+        authd.stop()
+        authd.start()
+        assert client.verify(token).status == 204
+        me = client.get("/v1/auth/me", token=token)
+        assert me.status == 200 and me.json["data"]["user"]["name"] == "Ann"
+        assert client.post("/logout", token=token).status == 204
+        assert client.verify(token).status == 401
+
+
+def within_a_second(condition):
+    end = time.monotonic() + 1
+    while not condition():
+        assert time.monotonic() < end, "not within a second"
+        time.sleep(0.02)
+
+
+def refuses(client, grant):
+    """On every core: connections go to either."""
+    return all(client.verify(grant["access_token"]).status in (401, 403) for _ in range(10))
+
+
+def test_what_one_node_revokes_every_node_refuses_within_a_second(server):
+    database = f"shared{next(_databases)}"
+    with node(server.uri, database) as first, node(server.uri, database) as second:
+        here, there = Client(first.port), Client(second.port)
+        grants = [here.register("a@example.org")]
+        grants += [here.post("/login", LOGIN).json["data"] for _ in range(2)]
+        # One key signs for both; and every core of the other node has them in its cache now.
+        for _ in range(20):
+            for grant in grants:
+                assert there.verify(grant["access_token"]).status == 204
+        assert here.post("/logout", token=grants[0]["access_token"]).status == 204
+        within_a_second(lambda: refuses(there, grants[0]))
+        assert there.verify(grants[1]["access_token"]).status == 204
+        assert here.post("/logout-all", token=grants[1]["access_token"]).status == 204
+        within_a_second(lambda: refuses(there, grants[2]))
+
+
+def test_nodes_that_start_at_a_time_agree_on_one_key(server):
+    database = f"keys{next(_databases)}"
+    first, second = node(server.uri, database), node(server.uri, database)
+    processes = [subprocess.Popen([BUILD / "authd", "-c", n.conf], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                 for n in (first, second)]
+    try:
+        clients = [Client(n.port) for n in (first, second)]
+        sets = []
+        for client in clients:
+            until(lambda: answers(client), 30)
+            sets.append(client.get("/.well-known/jwks.json").json)
+        assert sets[0] == sets[1] and len(sets[0]["keys"]) == 1
+    finally:
+        for process in processes:
+            process.terminate()
+        for process in processes:
+            assert process.wait(timeout=30) == 0
+        first.__exit__()
+        second.__exit__()
+
+
+def answers(client):
+    try:
+        return client.get("/health/live").status == 200
+    except OSError:
+        return False
+
+
+# --- an application's users ---
+
+def mongo(secantus, script):
+    """Runs Python with pymongo, which lives in the servers' environment."""
+    program = f"import pymongo, bson, datetime, json\nc = pymongo.MongoClient({secantus.uri!r})\n{script}"
+    done = subprocess.run([SERVERS / "venv/bin/python", "-c", program], capture_output=True, text=True, timeout=30)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_users_of_a_mongoose_application_log_in_and_keep_what_else_they_have(secantus):
+    with node(secantus.uri, "donor") as donor:  # a hash of the password, made by ourselves
+        Client(donor.port).register("a@example.org")
+    hash_ = mongo(secantus, "print(c.donor.users.find_one()['password'])").strip()
+    assert hash_.startswith("$2")
+    mongo(secantus, f"""
+c.adopted.users.insert_one({{'_id': bson.ObjectId('65a1b2c3d4e5f60718293a4b'), 'email': 'Bob@Example.org',
+    'password': {hash_!r}, 'status': 'active', 'role': 'author', 'loginAttempts': {{'count': 0}},
+    'profile': {{'shoes': 44}}, '__v': 3}})
+c.adopted.users.insert_one({{'email': 'eve@example.org', 'password': {hash_!r}, 'status': 'banned'}})
+c.adopted.users.create_index('email', unique=True)""")
+    with node(secantus.uri, "adopted", **{"adopt.roles": "role"}) as authd:
+        assert "store.index_" in authd.log()  # theirs tells upper from lower case: ours is missing
+        client = Client(authd.port)
+        bob = {"email": "bob@example.org", "password": PASSWORD}
+        for _ in range(2):
+            assert client.post("/login", {**bob, "password": "wrong password"}).status == 401
+        assert "2" == mongo(secantus, "print(c.adopted.users.find_one({'__v': 3})['loginAttempts']['count'])").strip()
+        grant = client.post("/login", bob).json["data"]
+        assert grant["user"]["id"] == "65a1b2c3d4e5f60718293a4b"
+        assert grant["user"]["email"] == "Bob@Example.org" and grant["user"]["roles"] == ["author"]
+        for _ in range(20):
+            assert client.verify(grant["access_token"]).status == 204
+        assert client.post("/login", {**bob, "email": "eve@example.org"}).status == 403
+        assert client.post("/login", {**bob, "email": "nobody@example.org"}).status == 401
+        after = mongo(secantus, "u = c.adopted.users.find_one({'__v': 3})\n"
+                      "print(u['profile'], u['email'], u['loginAttempts']['count'], u['password'] == " + repr(hash_) + ")")
+        assert after.strip() == "{'shoes': 44} Bob@Example.org 0 True"
+        # The application suspends Bob behind our back.
+        mongo(secantus, "c.adopted.users.update_one({'__v': 3}, {'$set': {'status': 'suspended'}})")
+        within_a_second(lambda: refuses(client, grant))
+
+
+# --- what cannot be opened ---
+
+@pytest.mark.parametrize("config, says", [
+    ({"store.uri": "mongodb://127.0.0.1:1/x"}, "mongodb: "),
+    ({"store.uri": "http://127.0.0.1/"}, "no URI of MongoDB"),
+    ({"store.uri": "mongodb://me:secret@127.0.0.1/"}, "store.uri_file"),
+    ({"store.uri_file": "/nonexistent/uri"}, "No such file"),
+    ({"store.pool_min": 20, "store.pool_max": 20}, "pool_min"),
+])
+def test_what_cannot_be_opened_ends_the_start_with_a_sentence(config, says):
+    refused(Authd({"store.backend": "mongodb", **FAST, **config}), says)
+
+
+def refused(authd, says):
+    done = subprocess.run([BUILD / "authd", "-c", authd.conf], capture_output=True, text=True, timeout=30)
+    authd.__exit__()
+    assert done.returncode == 1
+    assert says in done.stderr and "secret" not in done.stderr
+
+
+def test_a_file_with_the_uri_must_not_be_everybodys(secantus, tmp_path):
+    file = tmp_path / "uri"
+    file.write_text(f"{secantus.uri}/private\n")
+    file.chmod(0o644)
+    refused(Authd({"store.backend": "mongodb", "store.uri_file": file}), "chmod o=")
+    file.chmod(0o600)
+    with Authd({"store.backend": "mongodb", "store.uri_file": file}) as authd:
+        assert is_healthy(Client(authd.port))
+
+
+# --- lines that break ---
+
+@pytest.fixture
+def line(secantus):
+    proxy = Proxy(secantus.port)
+    yield proxy
+    proxy.close()
+
+
+def test_a_server_that_goes_away_is_told_and_is_used_again_when_it_is_back(line):
+    with node(line.uri, **FAST) as authd:
+        client = Client(authd.port)
+        grant = client.register("a@example.org")
+        assert client.verify(grant["access_token"]).status == 204
+        line.refuse()
+        assert client.post("/login", LOGIN).status == 503
+        until(lambda: not is_healthy(client))
+        line.refuse(False)
+        until(lambda: client.post("/login", LOGIN).status == 200, 60)
+        until(lambda: is_healthy(client), 60)
+
+
+def test_connections_that_are_cut_while_idle_are_made_again(line):
+    with node(line.uri, **FAST) as authd:
+        client = Client(authd.port)
+        client.register("a@example.org")
+        line.cut()
+        until(lambda: client.post("/login", LOGIN).status == 200, 30)
+
+
+def test_a_write_that_is_cut_in_the_middle_is_done_or_refused_never_half(line):
+    with node(line.uri, **FAST, **{"breaker.calls_min": 1000}) as authd:
+        client = Client(authd.port)
+        acknowledged = []
+        for number, count in enumerate((1, 20, 100, 300, 600, 900, 1300, 2000)):
+            login = {"email": f"cut{number}@example.org", "password": PASSWORD}
+            line.drop_after(count)
+            answer = client.post("/register", login)
+            assert answer.status in (201, 503), answer.raw
+            if answer.status == 201:
+                acknowledged.append((login, answer.json["data"]))
+        line.drop_after(None)
+        for login, grant in acknowledged:
+            until(lambda: client.post("/login", login).status == 200, 30)
+            assert client.verify(grant["access_token"]).status == 204
+        # Whoever was refused may register now, or was registered after all and can log in.
+        for number in range(8):
+            login = {"email": f"cut{number}@example.org", "password": PASSWORD}
+            until(lambda: client.post("/register", login).status in (201, 409), 30)
+            assert client.post("/login", login).status == 200
+
+
+def test_a_server_that_stalls_costs_its_callers_their_time_and_nobody_else(line):
+    with node(line.uri, **FAST, **{"http.request_timeout": "3s"}) as authd:
+        client = Client(authd.port)
+        grant = client.register("a@example.org")
+        assert client.verify(grant["access_token"]).status == 204
+        line.stall()
+        started = time.monotonic()
+        assert client.post("/login", {**LOGIN, "email": "b@example.org"}).status == 503
+        assert time.monotonic() - started < 10
+        assert client.get("/health/live").status == 200
+        line.stall(False)
+        until(lambda: client.post("/login", LOGIN).status == 200, 60)
+
+
+def test_commands_that_fail_by_a_fail_point_are_503_and_then_served(secantus):
+    with node(secantus.uri, "failing", **FAST) as authd:
+        client = Client(authd.port)
+        client.register("a@example.org")
+        mongo(secantus, "c.admin.command({'configureFailPoint': 'failCommand', 'mode': {'times': 1},"
+              " 'data': {'failCommands': ['update'], 'errorCode': 8000, 'appName': 'authd'}})")
+        statuses = [client.post("/login", LOGIN).status for _ in range(3)]
+        mongo(secantus, "c.admin.command({'configureFailPoint': 'failCommand', 'mode': 'off'})")
+        assert statuses == [503, 200, 200]
