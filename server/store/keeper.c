@@ -158,6 +158,7 @@ static void tend(void)
 		return;
 	probe();
 	r = sweep(now_ms);
+	keeper.on_minute();
 	pthread_mutex_lock(&keeper.lock);
 	keeper.tends_done = wanted;
 	keeper.tend_result = r;

@@ -151,6 +151,7 @@ static int first_connect(const struct store_options *options)
 		return r;
 	fields_set(&options->fields);
 	mongo_shared.has_collation = mongo_shared.has_change_streams = true; /* until tried */
+	mongo_shared.is_collating = false;
 	mongo_shared.strangers_max =
 		options->strangers_max ? options->strangers_max : STORE_STRANGERS_MAX;
 	mongo_shared.op_timeout_ms = options->op_timeout_ms;

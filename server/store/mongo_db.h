@@ -32,7 +32,11 @@ struct mongo {
 /* What all connections share; written before the first call, then only read. */
 struct mongo_shared {
 	struct store_fields fields;
-	bool has_collation;      /* comparing without case; else addresses must be stored folded */
+	bool has_collation; /* the server can compare without case */
+	/* Addresses are looked up without case: not while that would read a large collection from
+	 * end to end, because the index for it has still to be made. Then they are found as they
+	 * are folded, which is how mongoose's lowercase keeps them. */
+	_Atomic bool is_collating;
 	bool has_change_streams; /* else what ends is written to authd_ended and polled */
 	unsigned strangers_max;
 	unsigned op_timeout_ms;

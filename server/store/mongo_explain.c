@@ -71,7 +71,7 @@ static int statement_explain(
 	bson_append_document_begin(command, "explain", -1, &find);
 	bson_append_utf8(&find, "find", -1, mongoc_collection_get_name(collection), -1);
 	bson_append_document(&find, "filter", -1, filter);
-	if (statement->is_without_case && mongo_shared.has_collation)
+	if (statement->is_without_case && mongo_shared.is_collating)
 		BCON_APPEND(&find, "collation", "{", "locale", BCON_UTF8("en"), "strength",
 			BCON_INT32(2), "}");
 	bson_append_document_end(command, &find);

@@ -83,9 +83,10 @@ static int index_build(struct mongo *c, const struct index *index)
 			BCON_INT32(2), "}");
 	bson_append_document_end(&array, &item);
 	bson_append_array_end(command, &array);
-	return mongoc_collection_write_command_with_opts(collection, command, NULL, NULL, &error)
-		       ? 0
-		       : mongo_failed(c, &error);
+	if (mongoc_collection_write_command_with_opts(collection, command, NULL, NULL, &error))
+		return 0;
+	/* Two documents that are the same to a unique index: the message names them. */
+	return mongo_failed_why(c, error.message);
 }
 
 /* --- those that are there --- */
@@ -251,11 +252,46 @@ int mongo_indexes_check(void *connection, store_index_visit *visit, void *arg)
 
 /* --- making --- */
 
+#define COLLATE_DOCUMENTS_MAX 10000 /* that reading all of them takes milliseconds */
+
+static bool has_index(struct mongo *c, const struct index *index)
+{
+	bson_t *documents[PRESENT_MAX];
+	int count = present_list(c, index->collection, documents, PRESENT_MAX), at;
+	bool is_there;
+
+	at = count < 0 ? -1 : present_find(index, documents, count);
+	is_there = at >= 0 && !*difference(index, documents[at]);
+	for (int i = 0; i < count; i++)
+		bson_destroy(documents[i]);
+	return is_there;
+}
+
+static bool is_small(mongoc_collection_t *collection)
+{
+	bson_error_t error;
+	int64_t count =
+		mongoc_collection_estimated_document_count(collection, NULL, NULL, NULL, &error);
+
+	return count >= 0 && count <= COLLATE_DOCUMENTS_MAX;
+}
+
+static void collating_find(struct mongo *c)
+{
+	bool is_collating = mongo_shared.has_collation &&
+			    (has_index(c, index_find("users.email")) || is_small(c->users));
+
+	atomic_store(&mongo_shared.is_collating, is_collating);
+}
+
 int mongo_index_create(void *connection, const char *name)
 {
 	const struct index *index = index_find(name);
+	int r = index ? index_build(connection, index) : -ENOENT;
 
-	return index ? index_build(connection, index) : -ENOENT;
+	if (r == 0 && index->is_without_case)
+		collating_find(connection);
+	return r;
 }
 
 static bool is_empty(struct mongo *c, mongoc_collection_t *collection)
@@ -263,6 +299,18 @@ static bool is_empty(struct mongo *c, mongoc_collection_t *collection)
 	_bson_ bson_t *filter = bson_new(), *document = NULL;
 
 	return mongo_find(c, collection, filter, false, &document) == 0;
+}
+
+/* A server that knows no collations says so here. */
+static int index_begin(struct mongo *c, const struct index *index)
+{
+	int r = index_build(c, index);
+
+	if (r < 0 && index->is_without_case && mongo_shared.has_collation) {
+		mongo_shared.has_collation = false;
+		r = index_build(c, index);
+	}
+	return r;
 }
 
 /* Two nodes may start at a time: the server makes of two equal wishes one index. */
@@ -274,14 +322,11 @@ int mongo_indexes_begin(struct mongo *c)
 	for (size_t i = 0; i < indexes_count && r == 0; i++) {
 		const struct index *index = &indexes[i];
 
-		if (!is_wanted(index) || (index->collection == INDEX_USERS && !is_users_empty))
-			continue;
-		r = index_build(c, index);
-		if (r < 0 && index->is_without_case && mongo_shared.has_collation) {
-			mongo_shared.has_collation = false; /* a server that knows none */
-			r = index_build(c, index);
-		}
+		if (is_wanted(index) && (index->collection != INDEX_USERS || is_users_empty))
+			r = index_begin(c, index);
 	}
+	if (r == 0)
+		collating_find(c);
 	return r;
 }
 

@@ -42,7 +42,7 @@ static int64_t time_left_ms(const struct mongo *c)
 
 static void collation_append(bson_t *opts)
 {
-	if (mongo_shared.has_collation)
+	if (atomic_load_explicit(&mongo_shared.is_collating, memory_order_relaxed))
 		BCON_APPEND(opts, "collation", "{", "locale", BCON_UTF8("en"), "strength",
 			BCON_INT32(2), "}");
 }

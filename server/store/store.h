@@ -228,7 +228,8 @@ int store_open(const struct store_options *options, const char **ret_why);
 void store_close(void);
 
 /*
- * Probes, and removes what has ended at now_ms, as is done every minute anyway; waits for it. Not
+ * What is done every minute anyway: probes, removes what has ended at now_ms, ends connections that
+ * were not needed since the last time. Waits for it. Not
  * on a fiber. 0, -ERR_DRAINING, or what the store answered.
  */
 int store_tend(int64_t now_ms);

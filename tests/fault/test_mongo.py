@@ -1,4 +1,5 @@
 """The store in MongoDB: the suite of every backend, nodes that share a cluster, adopted users, and lines that break."""
+import concurrent.futures
 import os
 import pathlib
 import subprocess
@@ -201,6 +202,41 @@ def test_a_file_with_the_uri_must_not_be_everybodys(secantus, tmp_path):
         assert is_healthy(Client(authd.port))
 
 
+# --- strangers and eavesdroppers ---
+
+def test_a_password_is_needed_where_the_server_asks_for_one(tmp_path):
+    file = tmp_path / "uri"
+    with Secantus() as server:
+        mongo(server, "c.admin.command('createUser', 'me', pwd='right', roles=['root'])")
+        server.kill()
+        server.options = ("--auth",)
+        server.start()
+        for password, is_right in (("wrong", False), ("right", True)):
+            file.write_text(f"mongodb://me:{password}@127.0.0.1:{server.port}/private?authSource=admin")
+            file.chmod(0o600)
+            authd = Authd({"store.backend": "mongodb", "store.uri_file": file})
+            if is_right:
+                with authd:
+                    Client(authd.port).register("a@example.org")
+                    assert "right" not in authd.log()
+            else:
+                refused(authd, "mongodb: ")
+        refused(Authd({"store.backend": "mongodb", "store.uri": f"{server.uri}/private"}), "mongodb: ")
+
+
+def test_tls_is_spoken_and_a_certificate_of_strangers_is_refused(tmp_path):
+    for name in ("ours", "theirs"):
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+                        "-keyout", tmp_path / f"{name}.key", "-out", tmp_path / f"{name}.crt", "-days", "2", "-subj", "/CN=localhost",
+                        "-addext", "subjectAltName=IP:127.0.0.1"], check=True, capture_output=True)
+    with Secantus("--tls-cert-file", tmp_path / "ours.crt", "--tls-key-file", tmp_path / "ours.key") as server:
+        uri = f"{server.uri}/tls?tls=true&tlsCAFile={tmp_path}"
+        with Authd({"store.backend": "mongodb", "store.uri": f"{uri}/ours.crt"}) as authd:
+            client = Client(authd.port)
+            assert client.verify(client.register("a@example.org")["access_token"]).status == 204
+        refused(Authd({"store.backend": "mongodb", **FAST, "store.uri": f"{uri}/theirs.crt"}), "mongodb: ")
+
+
 # --- lines that break ---
 
 @pytest.fixture
@@ -221,6 +257,15 @@ def test_a_server_that_goes_away_is_told_and_is_used_again_when_it_is_back(line)
         line.refuse(False)
         until(lambda: client.post("/login", LOGIN).status == 200, 60)
         until(lambda: is_healthy(client), 60)
+
+
+def test_never_more_connections_than_configured_whatever_comes(line):
+    with node(line.uri, **{"store.pool_max": 8, "store.pool_min": 2}) as authd:
+        Client(authd.port).register("a@example.org")
+        with concurrent.futures.ThreadPoolExecutor(40) as threads:
+            statuses = list(threads.map(lambda _: Client(authd.port).post("/login", LOGIN).status, range(200)))
+        assert set(statuses) <= {200, 429, 503} and 200 in statuses
+        assert 3 < line.most <= 8 + 2  # the driver watches the server with one or two of its own
 
 
 def test_connections_that_are_cut_while_idle_are_made_again(line):

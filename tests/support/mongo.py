@@ -83,6 +83,7 @@ class Proxy:
         self.pairs, self.lock = [], threading.Lock()
         self.is_stalled = self.is_closed = self.is_refusing = False
         self.bytes_left = None
+        self.most = 0  # connections at a time
         self.thread = threading.Thread(target=self.run, daemon=True)
         self.thread.start()
 
@@ -125,6 +126,7 @@ class Proxy:
             return
         try:
             self.pairs.append((client, socket.create_connection(("127.0.0.1", self.to))))
+            self.most = max(self.most, len(self.pairs))
         except OSError:
             client.close()
 

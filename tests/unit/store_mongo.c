@@ -123,3 +123,22 @@ STORE_TEST(connections_are_made_as_they_are_needed_and_never_too_many)
 	}
 	assert_true(connections() > 2);
 }
+
+static bool is_few(void)
+{
+	return connections() == 2;
+}
+
+STORE_TEST(connections_that_nobody_needs_are_ended)
+{
+	int results[100];
+
+	scene_together(ARRAY_SIZE(results), find_nobody, results, sizeof(results[0]));
+	assert_true(connections() > 2);
+	assert_int_equal(store_tend(SCENE_NOW), 0); /* that was the busy minute */
+	assert_int_equal(store_tend(SCENE_NOW), 0); /* and this a quiet one */
+	scene_until(is_few);
+	scene_together(ARRAY_SIZE(results), find_nobody, results, sizeof(results[0]));
+	for (unsigned i = 0; i < ARRAY_SIZE(results); i++)
+		assert_int_equal(results[i], 0);
+}
