@@ -226,7 +226,8 @@ static void *hashing_thread(void *arg)
 
 /* --- start and stop --- */
 
-/* Published with crypt_blowfish; cost 5, so that the start does not wait. */
+/* Published with crypt_blowfish; of this cost, so that the start does not wait. */
+#define TEST_COST 5
 static int libxcrypt_test(void)
 {
 	const struct str hash = STR("$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW");
@@ -237,12 +238,15 @@ static int libxcrypt_test(void)
 	return right == 1 ? 0 : -EOPNOTSUPP;
 }
 
-static int self_test(void)
+/* *ret_ns: what one hash of TEST_COST took; each step of the cost doubles it. */
+static int self_test(uint64_t *ret_ns)
 {
+	uint64_t started_ns = clock_now_ns();
 	int r = libxcrypt_test();
 
 	if (r < 0)
 		return r;
+	*ret_ns = clock_now_ns() - started_ns;
 	r = bcrypt_self_test();
 	if (r < 0 && r != -EOPNOTSUPP)
 		return r;
@@ -271,12 +275,13 @@ static int thread_start(void)
 int password_threads_start(const struct password_options *options)
 {
 	sigset_t all, old;
+	uint64_t test_ns;
 	int r;
 
 	assert(!service.is_started);
 	if (options->threads == 0 || options->threads > PASSWORD_THREADS_MAX)
 		return -EINVAL;
-	r = self_test();
+	r = self_test(&test_ns);
 	if (r < 0)
 		return r;
 	r = password_dummy_init(options->cost);
@@ -285,6 +290,7 @@ int password_threads_start(const struct password_options *options)
 	password_sharing_init();
 
 	job_queue_init(&service.queue, "hash", options->queued_max);
+	job_queue_expect(&service.queue, options->threads, (test_ns << options->cost) >> TEST_COST);
 	service.threads = options->threads;
 	service.is_started = true;
 	/* Signals belong to the main thread. */
