@@ -14,6 +14,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "core/priority.h"
 #include "shared/clock.h"
 #include "shared/macros.h"
 
@@ -161,6 +162,7 @@ static void *core_thread(void *arg)
 
 	(void)snprintf(name, sizeof(name), "core-%u", core->index);
 	pthread_setname_np(pthread_self(), name);
+	(void)priority_prompt();
 	if (cores.options.is_pinned)
 		pin(core->index);
 	r = worker_init(worker);

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdlib.h>
 
+#include "core/priority.h"
 #include "crypt/bcrypt.h"
 #include "crypt/libxcrypt.h"
 #include "crypt/password_job.h"
@@ -217,6 +218,7 @@ static void *hashing_thread(void *arg)
 {
 	struct worker *worker = arg;
 
+	(void)priority_yielding();
 	while (worker_take(worker)) {
 		bcrypt_batch_run(worker->batch, STEP_ITERATIONS);
 		worker_collect(worker);
