@@ -37,10 +37,11 @@ int api_register(struct call *call, struct response *response)
 	if (r < 0)
 		return r;
 	registration.email_key = key;
+	registration.is_hiding_existing = auth_policy()->is_hiding_existing;
 	r = account_register_await(&registration, &client, &grant);
 	if (r < 0)
 		return r;
-	if (auth_policy()->is_hiding_existing)
+	if (registration.is_hiding_existing)
 		return response_empty(response, 202);
 	if (r == 0)
 		return response_problem(response, PROBLEM_EMAIL_TAKEN);

@@ -45,10 +45,10 @@ int account_register_await(const struct registration *registration, const struct
 		return r;
 	session_prepare(account->id, client, now_ms, &session, ret_grant->refresh);
 	/* It would tell of its own success: nobody gets the session, so it ends as it begins. */
-	if (auth_policy()->is_hiding_existing)
+	if (registration->is_hiding_existing)
 		session.session.idle_until_ms = session.session.ends_ms = now_ms;
 	r = store_account_create_await(account, &session);
-	if (r <= 0 || auth_policy()->is_hiding_existing)
+	if (r <= 0 || registration->is_hiding_existing)
 		return r;
 	r = grant_sign(ret_grant, session.session.id, now_ms);
 	return r < 0 ? r : 1;

@@ -9,6 +9,9 @@ struct registration {
 	const char *email_key; /* folded */
 	struct str name;       /* "" none; at most STORE_NAME_BYTES_MAX bytes */
 	struct str password;   /* normalised */
+	/* Do not tell whether the address was taken: the policy's word when the request began,
+	 * which may have changed since. */
+	bool is_hiding_existing;
 };
 
 /*

@@ -1,4 +1,7 @@
-/* What the operator decided about accounts, sessions and tokens: set once, then read by all. */
+/*
+ * What the operator decided about accounts, sessions and tokens: an immutable snapshot that
+ * all cores read and that is replaced as a whole.
+ */
 #pragma once
 
 #include "auth/tokens.h"
@@ -14,6 +17,11 @@ struct auth_policy {
 	int64_t session_idle_ms, session_ms, grace_ms; /* idle and absolute life; lost answers */
 };
 
-/* Before the cores start; what it points to must stay. */
-void auth_policy_set(const struct auth_policy *policy);
+/*
+ * Publishes a copy; the one before is freed when no core can have it any more. One thread at a
+ * time. What tokens.keys points to must stay as long as the policy does. 0, -ENOMEM.
+ */
+int auth_policy_set(const struct auth_policy *policy);
+
+/* Borrowed: valid until the caller's next _await. NULL before the first auth_policy_set(). */
 const struct auth_policy *auth_policy(void);

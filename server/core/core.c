@@ -173,6 +173,7 @@ static void *core_thread(void *arg)
 		cores.app->on_stop(core);
 	}
 	/* Messages that are under way still find an inbox: cores_free() ends it. */
+	atomic_store_explicit(&core->is_ended, true, memory_order_release);
 	loop_free(core->loop);
 	report(&cores.ended, 0);
 	return NULL;

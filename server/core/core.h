@@ -37,6 +37,7 @@ struct core {
 	struct core_stats stats;
 	void *app; /* what on_start made */
 	_Atomic bool is_draining;
+	_Atomic bool is_ended; /* its thread takes no more messages */
 };
 
 struct core_app {

@@ -56,6 +56,13 @@ void http_server_free(struct http_server *server)
 	free(server);
 }
 
+void http_server_times(struct http_server *server, const struct http_options *options)
+{
+	server->options.idle_timeout_ms = options->idle_timeout_ms;
+	server->options.request_timeout_ms = options->request_timeout_ms;
+	server->options.send_timeout_ms = options->send_timeout_ms;
+}
+
 const struct http_stats *http_server_stats(const struct http_server *server)
 {
 	return &server->stats;
@@ -221,4 +228,48 @@ void http_server_conns(const struct http_server *server, uint64_t after,
 		if (conn->id > after && !visit(&info, arg))
 			return;
 	}
+}
+
+void http_server_ops(const struct http_server *server,
+	bool (*visit)(const struct http_op_info *info, void *arg), void *arg)
+{
+	for (const struct conn *conn = server->oldest; conn; conn = conn->newer) {
+		const struct exchange *exchange = conn->exchange;
+
+		if (conn->state == CONN_HANDLING && exchange && exchange->fiber &&
+			!visit(&(struct http_op_info){ .conn = conn->id,
+				       .request = &exchange->request,
+				       .peer = &conn->peer },
+				arg))
+			return;
+	}
+}
+
+static struct conn *conn_find(struct http_server *server, uint64_t id)
+{
+	struct conn *conn = server->oldest;
+
+	while (conn && conn->id != id)
+		conn = conn->newer;
+	return conn && conn->state != CONN_CLOSING ? conn : NULL;
+}
+
+bool http_server_conn_kill(struct http_server *server, uint64_t id)
+{
+	struct conn *conn = conn_find(server, id);
+
+	if (conn)
+		conn_close(conn);
+	return conn != NULL;
+}
+
+bool http_server_op_kill(struct http_server *server, uint64_t id)
+{
+	struct conn *conn = conn_find(server, id);
+	bool is_suspended = conn && conn->state == CONN_HANDLING && conn->exchange &&
+			    conn->exchange->fiber && !conn->exchange->is_handled;
+
+	if (is_suspended)
+		fiber_cancel(conn->exchange->fiber);
+	return is_suspended;
 }

@@ -84,6 +84,9 @@ int http_server_listen(struct http_server *server, int fd);
  */
 void http_server_drain(struct http_server *server, void (*on_drained)(void *arg), void *arg);
 
+/* Times for what begins from now on; the maxima stay as they are. On the core's thread. */
+void http_server_times(struct http_server *server, const struct http_options *options);
+
 const struct http_stats *http_server_stats(const struct http_server *server);
 const struct compress_stats *http_server_compress_stats(const struct http_server *server);
 
@@ -96,6 +99,22 @@ struct http_conn_info {
 	uint64_t opened_ns, active_ns; /* accepted; last byte either way */
 	uint64_t requests, bytes_received, bytes_sent;
 };
+
+/* One row of `authctl op list`: a request whose handler runs. */
+struct http_op_info {
+	uint64_t conn; /* its connection: one request at a time */
+	const struct request *request;
+	const struct address *peer;
+};
+
+/* Visits the requests whose handlers are suspended, until visit() says false. */
+void http_server_ops(const struct http_server *server,
+	bool (*visit)(const struct http_op_info *info, void *arg), void *arg);
+
+/* By the connection's id: is it there? Closes it; its handler's wait ends with -ERR_CANCELED. */
+bool http_server_conn_kill(struct http_server *server, uint64_t id);
+/* Ends the wait of its handler only, which answers as it can. False when none is suspended. */
+bool http_server_op_kill(struct http_server *server, uint64_t id);
 
 /* Visits connections in the order of their ids, from the first after `after`, until visit() says
  * false. */
