@@ -9,7 +9,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <ini.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -20,7 +19,6 @@
 #define FILE_BYTES_MAX (256 * 1024) /* far more than every option with a comment */
 #define LINE_BYTES_MAX 198          /* inih's own limit (INI_MAX_LINE) less newline and NUL */
 #define FILES_MAX 64                /* in conf.d */
-#define OPTIONS_MAX 256             /* rows of the table; twice what there are */
 
 struct reading {
 	const char *name;
@@ -28,8 +26,9 @@ struct reading {
 	unsigned line_number;
 	bool is_unanswered; /* the line needs a call of the handler, and had none yet */
 	unsigned errors_count;
-	unsigned set_in[OPTIONS_MAX]; /* the line that set each option, 0 for none */
+	unsigned set_in[CONFIG_OPTIONS_MAX]; /* the line that set each option, 0 for none */
 	struct config *config;
+	struct config_origins *origins; /* may be NULL */
 	struct buf *errors;
 };
 
@@ -109,54 +108,22 @@ static char *line_read(char *text, int text_bytes, void *stream)
 	return text;
 }
 
-/* As a person would write it in a file: 30d, 64KiB, 512. */
-static void bound_print(char text[static 32], enum option_type type, uint64_t value)
-{
-	static const struct {
-		enum option_type type;
-		uint64_t factor;
-		const char *name;
-	} scales[] = {
-		{ OPTION_DURATION, 86400000, "d" },
-		{ OPTION_DURATION, 3600000, "h" },
-		{ OPTION_DURATION, 60000, "m" },
-		{ OPTION_DURATION, 1000, "s" },
-		{ OPTION_DURATION, 1, "ms" },
-		{ OPTION_SIZE, 1024 * 1024, "MiB" },
-		{ OPTION_SIZE, 1024, "KiB" },
-	};
-
-	for (size_t i = 0; value && i < ARRAY_SIZE(scales); i++)
-		if (scales[i].type == type && value % scales[i].factor == 0) {
-			snprintf(text, 32, "%" PRIu64 "%s", value / scales[i].factor,
-				scales[i].name);
-			return;
-		}
-	snprintf(text, 32, "%" PRIu64, value);
-}
-
 static void complain_value(
 	struct reading *reading, const struct option *option, const char *value, int error)
 {
 	_cleanup_(buf_deinit) struct buf message = buf_init(1024), hint = buf_init(1024);
-	char min[32], max[32];
 	int r;
 
-	bound_print(min, option->type, option->min);
-	bound_print(max, option->type, option->max);
-	r = buf_printf(&message, "%s.%s: '%s' is %s", option->section, option->key, value,
+	r = buf_printf(&message, "%s.%s: '%s' is %s", option->section, option->key,
+		option->type == OPTION_SECRET ? "(secret)" : value,
 		error == -ERANGE ? "out of range" : "not a value of this option");
-	if (r == 0 && (option->type == OPTION_CHOICE || option->type == OPTION_BOOL))
-		r = buf_printf(&hint, "allowed %s, default %s", option->unit, option->fallback);
-	else if (r == 0 && option->type == OPTION_RATE)
-		r = buf_printf(&hint, "allowed %s/1s..%s/1d in whole seconds, or off, default %s",
-			min, max, option->fallback);
-	else if (r == 0)
-		r = buf_printf(&hint, "allowed %s..%s%s, default %s", min, max,
-			option->type == OPTION_TEXT   ? " bytes"
-			: option->type == OPTION_LIST ? " items"
-						      : "",
-			option->fallback[0] ? option->fallback : "empty");
+	if (r == 0)
+		r = buf_append(&hint, STR("allowed "));
+	if (r == 0)
+		r = option_print_allowed(option, &hint);
+	if (r == 0)
+		r = buf_printf(
+			&hint, ", default %s", option->fallback[0] ? option->fallback : "empty");
 	if (r == 0)
 		r = buf_append_char(&hint, '\0');
 	complain(reading, value_column(reading->line), buf_str(&message), r == 0 ? hint.data : "");
@@ -188,6 +155,17 @@ static void complain_twice(
 		str_of(message, MIN((size_t)bytes, sizeof(message) - 1)), hint);
 }
 
+static void origin_note(struct reading *reading, const struct option *option)
+{
+	struct config_origins *origins = reading->origins;
+	const char *slash = strrchr(reading->name, '/');
+	struct config_origin *origin = &origins->of[option - options];
+
+	static_assert(ARRAY_SIZE(origin->file) == CONFIG_FILE_BYTES, "a name is cut to fit");
+	(void)snprintf(origin->file, sizeof(origin->file), "%s", slash ? slash + 1 : reading->name);
+	origin->line = reading->line_number;
+}
+
 /* inih's handler; every error is reported here, so it always says "go on". */
 static int value_take(void *user, const char *section, const char *key, const char *value)
 {
@@ -210,19 +188,25 @@ static int value_take(void *user, const char *section, const char *key, const ch
 	r = option_set(option, str_cstr(value), reading->config);
 	if (r < 0)
 		complain_value(reading, option, value, r);
+	else if (reading->origins)
+		origin_note(reading, option);
 	return 1;
 }
 
-int config_parse(const char *name, struct str text, struct config *config, struct buf *errors)
+static int text_parse(const char *name, struct str text, struct config *config,
+	struct config_origins *origins, struct buf *errors)
 {
 	const struct str mark = STR("\xef\xbb\xbf"); /* U+FEFF: some editors begin files with it */
 	struct config changed = *config;
 	struct reading reading = {
-		.name = name, .rest = text, .config = &changed, .errors = errors
+		.name = name,
+		.rest = text,
+		.config = &changed,
+		.origins = origins,
+		.errors = errors,
 	};
 	int r;
 
-	assert(options_count <= OPTIONS_MAX);
 	if (str_starts(text, mark))
 		reading.rest = str_skip(text, mark.len);
 	r = ini_parse_stream(line_read, &reading, value_take, &reading);
@@ -233,6 +217,11 @@ int config_parse(const char *name, struct str text, struct config *config, struc
 		return -EINVAL;
 	*config = changed;
 	return 0;
+}
+
+int config_parse(const char *name, struct str text, struct config *config, struct buf *errors)
+{
+	return text_parse(name, text, config, NULL, errors);
 }
 
 void config_defaults(struct config *config)
@@ -246,7 +235,7 @@ void config_defaults(struct config *config)
 }
 
 /* What one option cannot know alone. */
-static int config_check(const char *path, const struct config *config, struct buf *errors)
+int config_check(const char *path, const struct config *config, struct buf *errors)
 {
 	const struct {
 		bool is_wrong;
@@ -288,7 +277,8 @@ static void file_close(FILE **file)
 		fclose(*file);
 }
 
-static int file_parse(const char *path, struct config *config, struct buf *errors)
+static int file_parse(
+	const char *path, struct config *config, struct config_origins *origins, struct buf *errors)
 {
 	_cleanup_(buf_deinit) struct buf text = buf_init(FILE_BYTES_MAX + 1);
 	_cleanup_(file_close) FILE *file = fopen(path, "re");
@@ -304,7 +294,7 @@ static int file_parse(const char *path, struct config *config, struct buf *error
 			r = -EFBIG;
 	}
 	if (r == 0)
-		return config_parse(path, buf_str(&text), config, errors);
+		return text_parse(path, buf_str(&text), config, origins, errors);
 	if (buf_printf(errors, "%s: error: %s\n", path, strerror(-r)) < 0)
 		return -ENOMEM;
 	return r;
@@ -324,7 +314,8 @@ static int by_bytes(const struct dirent **a, const struct dirent **b)
 }
 
 /* All files are read even after an error, to report everything at once; the first code wins. */
-static int folder_parse(const char *folder, struct config *config, struct buf *errors)
+static int folder_parse(const char *folder, struct config *config, struct config_origins *origins,
+	struct buf *errors)
 {
 	struct dirent **entries = NULL;
 	int count = scandir(folder, &entries, is_conf, by_bytes);
@@ -347,7 +338,7 @@ static int folder_parse(const char *folder, struct config *config, struct buf *e
 		if (r == 0 && path.len)
 			r = buf_append_char(&path, '\0');
 		if (r == 0 && path.len)
-			r = file_parse(path.data, config, errors);
+			r = file_parse(path.data, config, origins, errors);
 		if (result == 0)
 			result = r;
 		free(entries[i]);
@@ -357,6 +348,12 @@ static int folder_parse(const char *folder, struct config *config, struct buf *e
 }
 
 int config_load(const char *path, struct config *config, struct buf *errors)
+{
+	return config_load_traced(path, config, NULL, errors);
+}
+
+int config_load_traced(
+	const char *path, struct config *config, struct config_origins *origins, struct buf *errors)
 {
 	_cleanup_(buf_deinit) struct buf folder = buf_init(8192);
 	const char *slash = strrchr(path, '/');
@@ -369,8 +366,8 @@ int config_load(const char *path, struct config *config, struct buf *errors)
 		r = buf_append_char(&folder, '\0');
 	if (r < 0)
 		return r;
-	r = file_parse(path, &loaded, errors);
-	r_folder = folder_parse(folder.data, &loaded, errors);
+	r = file_parse(path, &loaded, origins, errors);
+	r_folder = folder_parse(folder.data, &loaded, origins, errors);
 	if (r == 0)
 		r = r_folder;
 	if (r == 0)

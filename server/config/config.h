@@ -110,6 +110,7 @@ struct config {
 	struct {
 		config_text socket;
 		config_text viewer_group, operator_group, admin_group;
+		config_text audit_file; /* "": none, the log alone */
 	} control;
 	struct {
 		uint64_t level;   /* enum config_log_level */
@@ -128,3 +129,22 @@ int config_load(const char *path, struct config *config, struct buf *errors);
 
 /* The same for text in memory, named `name` in errors. *config must have been filled before. */
 int config_parse(const char *name, struct str text, struct config *config, struct buf *errors);
+
+/* What one option cannot know alone: 0, or -EINVAL and *errors says it. path is named in it. */
+int config_check(const char *path, const struct config *config, struct buf *errors);
+
+/* Where each option was set: in the order of the table in options.h. line 0: nowhere, the default.
+ */
+#define CONFIG_OPTIONS_MAX 192
+#define CONFIG_FILE_BYTES 64
+struct config_origin {
+	char file[CONFIG_FILE_BYTES]; /* without its folder */
+	unsigned line;
+};
+struct config_origins {
+	struct config_origin of[CONFIG_OPTIONS_MAX];
+};
+
+/* As config_load(); *origins (may be NULL) must be zeroed before. */
+int config_load_traced(const char *path, struct config *config, struct config_origins *origins,
+	struct buf *errors);

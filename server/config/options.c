@@ -7,6 +7,8 @@
 #include <assert.h>
 #include <errno.h>
 
+#include "shared/duration.h"
+
 #define AT(field) offsetof(struct config, field)
 #define TEXT_MAX (CONFIG_TEXT_BYTES - 1)
 #define SECOND UINT64_C(1000)
@@ -63,7 +65,7 @@ const struct option options[] = {
 	{ "adopt", "last_login", OPTION_TEXT, "lastLogin", 1, TEXT_MAX, "field", true, "When somebody logged in", AT(adopt.last_login) },
 	{ "adopt", "attempts", OPTION_TEXT, "loginAttempts.count", 1, TEXT_MAX, "field", true, "Wrong passwords since then", AT(adopt.attempts) },
 	{ "adopt", "locked_until", OPTION_TEXT, "loginAttempts.lockUntil", 1, TEXT_MAX, "field", true, "Until when nobody may", AT(adopt.locked_until) },
-	{ "password", "cost", OPTION_NUMBER, "12", 4, 16, "log2 rounds", false, "Work for one hash; one more is twice the time", AT(password.cost) },
+	{ "password", "cost", OPTION_NUMBER, "12", 4, 16, "log2 rounds", true, "Work for one hash; one more is twice the time", AT(password.cost) },
 	{ "password", "min", OPTION_NUMBER, "8", 1, 64, "characters", false, "Shortest password for new accounts", AT(password.min) },
 	{ "password", "threads", OPTION_NUMBER, "0", 0, 256, "threads", true, "Threads that hash; 0 is one for each processor", AT(password.threads) },
 	{ "password", "queue_max", OPTION_NUMBER, "256", 1, 65536, "jobs", true, "Waiting hashes before requests are refused", AT(password.queue_max) },
@@ -102,15 +104,17 @@ const struct option options[] = {
 	{ "cache", "ttl", OPTION_DURATION, "10m", SECOND, DAY, "time", true, "What is cached is looked up again after this", AT(cache.ttl_ms) },
 	{ "cache", "sweep", OPTION_DURATION, "2m", SECOND, DAY, "time", true, "What is too old is removed this often", AT(cache.sweep_ms) },
 	{ "accounts", "hide_existing", OPTION_BOOL, "no", 0, 1, "yes or no", false, "Registering answers 202 whether or not the address is known", AT(accounts.is_hiding_existing) },
-	{ "control", "socket", OPTION_TEXT, "/run/authd/control.sock", 0, 107, "file", true, "Where authctl connects; empty for none", AT(control.socket) },
-	{ "control", "viewer_group", OPTION_TEXT, "authd-view", 0, TEXT_MAX, "group", false, "May look", AT(control.viewer_group) },
-	{ "control", "operator_group", OPTION_TEXT, "authd-operate", 0, TEXT_MAX, "group", false, "May also change how it runs", AT(control.operator_group) },
-	{ "control", "admin_group", OPTION_TEXT, "authd-admin", 0, TEXT_MAX, "group", false, "May also change accounts", AT(control.admin_group) },
+	{ "control", "socket", OPTION_TEXT, "/run/authd/authctl.sock", 0, 107, "file", true, "Where authctl connects; empty for none", AT(control.socket) },
+	{ "control", "viewer_group", OPTION_TEXT, "authctl", 0, TEXT_MAX, "group", false, "May look", AT(control.viewer_group) },
+	{ "control", "operator_group", OPTION_TEXT, "authctl-operator", 0, TEXT_MAX, "group", false, "May also change how it runs", AT(control.operator_group) },
+	{ "control", "admin_group", OPTION_TEXT, "authctl-admin", 0, TEXT_MAX, "group", false, "May also change accounts", AT(control.admin_group) },
+	{ "control", "audit_file", OPTION_TEXT, "/var/log/authd/audit.log", 0, TEXT_MAX, "file", true, "Who changed what; empty for none, the log alone", AT(control.audit_file) },
 	{ "log", "level", OPTION_CHOICE, "info", 0, 3, "debug|info|warn|error", false, "The least severe records to keep", AT(log.level) },
 	{ "log", "file", OPTION_TEXT, "", 0, TEXT_MAX, "file", true, "Where records go; empty is standard error", AT(log.file) },
 };
 /* clang-format on */
 const size_t options_count = ARRAY_SIZE(options);
+static_assert(ARRAY_SIZE(options) <= CONFIG_OPTIONS_MAX, "each has an origin");
 
 const struct option *option_find(struct str section, struct str key)
 {
@@ -171,11 +175,6 @@ static const struct unit {
 	struct str name;
 	uint64_t factor;
 } units[] = {
-	{ OPTION_DURATION, STR("ms"), 1 },
-	{ OPTION_DURATION, STR("s"), SECOND },
-	{ OPTION_DURATION, STR("m"), 60 * SECOND },
-	{ OPTION_DURATION, STR("h"), 3600 * SECOND },
-	{ OPTION_DURATION, STR("d"), DAY },
 	{ OPTION_SIZE, STR(""), 1 },
 	{ OPTION_SIZE, STR("KiB"), KIB },
 	{ OPTION_SIZE, STR("MiB"), KIB *KIB },
@@ -219,8 +218,7 @@ static int rate_parse(const struct option *option, struct str text, struct confi
 		return -EINVAL;
 	r = str_to_u64(str_of(text.data, (size_t)slash), &rate.count);
 	if (r == 0)
-		r = number_parse(
-			OPTION_DURATION, str_skip(text, (size_t)slash + 1), &rate.window_ms);
+		r = duration_parse(str_skip(text, (size_t)slash + 1), &rate.window_ms);
 	if (r < 0)
 		return r;
 	if (rate.count < option->min || rate.count > option->max || rate.window_ms < SECOND ||
@@ -279,6 +277,7 @@ int option_set(const struct option *option, struct str text, struct config *conf
 	case OPTION_RATE:
 		return rate_parse(option, text, field);
 	case OPTION_TEXT:
+	case OPTION_SECRET:
 		if (text.len < option->min || text.len > option->max)
 			return -ERANGE;
 		memset(field, 0, CONFIG_TEXT_BYTES);
@@ -293,6 +292,9 @@ int option_set(const struct option *option, struct str text, struct config *conf
 	case OPTION_CHOICE:
 		r = choice_parse(str_cstr(option->unit), text, &value);
 		break;
+	case OPTION_DURATION:
+		r = duration_parse(text, &value);
+		break;
 	default:
 		r = number_parse(option->type, text, &value);
 	}
@@ -302,4 +304,139 @@ int option_set(const struct option *option, struct str text, struct config *conf
 		return -ERANGE;
 	*(uint64_t *)field = value;
 	return 0;
+}
+
+/* --- values as text --- */
+
+int option_print_number(enum option_type type, uint64_t value, struct buf *text)
+{
+	static const struct {
+		enum option_type type;
+		uint64_t factor;
+		const char *name;
+	} scales[] = {
+		{ OPTION_DURATION, DAY, "d" },
+		{ OPTION_DURATION, 3600 * SECOND, "h" },
+		{ OPTION_DURATION, 60 * SECOND, "m" },
+		{ OPTION_DURATION, SECOND, "s" },
+		{ OPTION_DURATION, 1, "ms" },
+		{ OPTION_SIZE, KIB * KIB, "MiB" },
+		{ OPTION_SIZE, KIB, "KiB" },
+	};
+
+	for (size_t i = 0; value && i < ARRAY_SIZE(scales); i++)
+		if (scales[i].type == type && value % scales[i].factor == 0)
+			return buf_printf(text, "%llu%s",
+				(unsigned long long)(value / scales[i].factor), scales[i].name);
+	return buf_printf(text, "%llu", (unsigned long long)value);
+}
+
+static int list_print(const struct config_list *list, struct buf *text)
+{
+	int r = 0;
+
+	for (unsigned i = 0; i < list->count && r == 0; i++)
+		r = buf_printf(text, "%s%s", i ? " " : "", list->items[i]);
+	return r;
+}
+
+static int rate_print(const struct config_rate *rate, struct buf *text)
+{
+	int r;
+
+	if (!rate->count)
+		return buf_append(text, STR("off"));
+	r = buf_printf(text, "%llu/", (unsigned long long)rate->count);
+	return r < 0 ? r : option_print_number(OPTION_DURATION, rate->window_ms, text);
+}
+
+static int choice_print(struct str choices, uint64_t index, struct buf *text)
+{
+	struct str choice = {};
+
+	for (uint64_t i = 0; i <= index; i++)
+		if (!str_split(&choices, '|', &choice))
+			return -EINVAL;
+	return buf_append(text, choice);
+}
+
+int option_print(const struct option *option, const struct config *config, struct buf *text)
+{
+	const void *field = (const char *)config + option->offset;
+
+	switch (option->type) {
+	case OPTION_LIST:
+		return list_print(field, text);
+	case OPTION_RATE:
+		return rate_print(field, text);
+	case OPTION_TEXT:
+		return buf_append(text, str_cstr(field));
+	case OPTION_SECRET:
+		return buf_append(text, *(const char *)field ? STR("(set)") : STR(""));
+	case OPTION_BOOL:
+		return buf_append(text, *(const bool *)field ? STR("yes") : STR("no"));
+	case OPTION_CHOICE:
+		return choice_print(str_cstr(option->unit), *(const uint64_t *)field, text);
+	default:
+		return option_print_number(option->type, *(const uint64_t *)field, text);
+	}
+}
+
+static size_t field_bytes(const struct option *option)
+{
+	switch (option->type) {
+	case OPTION_LIST:
+		return sizeof(struct config_list);
+	case OPTION_RATE:
+		return sizeof(struct config_rate);
+	case OPTION_TEXT:
+	case OPTION_SECRET:
+		return CONFIG_TEXT_BYTES;
+	case OPTION_BOOL:
+		return sizeof(bool);
+	default:
+		return sizeof(uint64_t);
+	}
+}
+
+bool option_is_equal(const struct option *option, const struct config *a, const struct config *b)
+{
+	return memcmp((const char *)a + option->offset, (const char *)b + option->offset,
+		       field_bytes(option)) == 0;
+}
+
+void option_copy(const struct option *option, const struct config *from, struct config *to)
+{
+	memcpy((char *)to + option->offset, (const char *)from + option->offset,
+		field_bytes(option));
+}
+
+const struct option *option_find_name(struct str name)
+{
+	ptrdiff_t dot = str_index(name, '.');
+
+	if (dot < 0)
+		return NULL;
+	return option_find(str_of(name.data, (size_t)dot), str_skip(name, (size_t)dot + 1));
+}
+
+int option_print_allowed(const struct option *option, struct buf *text)
+{
+	int r;
+
+	if (option->type == OPTION_CHOICE || option->type == OPTION_BOOL)
+		return buf_append(text, str_cstr(option->unit));
+	if (option->type == OPTION_RATE)
+		return buf_printf(text, "%llu/1s..%llu/1d in whole seconds, or off",
+			(unsigned long long)option->min, (unsigned long long)option->max);
+	r = option_print_number(option->type, option->min, text);
+	if (r == 0)
+		r = buf_append(text, STR(".."));
+	if (r == 0)
+		r = option_print_number(option->type, option->max, text);
+	if (r == 0 && (option->type == OPTION_TEXT || option->type == OPTION_SECRET))
+		r = buf_append(text, STR(" bytes"));
+	if (r == 0 && option->type == OPTION_LIST)
+		r = buf_append(text, STR(" items"));
+	return r;
 }
