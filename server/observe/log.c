@@ -12,6 +12,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -20,11 +21,15 @@
 #define PATH_BYTES 4096
 
 static struct {
-	pthread_mutex_t lock; /* guards ring, head, used, is_running, fd; no lock follows */
+	pthread_mutex_t
+		lock; /* guards ring, head, used, total, records, is_running, fd; no lock follows */
 	pthread_cond_t changed;
 	pthread_t writer;
 	char ring[LOG_RING_BYTES];
 	size_t head, used; /* oldest byte, bytes waiting; whole lines only */
+	/* Ever put into the ring: bytes end at total % LOG_RING_BYTES, and the ones before are
+	 * there until they are overwritten. */
+	uint64_t total, records;
 	bool is_running;
 	int fd;
 	char path[PATH_BYTES], instance[64];
@@ -131,6 +136,8 @@ static bool ring_put(struct str line, bool *ret_was_running)
 		memcpy(logger.ring + tail, line.data, first);
 		memcpy(logger.ring, line.data + first, line.len - first);
 		logger.used += line.len;
+		logger.total += line.len;
+		logger.records++;
 		pthread_cond_signal(&logger.changed);
 	}
 	pthread_mutex_unlock(&logger.lock);
@@ -224,6 +231,7 @@ int log_start(const char *path, enum log_level least, const char *instance)
 	snprintf(logger.instance, sizeof(logger.instance), "%s", instance);
 	logger.fd = fd;
 	logger.head = logger.used = 0;
+	logger.total = logger.records = 0;
 	logger.dropped = 0;
 	logger.least = (int)least;
 	logger.is_running = true;
@@ -266,6 +274,80 @@ int log_reopen(void)
 void log_level_set(enum log_level least)
 {
 	atomic_store_explicit(&logger.least, (int)least, memory_order_relaxed);
+}
+
+enum log_level log_level_get(void)
+{
+	return (enum log_level)atomic_load_explicit(&logger.least, memory_order_relaxed);
+}
+
+int log_level_parse(struct str name, enum log_level *ret_level)
+{
+	for (enum log_level level = LOG_LEVEL_DEBUG; level <= LOG_LEVEL_ERROR; level++)
+		if (str_equal_nocase(name, str_cstr(severities[level].name))) {
+			*ret_level = level;
+			return 0;
+		}
+	return -EINVAL;
+}
+
+/* --- reading along --- */
+
+struct log_cursor log_cursor_now(void)
+{
+	struct log_cursor cursor;
+
+	pthread_mutex_lock(&logger.lock);
+	cursor = (struct log_cursor){ .bytes = logger.total, .records = logger.records };
+	pthread_mutex_unlock(&logger.lock);
+	return cursor;
+}
+
+static char byte_at(uint64_t position)
+{
+	return logger.ring[position % LOG_RING_BYTES];
+}
+
+/* Moves a cursor that was overtaken to the oldest whole line. Under the lock. */
+static uint64_t cursor_catch_up(struct log_cursor *cursor)
+{
+	uint64_t at = logger.total - LOG_RING_BYTES, lines = 0, lost;
+
+	if (logger.total <= LOG_RING_BYTES || cursor->bytes >= at)
+		return 0;
+	while (at < logger.total && byte_at(at++) != '\n')
+		;
+	cursor->bytes = at;
+	for (; at < logger.total; at++)
+		lines += byte_at(at) == '\n';
+	lost = logger.records - lines - cursor->records;
+	cursor->records += lost;
+	return lost;
+}
+
+int log_read(struct log_cursor *cursor, size_t room, struct buf *lines, uint64_t *ret_lost)
+{
+	size_t len = 0, first, start;
+	int r;
+
+	r = buf_reserve(lines, room);
+	if (r < 0)
+		return r;
+	pthread_mutex_lock(&logger.lock);
+	*ret_lost = cursor_catch_up(cursor);
+	for (size_t i = 0; i < room && cursor->bytes + i < logger.total; i++)
+		if (byte_at(cursor->bytes + i) == '\n')
+			len = i + 1;
+	start = cursor->bytes % LOG_RING_BYTES;
+	first = MIN(len, LOG_RING_BYTES - start);
+	memcpy(lines->data + lines->len, logger.ring + start, first);
+	memcpy(lines->data + lines->len + first, logger.ring, len - first);
+	pthread_mutex_unlock(&logger.lock);
+	for (size_t i = 0; i < len; i++)
+		cursor->records += lines->data[lines->len + i] == '\n';
+	lines->len += len;
+	cursor->bytes += len;
+	return 0;
 }
 
 uint64_t log_dropped(void)

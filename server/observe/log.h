@@ -7,7 +7,7 @@
 
 #include <stdint.h>
 
-#include "shared/str.h"
+#include "shared/buf.h"
 
 #define LOG_RING_BYTES (256 * 1024) /* some hundred records: a burst, not an outage */
 #define LOG_RECORD_BYTES_MAX 8192   /* longer ones are dropped */
@@ -37,6 +37,25 @@ void log_stop(void);
 int log_reopen(void);
 
 void log_level_set(enum log_level least);
+
+/* The least level that is kept now. */
+enum log_level log_level_get(void);
+
+/* "debug", "info", "warn", "error": 0, -EINVAL. */
+int log_level_parse(struct str name, enum log_level *ret_level);
+
+/*
+ * Reading along (authctl log tail): the ring keeps what was written until it is needed again. The
+ * writer never waits for a reader; one that is too slow is told how many records it has missed.
+ */
+struct log_cursor {
+	uint64_t bytes, records; /* so far */
+};
+
+/* From now on. */
+struct log_cursor log_cursor_now(void);
+/* Appends the lines that came since, as many as fit into `room` bytes. 0, -ENOBUFS, -ENOMEM. */
+int log_read(struct log_cursor *cursor, size_t room, struct buf *lines, uint64_t *ret_lost);
 
 /* Records dropped since log_start(). */
 uint64_t log_dropped(void);
