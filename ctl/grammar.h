@@ -1,15 +1,36 @@
 /* From words to a command and its arguments, by the rows of shared/commands.h. */
 #pragma once
 
+#include <stdbool.h>
+
 #include "shared/buf.h"
 #include "shared/commands.h"
 
+struct invocation {
+	const struct command *command;
+	struct buf args;     /* a JSON object, for the daemon */
+	struct buf redacted; /* the words without what is secret, for the history */
+	const char *local;   /* the ARGUMENT_LOCAL one; NULL none */
+	const char *subject; /* the first positional one: what the command is done to; NULL none */
+};
+
 /*
- * words: NOUN [VERB] [--name VALUE]... Appends the arguments as a JSON object to args. 0; -EINVAL
- * and a sentence on stderr.
+ * words: NOUN [VERB] [NAME]... [--name VALUE]... With is_lenient unambiguous beginnings of nouns
+ * and verbs are enough: in the shell only, or a new command would break a script. The words must
+ * stay. 0; -EINVAL and a sentence on standard error.
  */
 int grammar_parse(
-	int count, char *const *words, const struct command **ret_command, struct buf *args);
+	int count, char *const *words, bool is_lenient, struct invocation *ret_invocation);
+void invocation_deinit(struct invocation *invocation);
 
-/* Every command with its help line. */
-void grammar_help(void);
+/* The command that the first words name and how many they are; NULL without a word about it. */
+const struct command *grammar_find(int count, char *const *words, bool is_lenient, int *ret_used);
+
+/* Cuts a line into words: spaces between, "..." and '...' around, \ before any character. How many;
+ * -EINVAL: a quote is open; -E2BIG. Changes the line. */
+#define GRAMMAR_WORDS_MAX 64
+int grammar_split(char *line, char *words[static GRAMMAR_WORDS_MAX]);
+
+/* "pool.list" as it is typed: "pool list". */
+#define GRAMMAR_NAME_BYTES 64
+const char *grammar_typed(const struct command *command, char text[static GRAMMAR_NAME_BYTES]);

@@ -2,136 +2,125 @@
 #include "ctl/output.h"
 
 #include <errno.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "ctl/escape.h"
+#include "ctl/human.h"
+#include "ctl/layout.h"
+#include "ctl/screen.h"
 #include "shared/buf.h"
 #include "shared/macros.h"
 
-#define CELL_BYTES_MAX (64 * 1024) /* one value; an answer line is at most 1 MiB */
+#define VALUE_BYTES_MAX (1024 * 1024) /* an answer line */
+#define COLUMNS_MAX 64
+/* A cell that gives way keeps so many characters. */
+#define CELL_WIDTH_MIN 10
 
-int output_format_parse(const char *name, enum output_format *ret_format)
+static bool is_table(const struct output *output)
 {
-	static const char *const names[] = { "table", "wide", "json", "ndjson", "csv", "value" };
+	return output->settings->format == OUTPUT_TABLE || output->settings->format == OUTPUT_WIDE;
+}
 
-	for (unsigned i = 0; i < ARRAY_SIZE(names); i++)
-		if (!strcmp(name, names[i])) {
-			*ret_format = (enum output_format)i;
-			return 0;
-		}
+static const struct command_column *column_find(const struct command *command, struct str name)
+{
+	for (const struct command_column *c = command->columns; c->name; c++)
+		if (str_equal(name, str_cstr(c->name)))
+			return c;
+	return NULL;
+}
+
+static int complain(const struct command *command, struct str name)
+{
+	(void)fprintf(stderr, "authctl: no field '" STR_FORMAT "', there are:", STR_ARGS(name));
+	for (const struct command_column *c = command->columns; c->name; c++)
+		(void)fprintf(stderr, " %s", c->name);
+	(void)fputc('\n', stderr);
 	return -EINVAL;
 }
 
-/* --- one value --- */
-
-/* C0, DEL, C1 and what turns the direction of text around: as \xNN, never raw. */
-static void put_escaped(FILE *out, struct str text)
+/* The part before {name}, and the name; false at the end, where before is the rest. */
+static bool template_next(struct str *rest, struct str *ret_before, struct str *ret_name)
 {
-	for (size_t i = 0; i < text.len; i++) {
-		unsigned char c = (unsigned char)text.data[i];
-		unsigned char next = i + 1 < text.len ? (unsigned char)text.data[i + 1] : 0;
-		unsigned char third = i + 2 < text.len ? (unsigned char)text.data[i + 2] : 0;
-		bool is_c1 = c == 0xc2 && next >= 0x80 && next < 0xa0;
-		/* U+200E, U+200F, U+202A..E, U+2066..9 */
-		bool is_bidi =
-			c == 0xe2 && ((next == 0x80 && (third == 0x8e || third == 0x8f ||
-							       (third >= 0xaa && third <= 0xae))) ||
-					     (next == 0x81 && third >= 0xa6 && third <= 0xa9));
+	ptrdiff_t open = str_index(*rest, '{');
+	ptrdiff_t close = open < 0 ? -1 : str_index(str_skip(*rest, (size_t)open), '}');
 
-		unsigned bytes = is_bidi ? 3 : is_c1 ? 2 : c < ' ' || c == 0x7f;
-
-		if (!bytes)
-			(void)fputc(c, out);
-		for (unsigned j = 0; j < bytes; j++)
-			(void)fprintf(out, "\\x%02x", (unsigned char)text.data[i + j]);
-		i += bytes ? bytes - 1 : 0;
-	}
+	*ret_before = close < 0 ? *rest : str_of(rest->data, (size_t)open);
+	if (close < 0)
+		return false;
+	*ret_name = str_of(rest->data + open + 1, (size_t)close - 1);
+	*rest = str_skip(*rest, (size_t)(open + close + 1));
+	return true;
 }
 
-static void put_bytes(FILE *out, double bytes)
+int output_check(const struct settings *settings, const struct command *command)
 {
-	static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB" };
-	unsigned unit = 0;
+	struct str rest = str_cstr(settings->field), before, name;
 
-	for (; bytes >= 1024 && unit + 1 < ARRAY_SIZE(units); unit++)
-		bytes /= 1024;
-	(void)fprintf(out, unit && bytes < 10 ? "%.1f %s" : "%.0f %s", bytes, units[unit]);
+	if (settings->format == OUTPUT_VALUE && !(settings->field && column_find(command, rest)))
+		return complain(command, rest);
+	if (settings->format != OUTPUT_TEMPLATE)
+		return 0;
+	if (!settings->field)
+		return complain(command, rest);
+	while (template_next(&rest, &before, &name))
+		if (!column_find(command, name))
+			return complain(command, name);
+	return 0;
 }
 
-static void put_seconds(FILE *out, double seconds)
+/* --- one value, raw --- */
+
+/* JSON text: numbers exactly as the daemon sent them. */
+static void put_json(FILE *out, const struct json *value)
 {
-	uint64_t whole = (uint64_t)seconds;
+	_cleanup_(buf_deinit) struct buf text = buf_init(VALUE_BYTES_MAX);
 
-	if (seconds < 1)
-		(void)fprintf(out, "%.2f ms", seconds * 1000);
-	else if (seconds < 60)
-		(void)fprintf(out, "%.1f s", seconds);
-	else if (seconds < 86400)
-		(void)fprintf(out, "%02" PRIu64 ":%02" PRIu64 ":%02" PRIu64, whole / 3600,
-			whole / 60 % 60, whole % 60);
-	else
-		(void)fprintf(out, "%" PRIu64 "d %02" PRIu64 ":%02" PRIu64, whole / 86400,
-			whole / 3600 % 24, whole / 60 % 60);
-}
-
-/* The value as JSON text: numbers exactly as the daemon sent them. */
-static void put_raw(FILE *out, const struct json *value, bool is_json)
-{
-	_cleanup_(buf_deinit) struct buf text = buf_init(CELL_BYTES_MAX);
-	struct str string;
-
-	if (!is_json && json_get_str(value, &string) == 0)
-		put_escaped(out, string);
-	else if (value && json_print(value, &text) == 0 &&
-		 (is_json || !str_equal(buf_str(&text), STR("null"))))
+	if (value && json_print(value, &text) == 0)
 		(void)fwrite(text.data, 1, text.len, out);
 }
 
-static void put_human(FILE *out, const struct command_column *column, const struct json *value)
+/* Bare: text without quotes but escaped, nothing for null. */
+static void put_bare(FILE *out, const struct json *value)
 {
-	_cleanup_(buf_deinit) struct buf text = buf_init(CELL_BYTES_MAX);
-	bool is_true;
-	double number = 0;
+	struct str string;
+	int r = json_get_str(value, &string);
 
-	if (json_get_bool(value, &is_true) == 0) {
-		(void)fputs(is_true ? "yes" : "NO", out);
-		return;
-	}
-	if (value && json_print(value, &text) == 0 && buf_append_char(&text, '\0') == 0)
-		number = strtod(text.data, NULL);
-	if (!value || !text.len || !strcmp(text.data, "null"))
-		(void)fputc('-', out);
-	else if (column->type == COLUMN_BYTES)
-		put_bytes(out, number);
-	else if (column->type == COLUMN_SECONDS)
-		put_seconds(out, number);
-	else if (column->type == COLUMN_RATIO)
-		(void)fprintf(out, "%.0f %%", number * 100);
-	else
-		put_raw(out, value, false);
+	if (r == 0)
+		escape_print(out, string, 0);
+	else if (r != -ENOENT)
+		put_json(out, value);
 }
 
 /* --- tables --- */
 
-static void cell_add(struct output *output, char *text)
+static struct output_cell *cell_add(struct output *output, char *text)
 {
+	struct output_cell *cell;
+
 	if (output->cell_count == output->cell_room) {
 		unsigned room = output->cell_room ? 2 * output->cell_room : 64;
-		char **grown = reallocarray(output->cells, room, sizeof(*grown));
+		struct output_cell *grown = reallocarray(output->cells, room, sizeof(*grown));
 
 		if (!grown)
 			abort(); /* authctl may: nothing is lost */
 		output->cells = grown;
 		output->cell_room = room;
 	}
-	output->cells[output->cell_count++] = text;
+	cell = &output->cells[output->cell_count++];
+	*cell = (struct output_cell){ .text = text };
+	return cell;
 }
 
 static bool is_shown(const struct output *output, const struct command_column *column)
 {
-	return !column->is_wide || output->format == OUTPUT_WIDE;
+	return !(column->flags & COLUMN_WIDE) || output->settings->format == OUTPUT_WIDE;
+}
+
+/* A verdict that is bad must be seen without colours, too. */
+static bool is_verdict(const struct command_column *column)
+{
+	return !strcmp(column->name, "ok") || !strcmp(column->name, "answers");
 }
 
 static char *cell_of(const struct command_column *column, const struct json *value)
@@ -142,69 +131,190 @@ static char *cell_of(const struct command_column *column, const struct json *val
 
 	if (!out)
 		abort();
-	put_human(out, column, value);
+	human_value(out, column->type, value);
 	(void)fclose(out);
+	if (is_verdict(column) && !strcmp(text, "no"))
+		memcpy(text, "NO", 2);
 	return text;
 }
 
-/* Columns of a terminal are characters, not bytes. */
-static int width_of(const char *text)
+static bool is_right(enum column_type type)
 {
-	return (int)str_utf8_count(str_cstr(text));
+	return type != COLUMN_TEXT && type != COLUMN_BOOL && type != COLUMN_TIME &&
+	       type != COLUMN_USER;
 }
 
-static bool is_number(enum column_type type)
+/* --- what has changed since the table before --- */
+
+static unsigned columns_shown(const struct output *output)
 {
-	return type != COLUMN_TEXT && type != COLUMN_BOOL && type != COLUMN_TIME;
+	unsigned count = 0;
+
+	for (const struct command_column *c = output->command->columns; c->name; c++)
+		count += is_shown(output, c);
+	return count;
 }
 
-static void print_cell(const char *text, int width, bool is_right, bool is_last)
+/* The row that begins with the same two cells: rows come and go and change places. */
+static const struct output_cell *row_before(
+	const struct output *output, const struct output_cell *row, unsigned columns)
 {
-	int pad = width - width_of(text);
+	const struct output *before = output->before;
 
-	if (is_last && !is_right)
-		pad = 0;
-	(void)printf("%*s%s%*s%s", is_right ? pad : 0, "", text, is_right ? 0 : pad, "",
+	for (unsigned i = 0; before && i + columns <= before->cell_count; i += columns) {
+		const struct output_cell *other = &before->cells[i];
+
+		if (!strcmp(other[0].text, row[0].text) &&
+			(columns < 2 || !strcmp(other[1].text, row[1].text)))
+			return other;
+	}
+	return NULL;
+}
+
+/* A counter and what it grows by; one that is smaller than before began again. */
+static void add_rate(struct output_cell *cell, double before, double seconds)
+{
+	char *text = NULL;
+	double rate = seconds > 0 ? (cell->number - before) / seconds : 0;
+
+	if (cell->number == before ||
+		asprintf(&text, rate < 0 ? "%s reset" : "%s +%.1f/s", cell->text, rate) < 0)
+		return;
+	free(cell->text);
+	cell->text = text;
+}
+
+static void add_cells(struct output *output, const struct json *row)
+{
+	unsigned columns = columns_shown(output), first = output->cell_count, i = 0;
+	const struct output_cell *before;
+
+	for (const struct command_column *c = output->command->columns; c->name; c++)
+		if (is_shown(output, c))
+			cell_add(output, cell_of(c, json_member(row, c->name)))->number =
+				human_number(json_member(row, c->name));
+	before = row_before(output, &output->cells[first], columns);
+	for (const struct command_column *c = output->command->columns; before && c->name; c++) {
+		struct output_cell *cell = &output->cells[first + i];
+
+		if (!is_shown(output, c))
+			continue;
+		if (c->type == COLUMN_TEXT || c->type == COLUMN_BOOL)
+			cell->is_changed = strcmp(cell->text, before[i].text) != 0;
+		else
+			cell->is_changed = cell->number != before[i].number;
+		if (c->flags & COLUMN_COUNTER)
+			add_rate(cell, before[i].number, output->seconds);
+		i++;
+	}
+}
+
+struct table {
+	struct output *output;
+	const struct command_column *shown[COLUMNS_MAX];
+	unsigned width[COLUMNS_MAX], columns;
+	bool has_color;
+};
+
+/* On a terminal the widest text columns give way until the line fits. */
+static void table_fit(struct table *table, unsigned screen)
+{
+	for (;;) {
+		unsigned total = 2 * (table->columns - 1), widest = COLUMNS_MAX, over;
+
+		for (unsigned i = 0; i < table->columns; i++) {
+			bool is_text = !is_right(table->shown[i]->type);
+
+			total += table->width[i];
+			if (is_text &&
+				(widest == COLUMNS_MAX || table->width[i] > table->width[widest]))
+				widest = i;
+		}
+		if (total <= screen || widest == COLUMNS_MAX ||
+			table->width[widest] <= CELL_WIDTH_MIN)
+			return;
+		over = total - screen;
+		table->width[widest] -= MIN(over, table->width[widest] - CELL_WIDTH_MIN);
+	}
+}
+
+/* As many characters as fit, "~" for what is missing. */
+static void print_cut(FILE *out, const char *text, unsigned width)
+{
+	unsigned shown = 0;
+
+	for (; *text; text++) {
+		bool is_start = ((unsigned char)*text & 0xc0) != 0x80;
+
+		if (is_start && ++shown == width) {
+			(void)fputc('~', out);
+			return;
+		}
+		(void)fputc(*text, out);
+	}
+}
+
+static void print_cell(
+	const struct table *table, unsigned column, const char *text, enum color color)
+{
+	FILE *out = table->output->out;
+	unsigned want = table->width[column], have = MIN(screen_width(text), want);
+	bool right = is_right(table->shown[column]->type), is_last = column + 1 == table->columns;
+	const char *begin = table->has_color ? color_begin(color) : "";
+	const char *end = table->has_color ? color_end(color) : "";
+
+	(void)fprintf(out, "%*s%s", right ? (int)(want - have) : 0, "", begin);
+	if (screen_width(text) > want)
+		print_cut(out, text, want);
+	else
+		(void)fputs(text, out);
+	(void)fprintf(out, "%s%*s%s", end, right || is_last ? 0 : (int)(want - have), "",
 		is_last ? "\n" : "  ");
 }
 
 static void print_table(struct output *output)
 {
-	const struct command_column *shown[64];
-	unsigned columns = 0;
-	int width[64];
+	struct table table = { .output = output, .has_color = screen_has_color(output->settings) };
+	unsigned screen, lines;
 
 	for (const struct command_column *c = output->command->columns; c->name; c++)
-		if (is_shown(output, c) && columns < ARRAY_SIZE(shown)) {
-			width[columns] = width_of(c->name);
-			shown[columns++] = c;
+		if (is_shown(output, c) && table.columns < COLUMNS_MAX) {
+			table.width[table.columns] = screen_width(c->name);
+			table.shown[table.columns++] = c;
 		}
 	for (unsigned i = 0; i < output->cell_count; i++)
-		width[i % columns] = MAX(width[i % columns], width_of(output->cells[i]));
-	for (unsigned i = 0; i < columns; i++)
-		print_cell(shown[i]->name, width[i], is_number(shown[i]->type), i + 1 == columns);
+		table.width[i % table.columns] =
+			MAX(table.width[i % table.columns], screen_width(output->cells[i].text));
+	screen_size(&screen, &lines);
+	if (screen && output->settings->format == OUTPUT_TABLE)
+		table_fit(&table, screen);
+	for (unsigned i = 0; i < table.columns; i++)
+		print_cell(&table, i, table.shown[i]->name, COLOR_HEAD);
 	for (unsigned i = 0; i < output->cell_count; i++)
-		print_cell(output->cells[i], width[i % columns],
-			is_number(shown[i % columns]->type), i % columns + 1 == columns);
+		print_cell(&table, i % table.columns, output->cells[i].text,
+			output->cells[i].is_changed ? COLOR_CHANGED
+						    : color_of_word(output->cells[i].text));
 }
 
 /* A single answer is a list of names and values; what is empty is left out. */
 static void print_single(const struct output *output, const struct json *row)
 {
+	bool has_color = screen_has_color(output->settings);
+
 	for (const struct command_column *c = output->command->columns; c->name; c++) {
-		_cleanup_(buf_deinit) struct buf name = buf_init(64);
-		char *text;
+		char name[64], *text;
+		enum color color;
 
 		if (!is_shown(output, c))
 			continue;
 		text = cell_of(c, json_member(row, c->name));
-		if (*text) {
-			(void)!buf_append(&name, str_cstr(c->name));
-			for (size_t i = 0; i < name.len; i++)
-				if (name.data[i] == '_')
-					name.data[i] = ' ';
-			(void)printf("%-20.*s %s\n", (int)name.len, name.data, text);
-		}
+		(void)snprintf(name, sizeof(name), "%s", c->name);
+		for (char *at = name; *at; at++)
+			*at = *at == '_' ? ' ' : *at;
+		color = has_color ? color_of_word(text) : COLOR_NONE;
+		if (*text)
+			(void)fprintf(output->out, "%-14s %s%s%s\n", name, color_begin(color), text,
+				color_end(color));
 		free(text);
 	}
 }
@@ -240,19 +350,81 @@ static void print_csv(const struct output *output, const struct json *row)
 		else if (json_get_str(json_member(row, c->name), &text) == 0)
 			print_csv_text(text);
 		else
-			put_raw(stdout, json_member(row, c->name), false);
+			put_bare(stdout, json_member(row, c->name));
 	}
 	(void)fputs("\r\n", stdout);
 }
 
-/* --- what main calls --- */
+/* --- template --- */
+
+/* The text itself: \n and \t are what they are in C. */
+static void print_literal(struct str text)
+{
+	for (size_t i = 0; i < text.len; i++) {
+		bool is_escape = text.data[i] == '\\' && i + 1 < text.len;
+
+		if (is_escape && (text.data[i + 1] == 'n' || text.data[i + 1] == 't'))
+			(void)putchar(text.data[++i] == 'n' ? '\n' : '\t');
+		else
+			(void)putchar(text.data[i]);
+	}
+}
+
+static void print_template(const struct output *output, const struct json *row)
+{
+	struct str rest = str_cstr(output->settings->field), before, name;
+
+	while (template_next(&rest, &before, &name)) {
+		print_literal(before);
+		put_bare(stdout, json_member(row, column_find(output->command, name)->name));
+	}
+	print_literal(before);
+	(void)putchar('\n');
+}
+
+static void print_ndjson(const struct output *output, const struct json *row)
+{
+	_cleanup_(buf_deinit) struct buf text = buf_init(VALUE_BYTES_MAX);
+
+	if (json_print(row, &text) < 0 || !text.len)
+		return;
+	if (output->line)
+		(void)printf("{\"line\":%u%s%.*s\n", output->line, text.len > 2 ? "," : "",
+			(int)text.len - 1, text.data + 1);
+	else
+		(void)printf("%.*s\n", (int)text.len, text.data);
+	(void)fflush(stdout);
+}
+
+/* --- what run.c calls --- */
 
 void output_begin(struct output *output)
 {
-	if (output->format == OUTPUT_CSV)
+	output->out = stdout;
+	if (is_table(output)) {
+		output->out = open_memstream(&output->text, &output->bytes);
+		if (!output->out)
+			abort();
+	}
+	if (output->settings->format == OUTPUT_CSV)
 		print_csv(output, NULL);
-	if (output->format == OUTPUT_JSON && !output->command->is_single)
+	if (output->settings->format == OUTPUT_JSON && !(output->command->flags & COMMAND_SINGLE))
 		(void)putchar('[');
+}
+
+static void table_row(struct output *output, const struct json *row)
+{
+	const struct layout *layout = layout_find(output->command->name);
+
+	if (layout && output->settings->format == OUTPUT_TABLE) {
+		layout->print(output->out, row, output->settings);
+		return;
+	}
+	if (output->command->flags & COMMAND_SINGLE) {
+		print_single(output, row);
+		return;
+	}
+	add_cells(output, row);
 }
 
 void output_row(const struct json *row, void *arg)
@@ -262,50 +434,143 @@ void output_row(const struct json *row, void *arg)
 
 	if (json_get_bool(json_member(row, "ok"), &is_ok) == 0 && !is_ok)
 		output->is_bad = true;
-	switch (output->format) {
+	switch (output->settings->format) {
 	case OUTPUT_TABLE:
 	case OUTPUT_WIDE:
-		if (output->command->is_single) {
-			print_single(output, row);
-			break;
-		}
-		for (const struct command_column *c = output->command->columns; c->name; c++)
-			if (is_shown(output, c))
-				cell_add(output, cell_of(c, json_member(row, c->name)));
+		table_row(output, row);
 		break;
 	case OUTPUT_JSON:
 		if (output->rows)
 			(void)putchar(',');
-		put_raw(stdout, row, true);
+		put_json(stdout, row);
 		break;
 	case OUTPUT_NDJSON:
-		put_raw(stdout, row, true);
-		(void)putchar('\n');
-		(void)fflush(stdout);
+		print_ndjson(output, row);
 		break;
 	case OUTPUT_CSV:
 		print_csv(output, row);
 		break;
 	case OUTPUT_VALUE:
-		put_raw(stdout, json_member(row, output->field), false);
+		put_bare(stdout, json_member(row, output->settings->field));
 		(void)putchar('\n');
+		break;
+	case OUTPUT_TEMPLATE:
+		print_template(output, row);
 		break;
 	}
 	output->rows++;
 }
 
+/* Streams are lines for people on a terminal, NDJSON for everybody else. */
+void output_event(const struct json *frame, void *arg)
+{
+	struct output *output = arg;
+	const struct json *row = json_member(frame, "d");
+	int64_t lost = 0;
+
+	(void)json_get_i64(json_member(frame, "lost"), &lost);
+	if (lost)
+		(void)fprintf(stderr, "authctl: %lld records were lost: the reader is too slow\n",
+			(long long)lost);
+	if (is_table(output) && screen_is_terminal()) {
+		layout_event(stdout, output->command, row, output->settings);
+		(void)fflush(stdout);
+	} else {
+		print_ndjson(output, row);
+	}
+}
+
+/* --- choosing and ordering rows --- */
+
+static struct {
+	unsigned column, columns;
+	bool is_text;
+} order;
+
+/* Numbers from the largest, text from its beginning. */
+static int by_order(const void *a, const void *b)
+{
+	const struct output_cell *left = (const struct output_cell *)a + order.column;
+	const struct output_cell *right = (const struct output_cell *)b + order.column;
+
+	if (order.is_text)
+		return strcmp(left->text, right->text);
+	return (left->number < right->number) - (left->number > right->number);
+}
+
+static void rows_sort(struct output *output, unsigned columns)
+{
+	unsigned shown = 0;
+
+	if (!output->sort || !columns || output->sort > columns)
+		return;
+	order.column = output->sort - 1;
+	for (const struct command_column *c = output->command->columns; c->name; c++)
+		if (is_shown(output, c) && shown++ == order.column)
+			order.is_text = !is_right(c->type);
+	qsort(output->cells, output->cell_count / columns, columns * sizeof(output->cells[0]),
+		by_order);
+}
+
+static void rows_filter(struct output *output, unsigned columns)
+{
+	unsigned kept = 0;
+
+	if (!output->filter || !*output->filter || !columns)
+		return;
+	for (unsigned i = 0; i < output->cell_count; i += columns) {
+		bool has_text = false;
+
+		for (unsigned j = 0; j < columns; j++)
+			has_text |= strstr(output->cells[i + j].text, output->filter) != NULL;
+		for (unsigned j = 0; j < columns; j++)
+			if (has_text)
+				output->cells[kept++] = output->cells[i + j];
+			else
+				free(output->cells[i + j].text);
+	}
+	output->cell_count = kept;
+}
+
+void output_text(struct output *output, char **ret_text)
+{
+	const struct layout *layout = layout_find(output->command->name);
+
+	if (layout && output->settings->format == OUTPUT_TABLE) {
+		if (layout->end && output->rows)
+			layout->end(output->out, output->settings);
+	} else if (!(output->command->flags & (COMMAND_SINGLE | COMMAND_STREAM)) &&
+		   !output->is_failed) {
+		rows_filter(output, columns_shown(output));
+		rows_sort(output, columns_shown(output));
+		print_table(output);
+	}
+	(void)fclose(output->out);
+	*ret_text = output->text;
+}
+
+void output_print(struct output *output)
+{
+	if (is_table(output)) {
+		output_text(output, &output->text);
+		screen_print(output->settings, output->text, output->bytes);
+		free(TAKE(output->text));
+	}
+	if (output->settings->format == OUTPUT_JSON)
+		(void)fputs(output->command->flags & COMMAND_SINGLE ? "\n" : "]\n", stdout);
+	(void)fflush(stdout);
+}
+
+void output_free(struct output *output)
+{
+	for (unsigned i = 0; i < output->cell_count; i++)
+		free(output->cells[i].text);
+	free(TAKE(output->cells));
+	output->cell_count = output->cell_room = 0;
+}
+
 void output_end(struct output *output)
 {
-	bool is_table = output->format == OUTPUT_TABLE || output->format == OUTPUT_WIDE;
-
-	if (is_table && !output->command->is_single)
-		print_table(output);
-	if (output->format == OUTPUT_JSON)
-		(void)fputs(output->command->is_single ? "\n" : "]\n", stdout);
-	for (unsigned i = 0; i < output->cell_count; i++)
-		free(output->cells[i]);
-	free(output->cells);
-	output->cells = NULL;
-	output->cell_count = output->cell_room = 0;
-	(void)fflush(stdout);
+	output_print(output);
+	output_free(output);
 }

@@ -17,7 +17,6 @@
 #include "auth/caches.h"
 #include "auth/common.h"
 #include "auth/keys.h"
-#include "auth/policy.h"
 #include "config/config.h"
 #include "control/control.h"
 #include "core/core.h"
@@ -26,10 +25,12 @@
 #include "guard/admission.h"
 #include "guard/limits.h"
 #include "http/server.h"
+#include "live.h"
 #include "observe/log.h"
 #include "shared/clock.h"
 #include "shared/err.h"
 #include "shared/macros.h"
+#include "shared/random.h"
 #include "shared/secret.h"
 #include "store/store.h"
 #include "store_start.h"
@@ -41,8 +42,8 @@
 enum { EXIT_USAGE = 2, EXIT_CONFIG = 78 };
 
 static struct config config;
-static struct address addresses[CONFIG_LISTEN_MAX];
 static struct http_trust trust;
+static struct config_origins origins;
 static _Atomic(struct http_server *) servers[CORES_MAX];
 
 static int fail(const char *what, int error, const char *why)
@@ -59,8 +60,11 @@ static _Atomic bool has_said_why;
 static int listen_all(struct http_server *server)
 {
 	for (unsigned i = 0; i < config.http.listen.count; i++) {
-		int fd, r = listener_open(&addresses[i], LISTEN_BACKLOG, &fd);
+		struct address address;
+		int fd, r = address_parse(str_cstr(config.http.listen.items[i]), &address);
 
+		if (r == 0)
+			r = listener_open(&address, LISTEN_BACKLOG, &fd);
 		if (r < 0 && !atomic_exchange(&has_said_why, true))
 			(void)fail(config.http.listen.items[i], r, NULL);
 		if (r < 0)
@@ -127,17 +131,25 @@ static const struct core_app app = {
 
 /* --- starting --- */
 
-static int addresses_parse(void)
+/* What parsing an option could not know. 0, or -EINVAL and a sentence for each. */
+static int config_try(const struct config *tried, struct buf *errors)
 {
-	for (unsigned i = 0; i < config.http.listen.count; i++) {
-		const char *text = config.http.listen.items[i];
+	struct address address;
+	int r = 0;
 
-		if (address_parse(str_cstr(text), &addresses[i]) < 0)
-			return fail(text, -EINVAL,
-				"is no address: write 127.0.0.1:8080, [::1]:8080"
-				" or *:8080");
+	for (unsigned i = 0; i < tried->http.listen.count; i++) {
+		const char *text = tried->http.listen.items[i];
+
+		if (address_parse(str_cstr(text), &address) == 0)
+			continue;
+		r = -EINVAL;
+		if (buf_printf(errors,
+			    "error: http.listen: '%s' is no address: write 127.0.0.1:8080,"
+			    " [::1]:8080 or *:8080\n",
+			    text) < 0)
+			break;
 	}
-	return 0;
+	return r;
 }
 
 static int proxies_add(const char *text)
@@ -235,25 +247,6 @@ static int keys_make(struct keys **ret_keys)
 			.is_active = stored[i].is_active };
 	}
 	return keys_load(sources, (size_t)count, ret_keys, NULL);
-}
-
-static void policy_make(const struct keys *keys)
-{
-	auth_policy_set(&(struct auth_policy){
-		.tokens = { .keys = keys,
-			.issuer = str_cstr(config.token.issuer),
-			.audience = str_cstr(config.token.audience) },
-		.lockout = { .free = (uint32_t)config.lockout.free,
-			.base_ms = (int64_t)config.lockout.base_ms,
-			.max_ms = (int64_t)config.lockout.max_ms },
-		.hash_cost = (unsigned)config.password.cost,
-		.password_points_min = (unsigned)config.password.min,
-		.is_hiding_existing = config.accounts.is_hiding_existing,
-		.token_ms = (int64_t)config.token.ttl_ms,
-		.session_idle_ms = (int64_t)config.session.idle_ms,
-		.session_ms = (int64_t)config.session.absolute_ms,
-		.grace_ms = (int64_t)config.session.grace_ms,
-	});
 }
 
 static int limits_make(void)
@@ -394,15 +387,20 @@ static bool is_draining(void)
 
 static int control_run(const char *path)
 {
+	const struct loop_features *features = loop_features(core_at(0)->loop);
+	static char boot[UUID_BYTES];
 	const struct control_options options = {
-		.socket = config.control.socket,
-		.viewer_group = config.control.viewer_group,
-		.operator_group = config.control.operator_group,
-		.admin_group = config.control.admin_group,
+		.config = &config,
+		.origins = &origins,
+		.apply = live_apply,
+		.check = config_try,
 		.context = { .version = AUTHD_VERSION,
+			.boot = uuid_new(boot).data,
 			.config_path = path ? path : "",
 			.started_ns = clock_now_ns(),
 			.started_wall_ms = clock_wall_ms(),
+			.engine = features->engine,
+			.is_multishot = features->is_receive_multishot,
 			.is_draining = is_draining,
 			.http_of = server_of },
 	};
@@ -460,7 +458,9 @@ static int serve(const char *path, const sigset_t *signals)
 	r = keys_make(&keys);
 	if (r < 0)
 		return fail("keys", r, NULL);
-	policy_make(keys);
+	r = live_start(&config, keys);
+	if (r < 0)
+		return fail("policy", r, NULL);
 	r = common_start();
 	if (r < 0)
 		return r;
@@ -485,7 +485,7 @@ static int serve(const char *path, const sigset_t *signals)
 
 	wait_for_end(signals);
 	cores_drain();
-	if (cores_join((unsigned)config.core.drain_timeout_ms) < 0) {
+	if (cores_join((unsigned)live_drain_timeout_ms()) < 0) {
 		cores_stop();
 		(void)cores_join(JOIN_TIMEOUT_MS);
 	}
@@ -518,7 +518,9 @@ static int config_read(const char *path)
 	config_defaults(&config);
 	if (!path)
 		return 0;
-	r = config_load(path, &config, &errors);
+	r = config_load_traced(path, &config, &origins, &errors);
+	if (r == 0)
+		r = config_try(&config, &errors);
 	if (r < 0 && errors.len)
 		(void)fprintf(stderr, STR_FORMAT, STR_ARGS(buf_str(&errors)));
 	else if (r < 0)
@@ -548,7 +550,7 @@ int main(int argc, char **argv)
 	}
 	if (optind < argc)
 		return usage(stderr);
-	if (config_read(path) < 0 || addresses_parse() < 0 || trust_parse() < 0)
+	if (config_read(path) < 0 || trust_parse() < 0)
 		return EXIT_CONFIG;
 	if (is_check)
 		return 0;

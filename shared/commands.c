@@ -1,110 +1,429 @@
 /* The table of commands: see commands.h. */
 #include "shared/commands.h"
 
+#include <errno.h>
+
 #include "shared/macros.h"
 
 /* clang-format off */
+#define WIDE COLUMN_WIDE
+#define COUNTER COLUMN_COUNTER
+
 static const struct command_column status_columns[] = {
-	{ "state", COLUMN_TEXT, false, "READY or DRAINING" },
-	{ "version", COLUMN_TEXT, false, "of authd" },
-	{ "pid", COLUMN_INTEGER, false, "its process" },
-	{ "up", COLUMN_SECONDS, false, "since its start" },
-	{ "engine", COLUMN_TEXT, false, "what the loops run on" },
-	{ "receive", COLUMN_TEXT, false, "multishot or oneshot" },
-	{ "requests_per_second", COLUMN_INTEGER, false, "in the last second" },
-	{ "requests", COLUMN_INTEGER, false, "since the start" },
-	{ "errors", COLUMN_INTEGER, false, "answers of 500 and above" },
-	{ "connections", COLUMN_INTEGER, false, "open now" },
-	{ "cores", COLUMN_INTEGER, false, "threads that serve" },
-	{ "cores_answering", COLUMN_INTEGER, false, "of them, within a second" },
-	{ "busiest_core", COLUMN_INTEGER, true, "its number" },
-	{ "busiest", COLUMN_RATIO, false, "share of time that it works" },
-	{ "turn_max", COLUMN_SECONDS, false, "the longest pass of a loop" },
-	{ "pools", COLUMN_TEXT, false, "queues of the store and of hashing" },
-	{ "store", COLUMN_TEXT, false, "up or DOWN" },
-	{ "store_latency", COLUMN_SECONDS, false, "of the last probe" },
-	{ "store_failures", COLUMN_INTEGER, true, "calls that failed" },
-	{ "memory", COLUMN_BYTES, false, "resident" },
-	{ "config", COLUMN_TEXT, false, "file in use" },
-	{ "warnings", COLUMN_TEXT, false, "what to look at, and how" },
+	{ "state", COLUMN_TEXT, "READY, DRAINING or DRAINED", 0 },
+	{ "version", COLUMN_TEXT, "of authd", 0 },
+	{ "pid", COLUMN_INTEGER, "its process", 0 },
+	{ "boot", COLUMN_TEXT, "another one after every start", WIDE },
+	{ "up", COLUMN_SECONDS, "since its start", 0 },
+	{ "generation", COLUMN_INTEGER, "of the configuration", 0 },
+	{ "generation_age", COLUMN_SECONDS, "since it was taken over", 0 },
+	{ "generation_uid", COLUMN_USER, "who did it; none at the start", 0 },
+	{ "unconfirmed", COLUMN_SECONDS, "until it goes back by itself; none when it stays", 0 },
+	{ "config", COLUMN_TEXT, "file in use", WIDE },
+	{ "engine", COLUMN_TEXT, "what the loops run on", WIDE },
+	{ "receive", COLUMN_TEXT, "multishot or oneshot", WIDE },
+	{ "requests_per_second", COLUMN_NUMBER, "in the last second", 0 },
+	{ "requests", COLUMN_INTEGER, "since the start", COUNTER },
+	{ "error_ratio", COLUMN_RATIO, "share of answers of 500 and above in the last second", 0 },
+	{ "errors", COLUMN_INTEGER, "answers of 500 and above", COUNTER },
+	{ "connections", COLUMN_INTEGER, "open now", 0 },
+	{ "cores", COLUMN_INTEGER, "threads that serve", 0 },
+	{ "cores_answering", COLUMN_INTEGER, "of them, within a second", 0 },
+	{ "busiest_core", COLUMN_INTEGER, "its number", 0 },
+	{ "busiest", COLUMN_RATIO, "share of time that it works", 0 },
+	{ "turn_max", COLUMN_SECONDS, "the longest pass of a loop", 0 },
+	{ "pools", COLUMN_TEXT, "queues of the store and of hashing", 0 },
+	{ "store", COLUMN_TEXT, "up or DOWN", 0 },
+	{ "store_latency", COLUMN_SECONDS, "of the last probe", 0 },
+	{ "store_failures", COLUMN_INTEGER, "calls that failed", COUNTER },
+	{ "memory", COLUMN_BYTES, "resident", 0 },
+	{ "memory_parts", COLUMN_TEXT, "what it is used for", 0 },
+	{ "overrides", COLUMN_TEXT, "temporary values in force", 0 },
+	{ "warnings", COLUMN_TEXT, "what to look at, and how; one on each line", 0 },
 	{}
 };
 
 static const struct command_column health_columns[] = {
-	{ "check", COLUMN_TEXT, false, "what was looked at" },
-	{ "ok", COLUMN_BOOL, false, "is it well?" },
-	{ "detail", COLUMN_TEXT, false, "what was found" },
+	{ "check", COLUMN_TEXT, "what was looked at", 0 },
+	{ "ok", COLUMN_BOOL, "is it well?", 0 },
+	{ "detail", COLUMN_TEXT, "what was found", 0 },
+	{}
+};
+
+static const struct command_argument health_arguments[] = {
+	{ "ready", ARGUMENT_FLAG, 0, "only what decides whether it takes requests", NULL, NULL },
+	{ "live", ARGUMENT_FLAG, 0, "only whether it runs", NULL, NULL },
+	{}
+};
+
+static const struct command_column doctor_columns[] = {
+	{ "rule", COLUMN_TEXT, "what was looked at", 0 },
+	{ "verdict", COLUMN_TEXT, "ok, info, warn or bad", 0 },
+	{ "ok", COLUMN_BOOL, "false for warn and bad", WIDE },
+	{ "evidence", COLUMN_TEXT, "what was seen", 0 },
+	{ "meaning", COLUMN_TEXT, "what it means", 0 },
+	{ "next", COLUMN_TEXT, "what to run", 0 },
 	{}
 };
 
 static const struct command_column core_columns[] = {
-	{ "core", COLUMN_INTEGER, false, "its number" },
-	{ "answers", COLUMN_BOOL, false, "within a second" },
-	{ "busy", COLUMN_RATIO, false, "share of the last second" },
-	{ "turns", COLUMN_INTEGER, false, "passes of its loop" },
-	{ "turn_max", COLUMN_SECONDS, false, "the longest" },
-	{ "completions", COLUMN_INTEGER, false, "operations handled" },
-	{ "messages", COLUMN_INTEGER, true, "from other threads" },
-	{ "fibers", COLUMN_INTEGER, false, "requests in progress" },
+	{ "core", COLUMN_INTEGER, "its number", 0 },
+	{ "answers", COLUMN_BOOL, "within a second", 0 },
+	{ "busy", COLUMN_RATIO, "share of the last second", 0 },
+	{ "turns", COLUMN_INTEGER, "passes of its loop", COUNTER },
+	{ "turn_max", COLUMN_SECONDS, "the longest", 0 },
+	{ "completions", COLUMN_INTEGER, "operations handled", COUNTER },
+	{ "messages", COLUMN_INTEGER, "from other threads", WIDE | COUNTER },
+	{ "requests", COLUMN_INTEGER, "served", COUNTER },
+	{ "connections", COLUMN_INTEGER, "open now", 0 },
+	{ "fibers", COLUMN_INTEGER, "requests in progress", 0 },
+	{ "ring_full", COLUMN_INTEGER, "times that the submission ring was full", WIDE | COUNTER },
+	{ "ring_overflows", COLUMN_INTEGER, "times that the completion ring was", WIDE | COUNTER },
 	{}
 };
 
-static const struct command_argument conn_arguments[] = {
-	{ "state", COLUMN_TEXT, false, false, false, "only those: idle, receiving, handling, sending, closing" },
-	{ "core", COLUMN_INTEGER, false, false, false, "only those of one core" },
+static const struct command_argument conn_list_arguments[] = {
+	{ "state", ARGUMENT_TEXT, 0, "only those in this state", "idle|receiving|handling|sending|closing", NULL },
+	{ "core", ARGUMENT_NUMBER, 0, "only those of one core", NULL, "core.list:core" },
+	{ "age", ARGUMENT_DURATION, 0, "only those that are older", NULL, NULL },
 	{}
 };
 
 static const struct command_column conn_columns[] = {
-	{ "id", COLUMN_INTEGER, false, "unique in this process" },
-	{ "core", COLUMN_INTEGER, false, "that serves it" },
-	{ "peer", COLUMN_TEXT, false, "address and port of the client" },
-	{ "state", COLUMN_TEXT, false, "what it does now" },
-	{ "age", COLUMN_SECONDS, false, "since it was accepted" },
-	{ "idle", COLUMN_SECONDS, false, "since the last byte either way" },
-	{ "requests", COLUMN_INTEGER, false, "so far" },
-	{ "received", COLUMN_BYTES, false, "from the client" },
-	{ "sent", COLUMN_BYTES, false, "to the client" },
+	{ "id", COLUMN_INTEGER, "unique in this process", 0 },
+	{ "core", COLUMN_INTEGER, "that serves it", 0 },
+	{ "peer", COLUMN_TEXT, "address and port of the client", 0 },
+	{ "state", COLUMN_TEXT, "what it does now", 0 },
+	{ "age", COLUMN_SECONDS, "since it was accepted", 0 },
+	{ "idle", COLUMN_SECONDS, "since the last byte either way", 0 },
+	{ "requests", COLUMN_INTEGER, "so far", COUNTER },
+	{ "received", COLUMN_BYTES, "from the client", COUNTER },
+	{ "sent", COLUMN_BYTES, "to the client", COUNTER },
+	{}
+};
+
+static const struct command_argument conn_kill_arguments[] = {
+	{ "id", ARGUMENT_NUMBER, ARGUMENT_POSITIONAL | ARGUMENT_REQUIRED, "of conn list", NULL, "conn.list:id" },
+	{}
+};
+
+static const struct command_column killed_columns[] = {
+	{ "id", COLUMN_INTEGER, "of the connection", 0 },
+	{ "core", COLUMN_INTEGER, "that had it", 0 },
+	{ "done", COLUMN_BOOL, "false in a dry run", 0 },
+	{}
+};
+
+static const struct command_argument op_list_arguments[] = {
+	{ "slower", ARGUMENT_DURATION, 0, "only those that run for longer", NULL, NULL },
+	{}
+};
+
+static const struct command_column op_columns[] = {
+	{ "id", COLUMN_INTEGER, "of its connection", 0 },
+	{ "core", COLUMN_INTEGER, "that serves it", 0 },
+	{ "method", COLUMN_TEXT, "of the request", 0 },
+	{ "path", COLUMN_TEXT, "of the request, without its query", 0 },
+	{ "age", COLUMN_SECONDS, "since its first byte", 0 },
+	{ "left", COLUMN_SECONDS, "until its deadline", 0 },
+	{ "peer", COLUMN_TEXT, "address of the client", 0 },
+	{ "request_id", COLUMN_TEXT, "as in the log", WIDE },
+	{}
+};
+
+static const struct command_argument op_kill_arguments[] = {
+	{ "id", ARGUMENT_NUMBER, ARGUMENT_POSITIONAL | ARGUMENT_REQUIRED, "of op list", NULL, "op.list:id" },
 	{}
 };
 
 static const struct command_column pool_columns[] = {
-	{ "pool", COLUMN_TEXT, false, "its name" },
-	{ "core", COLUMN_INTEGER, false, "its owner; none for queues of threads" },
-	{ "in_use", COLUMN_INTEGER, false, "objects, or jobs running" },
-	{ "idle", COLUMN_INTEGER, false, "kept for reuse" },
-	{ "max", COLUMN_INTEGER, false, "in use, or waiting for queues" },
-	{ "waiting", COLUMN_INTEGER, false, "jobs in the queue" },
-	{ "refused", COLUMN_INTEGER, false, "times that it was full" },
-	{ "bytes", COLUMN_BYTES, true, "of its objects" },
+	{ "pool", COLUMN_TEXT, "its name", 0 },
+	{ "core", COLUMN_INTEGER, "its owner; none for queues of threads", 0 },
+	{ "in_use", COLUMN_INTEGER, "objects, or jobs running", 0 },
+	{ "idle", COLUMN_INTEGER, "kept for reuse", 0 },
+	{ "max", COLUMN_INTEGER, "in use, or waiting for queues", 0 },
+	{ "waiting", COLUMN_INTEGER, "jobs in the queue", 0 },
+	{ "done", COLUMN_INTEGER, "jobs so far", COUNTER },
+	{ "refused", COLUMN_INTEGER, "times that it was full", COUNTER },
+	{ "expired", COLUMN_INTEGER, "jobs whose time was over before they began", WIDE | COUNTER },
+	{ "bytes", COLUMN_BYTES, "of its objects", WIDE },
+	{}
+};
+
+static const struct command_argument pool_show_arguments[] = {
+	{ "name", ARGUMENT_TEXT, ARGUMENT_POSITIONAL | ARGUMENT_REQUIRED, "of pool list", NULL, "pool.list:pool" },
+	{}
+};
+
+static const struct command_column mem_columns[] = {
+	{ "part", COLUMN_TEXT, "what it is used for", 0 },
+	{ "bytes", COLUMN_BYTES, "the parts add up to the resident memory", 0 },
+	{ "share", COLUMN_RATIO, "of the resident memory", 0 },
+	{ "detail", COLUMN_TEXT, "how it is counted", 0 },
+	{}
+};
+
+static const struct command_argument config_show_arguments[] = {
+	{ "name", ARGUMENT_TEXT, ARGUMENT_POSITIONAL, "only this option, or this section", NULL, "config.show:option" },
+	{ "changed", ARGUMENT_FLAG, 0, "only what differs from its default", NULL, NULL },
+	{ "diff", ARGUMENT_NUMBER, 0, "only what differs from this generation", NULL, "config.history:generation" },
+	{}
+};
+
+static const struct command_column config_columns[] = {
+	{ "option", COLUMN_TEXT, "section and key", 0 },
+	{ "value", COLUMN_TEXT, "in force", 0 },
+	{ "origin", COLUMN_TEXT, "where it was set", 0 },
+	{ "pending", COLUMN_TEXT, "value of the file that waits for a restart", 0 },
+	{ "default", COLUMN_TEXT, "without a file", WIDE },
+	{ "allowed", COLUMN_TEXT, "what may be set", WIDE },
+	{ "restart", COLUMN_BOOL, "does a change need one?", WIDE },
+	{ "help", COLUMN_TEXT, "what it does", WIDE },
+	{}
+};
+
+static const struct command_argument config_get_arguments[] = {
+	{ "key", ARGUMENT_TEXT, ARGUMENT_POSITIONAL | ARGUMENT_REQUIRED, "section.key", NULL, "config.show:option" },
+	{}
+};
+
+static const struct command_argument config_check_arguments[] = {
+	{ "file", ARGUMENT_TEXT, ARGUMENT_POSITIONAL | ARGUMENT_CONTENT, "read by authctl; else the daemon's own", NULL, NULL },
+	{ "name", ARGUMENT_TEXT, 0, "what the errors call the file", NULL, NULL },
+	{}
+};
+
+static const struct command_column change_columns[] = {
+	{ "option", COLUMN_TEXT, "section and key", 0 },
+	{ "before", COLUMN_TEXT, "the value in force", 0 },
+	{ "after", COLUMN_TEXT, "the value of the file", 0 },
+	{ "origin", COLUMN_TEXT, "file and line", 0 },
+	{ "effect", COLUMN_TEXT, "now, or needs restart", 0 },
+	{}
+};
+
+static const struct command_argument config_reload_arguments[] = {
+	{ "confirm-within", ARGUMENT_DURATION, 0, "goes back by itself unless it is confirmed", NULL, NULL },
+	{}
+};
+
+static const struct command_argument config_rollback_arguments[] = {
+	{ "generation", ARGUMENT_NUMBER, ARGUMENT_POSITIONAL | ARGUMENT_REQUIRED, "of config history", NULL, "config.history:generation" },
+	{ "confirm-within", ARGUMENT_DURATION, 0, "goes back by itself unless it is confirmed", NULL, NULL },
+	{}
+};
+
+static const struct command_argument config_set_arguments[] = {
+	{ "key", ARGUMENT_TEXT, ARGUMENT_POSITIONAL | ARGUMENT_REQUIRED, "section.key", NULL, "config.show:option" },
+	{ "value", ARGUMENT_TEXT, ARGUMENT_POSITIONAL | ARGUMENT_REQUIRED, "as in a file", NULL, NULL },
+	{ "for", ARGUMENT_DURATION, ARGUMENT_REQUIRED, "ends by itself after this; at most 24h", NULL, NULL },
+	{}
+};
+
+static const struct command_argument config_unset_arguments[] = {
+	{ "key", ARGUMENT_TEXT, ARGUMENT_POSITIONAL | ARGUMENT_REQUIRED, "of a temporary value", NULL, "config.show:option" },
+	{}
+};
+
+static const struct command_column history_columns[] = {
+	{ "generation", COLUMN_INTEGER, "its number", 0 },
+	{ "time", COLUMN_TIME, "when it was taken over", 0 },
+	{ "uid", COLUMN_USER, "who did it; none: the daemon itself", 0 },
+	{ "cause", COLUMN_TEXT, "start, reload or rollback", 0 },
+	{ "state", COLUMN_TEXT, "current, unconfirmed or undone", 0 },
+	{ "changes", COLUMN_INTEGER, "options that differ from the one before", 0 },
+	{}
+};
+
+static const struct command_column config_state_columns[] = {
+	{ "generation", COLUMN_INTEGER, "in force", 0 },
+	{ "left", COLUMN_INTEGER, "seconds until it goes back by itself; none: it stays", 0 },
+	{ "overrides", COLUMN_INTEGER, "temporary values in force", 0 },
+	{}
+};
+
+static const struct command_column generation_columns[] = {
+	{ "generation", COLUMN_INTEGER, "in force", 0 },
+	{}
+};
+
+static const struct command_argument log_level_arguments[] = {
+	{ "level", ARGUMENT_TEXT, ARGUMENT_POSITIONAL, "none: show the present one", "debug|info|warn|error", NULL },
+	{ "for", ARGUMENT_DURATION, 0, "back by itself after this", NULL, NULL },
+	{}
+};
+
+static const struct command_column log_level_columns[] = {
+	{ "level", COLUMN_TEXT, "the least severe records that are kept", 0 },
+	{ "until", COLUMN_SECONDS, "it goes back by itself; none: it stays", 0 },
+	{}
+};
+
+static const struct command_argument log_tail_arguments[] = {
+	{ "filter", ARGUMENT_TEXT, 0, "only records that contain this text", NULL, NULL },
+	{ "level", ARGUMENT_TEXT, 0, "only records of this severity and above", "debug|info|warn|error", NULL },
+	{}
+};
+
+static const struct command_column log_columns[] = {
+	{ "time", COLUMN_TIME, "of the record", 0 },
+	{ "severity", COLUMN_TEXT, "DEBUG, INFO, WARN or ERROR", 0 },
+	{ "event", COLUMN_TEXT, "its name", 0 },
+	{ "body", COLUMN_TEXT, "a sentence", 0 },
+	{ "fields", COLUMN_TEXT, "the rest of the record", 0 },
+	{}
+};
+
+static const struct command_column done_columns[] = {
+	{ "done", COLUMN_BOOL, "false in a dry run", 0 },
+	{}
+};
+
+static const struct command_argument audit_list_arguments[] = {
+	{ "since", ARGUMENT_DURATION, 0, "only the records of the last 10m, 24h, ...", NULL, NULL },
+	{ "user", ARGUMENT_NUMBER, 0, "only those of this uid", NULL, NULL },
+	{ "command", ARGUMENT_TEXT, 0, "only those of this command", NULL, "meta.commands:command" },
+	{ "limit", ARGUMENT_NUMBER, 0, "the latest so many (100)", NULL, NULL },
+	{}
+};
+
+static const struct command_column audit_columns[] = {
+	{ "seq", COLUMN_INTEGER, "its number", 0 },
+	{ "time", COLUMN_TIME, "when it was written", 0 },
+	{ "uid", COLUMN_USER, "who", 0 },
+	{ "login_uid", COLUMN_USER, "who logged in, before sudo", WIDE },
+	{ "level", COLUMN_TEXT, "of the connection", WIDE },
+	{ "pid", COLUMN_INTEGER, "of the client", WIDE },
+	{ "exe", COLUMN_TEXT, "of the client", WIDE },
+	{ "command", COLUMN_TEXT, "noun and verb", 0 },
+	{ "args", COLUMN_TEXT, "without secrets", 0 },
+	{ "result", COLUMN_TEXT, "how it ended; started: it has not", 0 },
+	{ "us", COLUMN_INTEGER, "how long it took", WIDE },
+	{ "generation", COLUMN_INTEGER, "of the configuration", WIDE },
+	{}
+};
+
+static const struct command_column verify_columns[] = {
+	{ "ok", COLUMN_BOOL, "is the chain whole?", 0 },
+	{ "records", COLUMN_INTEGER, "that were read", 0 },
+	{ "first", COLUMN_INTEGER, "number of the oldest", 0 },
+	{ "last", COLUMN_INTEGER, "number of the latest", 0 },
+	{ "head", COLUMN_TEXT, "hash of the latest: compare it with the log", 0 },
+	{ "problem", COLUMN_TEXT, "what is wrong", 0 },
+	{}
+};
+
+static const struct command_argument wait_arguments[] = {
+	{ "condition", ARGUMENT_TEXT, ARGUMENT_POSITIONAL | ARGUMENT_REQUIRED | ARGUMENT_REST, "ready, drained, confirmed, generation N, pool NAME idle", NULL, NULL },
+	{}
+};
+
+static const struct command_column wait_columns[] = {
+	{ "condition", COLUMN_TEXT, "that is met", 0 },
+	{ "waited", COLUMN_SECONDS, "for it", 0 },
+	{}
+};
+
+static const struct command_column report_columns[] = {
+	{ "file", COLUMN_TEXT, "in the archive", 0 },
+	{ "bytes", COLUMN_BYTES, "its size", 0 },
+	{ "about", COLUMN_TEXT, "what is in it", 0 },
+	{}
+};
+
+static const struct command_argument report_arguments[] = {
+	{ "file", ARGUMENT_TEXT, ARGUMENT_POSITIONAL | ARGUMENT_LOCAL, "where authctl writes it (authd-report.tar)", NULL, NULL },
+	{}
+};
+
+static const struct command_argument level_arguments[] = {
+	{ "level", ARGUMENT_TEXT, ARGUMENT_POSITIONAL | ARGUMENT_REQUIRED, "not above the present one", "viewer|operator|admin", NULL },
+	{}
+};
+
+static const struct command_column level_columns[] = {
+	{ "level", COLUMN_TEXT, "of this connection", 0 },
 	{}
 };
 
 static const struct command_column command_columns[] = {
-	{ "command", COLUMN_TEXT, false, "noun and verb" },
-	{ "level", COLUMN_TEXT, false, "that it needs" },
-	{ "schema", COLUMN_TEXT, true, "of its rows" },
-	{ "arguments", COLUMN_TEXT, false, "that it takes" },
-	{ "help", COLUMN_TEXT, false, "what it does" },
+	{ "command", COLUMN_TEXT, "noun and verb", 0 },
+	{ "level", COLUMN_TEXT, "that it needs", 0 },
+	{ "schema", COLUMN_TEXT, "of its rows", WIDE },
+	{ "arguments", COLUMN_TEXT, "that it takes", 0 },
+	{ "changes", COLUMN_BOOL, "does it change anything?", WIDE },
+	{ "help", COLUMN_TEXT, "what it does", 0 },
+	{}
+};
+
+static const struct command_argument schema_arguments[] = {
+	{ "command", ARGUMENT_TEXT, ARGUMENT_POSITIONAL | ARGUMENT_REQUIRED | ARGUMENT_REST, "noun and verb", NULL, NULL },
+	{}
+};
+
+static const struct command_column schema_columns[] = {
+	{ "part", COLUMN_TEXT, "argument or field", 0 },
+	{ "name", COLUMN_TEXT, "as it is written", 0 },
+	{ "type", COLUMN_TEXT, "of its values", 0 },
+	{ "unit", COLUMN_TEXT, "of its numbers in JSON", 0 },
+	{ "required", COLUMN_BOOL, "of arguments", WIDE },
+	{ "secret", COLUMN_BOOL, "never shown or written down", WIDE },
+	{ "help", COLUMN_TEXT, "what it is", 0 },
 	{}
 };
 
 static const struct command_column version_columns[] = {
-	{ "version", COLUMN_TEXT, false, "of authd" },
-	{ "proto_min", COLUMN_INTEGER, false, "oldest protocol spoken" },
-	{ "proto_max", COLUMN_INTEGER, false, "newest protocol spoken" },
-	{ "pid", COLUMN_INTEGER, false, "its process" },
+	{ "version", COLUMN_TEXT, "of authd", 0 },
+	{ "proto_min", COLUMN_INTEGER, "oldest protocol spoken", 0 },
+	{ "proto_max", COLUMN_INTEGER, "newest protocol spoken", 0 },
+	{ "pid", COLUMN_INTEGER, "its process", 0 },
 	{}
 };
 
+#define V LEVEL_VIEWER
+#define O LEVEL_OPERATOR
+#define A LEVEL_ADMIN
+#define SINGLE COMMAND_SINGLE
+#define CHANGE COMMAND_MUTATES
+#define PERSONAL COMMAND_PERSONAL
+
 const struct command commands[] = {
-	{ "status", LEVEL_VIEWER, true, "one screen: version, load, errors, pools, warnings", "status/1", NULL, status_columns },
-	{ "health", LEVEL_VIEWER, false, "checks with verdicts", "health/1", NULL, health_columns },
-	{ "core.list", LEVEL_VIEWER, false, "load of each core", "core.list/1", NULL, core_columns },
-	{ "conn.list", LEVEL_VIEWER, false, "open connections", "conn.list/1", conn_arguments, conn_columns },
-	{ "pool.list", LEVEL_VIEWER, false, "bounded pools and queues: use, waiters, refusals", "pool.list/1", NULL, pool_columns },
-	{ "meta.commands", LEVEL_VIEWER, false, "every command", "meta.commands/1", NULL, command_columns },
-	{ "meta.version", LEVEL_VIEWER, true, "version of the daemon and its protocol", "meta.version/1", NULL, version_columns },
+	/* name, level, flags, help, schema, arguments, columns */
+	{ "status", V, SINGLE, "One screen: load, errors, pools, memory, warnings", "status/2", NULL, status_columns },
+	{ "health", V, 0, "Checks with verdicts; exit code 6 when one is bad", "health/1", health_arguments, health_columns },
+	{ "doctor", V, 0, "What looks wrong, what it means and what to run next", "doctor/1", NULL, doctor_columns },
+	{ "core.list", V, 0, "Load of each core", "core.list/1", NULL, core_columns },
+	{ "conn.list", V, 0, "Open connections", "conn.list/1", conn_list_arguments, conn_columns },
+	{ "conn.kill", O, SINGLE | CHANGE, "Close one connection", "conn.kill/1", conn_kill_arguments, killed_columns },
+	{ "op.list", V, 0, "Requests that wait for the store or for hashing now", "op.list/1", op_list_arguments, op_columns },
+	{ "op.kill", O, SINGLE | CHANGE, "End the wait of one request", "op.kill/1", op_kill_arguments, killed_columns },
+	{ "pool.list", V, 0, "Bounded pools and queues: use, waiters, refusals", "pool.list/1", NULL, pool_columns },
+	{ "pool.show", V, 0, "One pool, on each core", "pool.show/1", pool_show_arguments, pool_columns },
+	{ "mem.show", V, 0, "Resident memory by use; the parts add up", "mem.show/1", NULL, mem_columns },
+	{ "config.show", V, 0, "Every option: value, origin, what waits for a restart", "config.show/1", config_show_arguments, config_columns },
+	{ "config.get", V, SINGLE, "One option", "config.get/1", config_get_arguments, config_columns },
+	{ "config.state", V, SINGLE, "Which generation, and does it stay?", "config.state/1", NULL, config_state_columns },
+	{ "config.check", V, 0, "Check a file as the daemon would; nothing is applied", "config.check/1", config_check_arguments, change_columns },
+	{ "config.reload", O, CHANGE | COMMAND_SELF, "Read the file again and apply it", "config.reload/1", config_reload_arguments, change_columns },
+	{ "config.confirm", O, SINGLE | CHANGE, "Keep what waits for confirmation", "config.confirm/1", NULL, generation_columns },
+	{ "config.undo", O, SINGLE | CHANGE, "Back to the generation before", "config.undo/1", NULL, generation_columns },
+	{ "config.history", V, 0, "Generations: when, who, why", "config.history/1", NULL, history_columns },
+	{ "config.rollback", A, CHANGE, "Take over an earlier generation again", "config.rollback/1", config_rollback_arguments, change_columns },
+	{ "config.set", A, SINGLE | CHANGE, "Another value for a while", "config.set/1", config_set_arguments, config_columns },
+	{ "config.unset", A, SINGLE | CHANGE, "End a temporary value now", "config.unset/1", config_unset_arguments, config_columns },
+	{ "log.tail", O, COMMAND_STREAM | PERSONAL, "Log records as they come", "log.tail/1", log_tail_arguments, log_columns },
+	{ "log.level", O, SINGLE | CHANGE, "Show or change the least severe level that is kept", "log.level/1", log_level_arguments, log_level_columns },
+	{ "log.reopen", O, SINGLE | CHANGE, "Open the log and audit files again, after rotation", "log.reopen/1", NULL, done_columns },
+	{ "audit.list", O, PERSONAL, "Who ran what", "audit.list/1", audit_list_arguments, audit_columns },
+	{ "audit.verify", O, SINGLE, "Follow the hashes of the audit file; exit code 6 when they break", "audit.verify/1", NULL, verify_columns },
+	{ "drain", O, SINGLE | CHANGE | COMMAND_ASKS, "Take no more connections, finish what runs", "drain/1", NULL, done_columns },
+	{ "shutdown", A, SINGLE | CHANGE | COMMAND_ASKS, "Drain and end the process", "shutdown/1", NULL, done_columns },
+	{ "wait", V, SINGLE | COMMAND_WAITS, "Wait until something is so; exit code 9 when it takes too long", "wait/1", wait_arguments, wait_columns },
+	{ "report", V, 0, "A bundle for support: what the daemon knows of itself, no secrets", "report/1", report_arguments, report_columns },
+	{ "meta.commands", V, 0, "Every command", "meta.commands/1", NULL, command_columns },
+	{ "meta.schema", V, 0, "Arguments and fields of a command, with types and units", "meta.schema/1", schema_arguments, schema_columns },
+	{ "meta.version", V, SINGLE, "Version of the daemon and its protocol", "meta.version/1", NULL, version_columns },
+	{ "meta.level", V, SINGLE, "Lower the level of this connection for good", "meta.level/1", level_arguments, level_columns },
 };
 /* clang-format on */
 const unsigned command_count = ARRAY_SIZE(commands);
@@ -117,9 +436,71 @@ const struct command *command_find(struct str name)
 	return NULL;
 }
 
+const struct command_argument *command_argument_find(const struct command *command, struct str name)
+{
+	for (const struct command_argument *a = command->arguments; a && a->name; a++)
+		if (str_equal(name, str_cstr(a->name)))
+			return a;
+	return NULL;
+}
+
+bool command_choice_is_good(const char *choices, struct str text)
+{
+	struct str rest = str_cstr(choices), choice;
+
+	if (!choices)
+		return true;
+	while (str_split(&rest, '|', &choice))
+		if (str_equal(choice, text))
+			return true;
+	return false;
+}
+
+static const char *const level_names[] = { "none", "viewer", "operator", "admin" };
+
 const char *command_level_name(enum command_level level)
 {
-	static const char *const names[] = { "none", "viewer", "operator", "admin" };
+	return level_names[level];
+}
 
-	return names[level];
+int command_level_parse(struct str name, enum command_level *ret_level)
+{
+	for (enum command_level level = LEVEL_NONE; level <= LEVEL_ADMIN; level++)
+		if (str_equal(name, str_cstr(level_names[level]))) {
+			*ret_level = level;
+			return 0;
+		}
+	return -EINVAL;
+}
+
+static const struct {
+	const char *name, *unit;
+} column_types[] = {
+	[COLUMN_TEXT] = { "text", "" },
+	[COLUMN_INTEGER] = { "integer", "" },
+	[COLUMN_NUMBER] = { "number", "" },
+	[COLUMN_BYTES] = { "integer", "bytes" },
+	[COLUMN_SECONDS] = { "number", "seconds" },
+	[COLUMN_RATIO] = { "number", "0..1" },
+	[COLUMN_TIME] = { "text", "RFC 3339 UTC" },
+	[COLUMN_BOOL] = { "boolean", "" },
+	[COLUMN_USER] = { "integer", "uid" },
+};
+
+const char *column_type_name(enum column_type type)
+{
+	return column_types[type].name;
+}
+
+const char *column_type_unit(enum column_type type)
+{
+	return column_types[type].unit;
+}
+
+const char *argument_type_name(enum argument_type type)
+{
+	static const char *const names[] = { "text", "number", "duration such as 30s or 10m",
+		"flag" };
+
+	return names[type];
 }

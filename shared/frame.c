@@ -84,8 +84,13 @@ static int parse_req(const struct json *object, struct frame_request *request, c
 		request->deadline_ms < 0 || request->deadline_ms > DEADLINE_MS_MAX)
 		return refuse("\"deadline_ms\" must be an integer from 0 to 86400000", ret_why);
 	r = json_get_str(json_member(object, "req_key"), &request->req_key);
+	if ((r < 0 && r != -ENOENT) || request->req_key.len > FRAME_KEY_BYTES_MAX)
+		return refuse("\"req_key\" must be a text of at most 64 bytes", ret_why);
+	r = json_get_str(json_member(object, "yes"), &request->yes);
 	if (r < 0 && r != -ENOENT)
-		return refuse("\"req_key\" must be a text", ret_why);
+		return refuse("\"yes\" must be a text", ret_why);
+	if (!optional_i64(object, "if_gen", &request->generation))
+		return refuse("\"if_gen\" must be an integer", ret_why);
 	r = json_get_bool(json_member(object, "dry_run"), &request->is_dry_run);
 	if (r < 0 && r != -ENOENT)
 		return refuse("\"dry_run\" must be true or false", ret_why);
@@ -95,7 +100,7 @@ static int parse_req(const struct json *object, struct frame_request *request, c
 int frame_parse_request(struct arena *arena, struct str line, struct frame_request *ret_request,
 	const char **ret_why)
 {
-	struct frame_request request = { .version = 1 };
+	struct frame_request request = { .version = 1, .generation = -1 };
 	const struct json *object;
 	int r;
 

@@ -13,6 +13,8 @@
 #define FRAME_PROTOCOL_MAX 1
 #define FRAME_REQUEST_BYTES_MAX (64 * 1024)  /* a line from a client */
 #define FRAME_ANSWER_BYTES_MAX (1024 * 1024) /* a line from the daemon */
+#define FRAME_KEY_BYTES_MAX 64               /* req_key: a UUID and some room */
+#define FRAME_HEARTBEAT_MS 5000              /* of a request that lasts */
 
 enum frame_type {
 	FRAME_HELLO,  /* S: first, always */
@@ -41,7 +43,9 @@ struct frame_request {
 	struct str command;      /* "pool.list" */
 	const struct json *args; /* an object or NULL */
 	int64_t deadline_ms;     /* 0: none given; at most 24 h */
-	struct str req_key;      /* "" when none */
+	struct str req_key;      /* "" when none; at most FRAME_KEY_BYTES_MAX */
+	struct str yes;          /* what was confirmed; "" nothing */
+	int64_t generation;      /* if_gen: the configuration that is expected; -1 any */
 	bool is_dry_run;
 };
 

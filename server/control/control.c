@@ -14,15 +14,20 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "control/audit.h"
 #include "control/dialog.h"
 #include "control/handlers.h"
 #include "control/rates.h"
+#include "control/reload.h"
+#include "control/running.h"
+#include "observe/log.h"
 #include "shared/clock.h"
 
 static_assert(CONTROL_SESSIONS_KEPT_FOR_ROOT < CONTROL_SESSIONS_MAX, "others can connect too");
 
 static struct control {
 	struct control_context context;
+	int (*apply)(const struct config *config);
 	struct peer_rules rules;
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 	ino_t inode; /* of our socket: only that one is removed at the end */
@@ -32,7 +37,7 @@ static struct control {
 	pthread_t thread;
 	_Atomic bool is_stopping;
 	bool is_running;
-	uint64_t tick_ns;
+	uint64_t tick_ns, orphans_ns, reload_ns;
 	struct dialog dialogs[CONTROL_SESSIONS_MAX];
 } control = { .listen_fd = -1, .wake_fd = -1 };
 
@@ -159,19 +164,27 @@ static const char *limit_reached(const struct peer *peer)
 	return NULL;
 }
 
-static void refuse_stranger(int fd, const struct peer *peer)
+const char *control_group_hint(enum command_level level)
 {
-	const struct peer_rule *rule = &control.rules.rules[0];
-	char hint[256];
+	const struct peer_rule *rule = &control.rules.rules[level - LEVEL_VIEWER];
+	static char hint[CONFIG_TEXT_BYTES + 128];
 
 	if (*rule->group)
-		snprintf(hint, sizeof(hint), "membership in group '%s' lets you look%s",
+		(void)snprintf(hint, sizeof(hint), "membership in group '%s' gives it%s",
 			rule->group,
 			rule->gid == (gid_t)-1 ? " (the group does not exist here yet)" : "");
 	else
-		snprintf(hint, sizeof(hint), "only root may: [control] viewer_group is empty");
-	dialog_refuse(fd, peer, &control.context, "forbidden",
-		STR("none of your groups may use authctl"), str_cstr(hint));
+		(void)snprintf(hint, sizeof(hint), "only root has it: [control] %s_group is empty",
+			command_level_name(level));
+	return hint;
+}
+
+static void refuse(int fd, const struct peer *peer, enum outcome outcome, const char *message,
+	const char *hint)
+{
+	dialog_refuse(fd, peer, &control.context,
+		&(struct request_failure){
+			.outcome = outcome, .message = str_cstr(message), .hint = str_cstr(hint) });
 }
 
 static void accepted(int fd)
@@ -185,13 +198,13 @@ static void accepted(int fd)
 		return;
 	}
 	limit = limit_reached(&peer);
-	if (peer.level == LEVEL_NONE)
-		refuse_stranger(fd, &peer);
+	if (peer.level == LEVEL_NONE && !peer.is_self)
+		refuse(fd, &peer, OUTCOME_FORBIDDEN, "none of your groups may use authctl",
+			control_group_hint(LEVEL_VIEWER));
 	else if (limit || !dialog)
-		dialog_refuse(fd, &peer, &control.context, "busy", str_cstr(limit),
-			STR("close another authctl, or wait"));
+		refuse(fd, &peer, OUTCOME_BUSY, limit, "close another authctl, or wait");
 	else if (dialog_open(dialog, fd, &peer, &control.context, control.wake_fd) < 0)
-		dialog_close(dialog);
+		dialog_close(dialog, clock_now_ns());
 	else
 		return;
 	if (!dialog || dialog->fd != fd)
@@ -214,7 +227,7 @@ static void accept_all(void)
 
 static int wait_ms(uint64_t now_ns)
 {
-	uint64_t next_ns = control.tick_ns;
+	uint64_t next_ns = MIN(control.tick_ns, MIN(control.orphans_ns, control.reload_ns));
 
 	for (unsigned i = 0; i < CONTROL_SESSIONS_MAX; i++)
 		if (control.dialogs[i].fd >= 0)
@@ -232,8 +245,8 @@ static void dialogs_turn(const struct pollfd *fds, uint64_t now_ns)
 		if (dialog->fd < 0 || fds[i].fd != dialog->fd)
 			continue;
 		if (dialog_turn(dialog, fds[i].revents, now_ns) < 0 ||
-			now_ns > clock_after_ms(dialog->active_ns, CONTROL_IDLE_MS))
-			dialog_close(dialog);
+			dialog_is_idle(dialog, now_ns))
+			dialog_close(dialog, now_ns);
 	}
 }
 
@@ -259,7 +272,9 @@ static void turn(void)
 		rates_tick(&control.context, now_ns);
 		control.tick_ns = clock_after_ms(now_ns, RATES_TICK_MS);
 	}
+	control.reload_ns = reload_tick(now_ns);
 	dialogs_turn(fds, now_ns);
+	control.orphans_ns = running_orphans(now_ns);
 	if (fds[CONTROL_SESSIONS_MAX + 1].revents)
 		accept_all();
 }
@@ -272,11 +287,41 @@ static void *thread_main(void *arg)
 		turn();
 	for (unsigned i = 0; i < CONTROL_SESSIONS_MAX; i++)
 		if (control.dialogs[i].fd >= 0)
-			dialog_close(&control.dialogs[i]);
+			dialog_close(&control.dialogs[i], clock_now_ns());
+	running_deinit();
+	audit_close();
 	return NULL;
 }
 
 /* --- start and stop --- */
+
+/* Group files are read here, not at accept: a directory server may be slow. */
+static void groups_look_up(const struct config *config)
+{
+	peer_rules_init(&control.rules, config->control.viewer_group,
+		config->control.operator_group, config->control.admin_group);
+}
+
+static int apply(const struct config *config)
+{
+	int r = control.apply(config);
+
+	if (r == 0)
+		groups_look_up(config);
+	return r;
+}
+
+static void audit_start(const char *path)
+{
+	int r = audit_open(path);
+
+	if (r < 0)
+		log_event(LOG_LEVEL_WARN, "audit.unavailable",
+			STR("commands that change something will be refused until it can be "
+			    "written"),
+			LOG_TEXT("path", str_cstr(path)),
+			LOG_TEXT("error.message", str_cstr(strerror(-r))));
+}
 
 static int failed(int error, const char *what, const char **ret_why)
 {
@@ -305,8 +350,8 @@ static void socket_remove(void)
 
 int control_start(const struct control_options *options, const char **ret_why)
 {
+	const char *odd, *socket;
 	struct stat stat;
-	const char *odd;
 	int r;
 
 	assert(options && ret_why && !control.is_running);
@@ -314,20 +359,29 @@ int control_start(const struct control_options *options, const char **ret_why)
 	assert(!odd); /* commands.c and handlers.c name the same commands */
 	why_text[0] = '\0';
 	control.context = options->context;
+	socket = options->config->control.socket;
 	control.is_stopping = false;
 	control.tick_ns = 0;
-	conns_context(&control.context);
-	peer_rules_init(&control.rules, options->viewer_group, options->operator_group,
-		options->admin_group);
+	control.orphans_ns = control.reload_ns = CLOCK_NEVER;
+	control.apply = options->apply;
+	r = reload_start(&(struct reload_options){ .path = options->context.config_path,
+		.config = options->config,
+		.origins = options->origins,
+		.apply = apply,
+		.check = options->check });
+	if (r < 0)
+		return failed(r, "the configuration", ret_why);
+	groups_look_up(options->config);
+	audit_start(options->config->control.audit_file);
 	for (unsigned i = 0; i < CONTROL_SESSIONS_MAX; i++)
 		control.dialogs[i].fd = -1;
 	r = wake_open();
 	if (r < 0)
 		return failed(r, "eventfd", ret_why);
-	r = listen_at(options->socket, &control.listen_fd);
+	r = listen_at(socket, &control.listen_fd);
 	if (r < 0)
-		return failed(r, options->socket, ret_why);
-	snprintf(control.path, sizeof(control.path), "%s", options->socket);
+		return failed(r, socket, ret_why);
+	snprintf(control.path, sizeof(control.path), "%s", socket);
 	control.inode = lstat(control.path, &stat) == 0 ? stat.st_ino : 0;
 	r = -pthread_create(&control.thread, NULL, thread_main, NULL);
 	if (r < 0) {
@@ -347,4 +401,5 @@ void control_stop(void)
 	pthread_join(control.thread, NULL);
 	control.is_running = false;
 	socket_remove();
+	reload_stop();
 }

@@ -8,24 +8,33 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "config/config.h"
+#include "shared/commands.h"
+
 struct core;
 struct http_server;
 
 /* What the commands must know of the rest of the daemon. Copied; texts must outlive control. */
 struct control_context {
 	const char *version;
+	const char *boot;        /* unique to this process: a UUID */
 	const char *config_path; /* "" when none was read */
 	uint64_t started_ns;     /* clock_now_ns() at start */
 	int64_t started_wall_ms;
+	const char *engine; /* what the loops run on */
+	bool is_multishot;  /* receives */
 	/* Called on the control thread, never NULL: */
 	bool (*is_draining)(void);
 	struct http_server *(*http_of)(struct core *core); /* NULL while the core starts or ends */
 };
 
 struct control_options {
-	const char *socket; /* path */
-	/* Who has which level (AUTHCTL levels); "" for nobody but root. */
-	const char *viewer_group, *operator_group, *admin_group;
+	const struct config *config;          /* in use; copied */
+	const struct config_origins *origins; /* where it came from; copied */
+	/* Takes over what needs no restart; as live_apply() of live.h. */
+	int (*apply)(const struct config *config);
+	/* 0, or -EINVAL and *errors says what the parts that start with it would not take. */
+	int (*check)(const struct config *config, struct buf *errors);
 	struct control_context context;
 };
 
@@ -43,6 +52,9 @@ struct control_options {
  * next call).
  */
 int control_start(const struct control_options *options, const char **ret_why);
+
+/* What is still missing for a level: "membership in group 'authctl-admin' gives it". */
+const char *control_group_hint(enum command_level level);
 
 /* Closes every connection, ends the thread, removes the socket. Before the cores are freed. */
 void control_stop(void);

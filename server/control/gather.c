@@ -5,10 +5,10 @@
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 
 #include "core/core.h"
-#include "shared/clock.h"
 #include "shared/macros.h"
 
 #define PART_MAGIC UINT32_C(0x47415452)
@@ -27,8 +27,8 @@ struct part {
 
 struct gather {
 	uint64_t deadline_ns;
-	unsigned count;
-	struct part *parts[];
+	unsigned count;       /* of all cores */
+	struct part *parts[]; /* NULL: not asked */
 };
 
 static void part_put(struct part *part)
@@ -55,41 +55,43 @@ static void part_run(struct inbox_item *item)
 	part_put(part);
 }
 
-static struct part *part_new(
-	struct core *core, void (*on_core)(struct core *, void *), size_t answer_bytes, int wake_fd)
+static struct part *part_new(const struct gather_question *question, struct core *core)
 {
-	struct part *part = calloc(1, sizeof(*part) + answer_bytes);
+	struct part *part = calloc(1, sizeof(*part) + question->answer_bytes);
 
 	if (!part)
 		return NULL;
 	part->magic = PART_MAGIC;
 	part->references = 2;
-	part->wake_fd = wake_fd;
+	part->wake_fd = question->wake_fd;
 	part->core = core;
-	part->on_core = on_core;
+	part->on_core = question->on_core;
 	part->item.on_core = part_run;
+	if (question->question)
+		memcpy(part->answer, question->question, question->answer_bytes);
 	return part;
 }
 
-int gather_new(void (*on_core)(struct core *core, void *answer), size_t answer_bytes, int wake_fd,
-	uint64_t now_ns, struct gather **ret_gather)
+int gather_new(const struct gather_question *question, struct gather **ret_gather)
 {
 	unsigned count = cores_count();
 	struct gather *gather = calloc(1, sizeof(*gather) + count * sizeof(gather->parts[0]));
 
 	if (!gather)
 		return -ENOMEM;
-	gather->deadline_ns = clock_after_ms(now_ns, GATHER_TIMEOUT_MS);
-	for (; gather->count < count; gather->count++) {
-		struct core *core = core_at(gather->count);
-		struct part *part = part_new(core, on_core, answer_bytes, wake_fd);
+	gather->deadline_ns = question->deadline_ns;
+	gather->count = count;
+	for (unsigned i = 0; i < count; i++) {
+		struct core *core = core_at(i);
 
-		if (!part) {
+		if (question->only && question->only != core)
+			continue;
+		gather->parts[i] = part_new(question, core);
+		if (!gather->parts[i]) {
 			gather_free(gather);
 			return -ENOMEM;
 		}
-		gather->parts[gather->count] = part;
-		inbox_send(&core->inbox, &part->item);
+		inbox_send(&core->inbox, &gather->parts[i]->item);
 	}
 	*ret_gather = gather;
 	return 0;
@@ -100,8 +102,20 @@ void gather_free(struct gather *gather)
 	if (!gather)
 		return;
 	for (unsigned i = 0; i < gather->count; i++)
-		part_put(gather->parts[i]);
+		if (gather->parts[i])
+			part_put(gather->parts[i]);
 	free(gather);
+}
+
+static bool is_answered(const struct part *part)
+{
+	return atomic_load_explicit(&part->is_answered, memory_order_acquire);
+}
+
+bool gather_is_silent(const struct gather *gather, unsigned core)
+{
+	assert(core < gather->count);
+	return gather->parts[core] && !is_answered(gather->parts[core]);
 }
 
 const void *gather_answer(const struct gather *gather, unsigned core)
@@ -110,7 +124,7 @@ const void *gather_answer(const struct gather *gather, unsigned core)
 
 	assert(core < gather->count);
 	part = gather->parts[core];
-	return atomic_load_explicit(&part->is_answered, memory_order_acquire) ? part->answer : NULL;
+	return part && is_answered(part) ? part->answer : NULL;
 }
 
 unsigned gather_answered(const struct gather *gather)
@@ -124,7 +138,12 @@ unsigned gather_answered(const struct gather *gather)
 
 bool gather_is_over(const struct gather *gather, uint64_t now_ns)
 {
-	return now_ns >= gather->deadline_ns || gather_answered(gather) == gather->count;
+	if (now_ns >= gather->deadline_ns)
+		return true;
+	for (unsigned i = 0; i < gather->count; i++)
+		if (gather_is_silent(gather, i))
+			return false;
+	return true;
 }
 
 uint64_t gather_deadline_ns(const struct gather *gather)

@@ -1,61 +1,50 @@
-/* The handlers of all commands: see handlers.h. */
+/* The table of handlers: see handlers.h. */
 #include "control/handlers.h"
 
-#include <unistd.h>
+#include "shared/macros.h"
 
-#include "control/control.h"
-#include "shared/frame.h"
-
-static void ping(struct core *core, void *answer)
+void handle_ping(struct control_request *request)
 {
-	(void)core, (void)answer;
+	request_ask(request, NULL, NULL, 0);
 }
 
-static void arguments_write(struct buf *text, const struct command *command)
-{
-	for (const struct command_argument *arg = command->arguments; arg && arg->name; arg++)
-		/* Text of our own table: a few words, far below the buffer's maximum. */
-		(void)!buf_printf(text, "%s%s%s", text->len ? " " : "",
-			arg->is_positional ? "" : "--", arg->name);
-}
-
-static void handle_meta_commands(struct control_request *request)
-{
-	for (unsigned i = 0; i < command_count; i++) {
-		const struct command *command = &commands[i];
-		struct json_writer *w = request_row_begin(request);
-		struct buf arguments = buf_init(DIALOG_OUT_BYTES_HIGH);
-
-		arguments_write(&arguments, command);
-		json_put_str(w, "command", str_cstr(command->name));
-		json_put_str(w, "level", str_cstr(command_level_name(command->level)));
-		json_put_str(w, "schema", str_cstr(command->schema));
-		json_put_str(w, "arguments", buf_str(&arguments));
-		json_put_str(w, "help", str_cstr(command->help));
-		request_row_end(request);
-		buf_deinit(&arguments);
-	}
-}
-
-static void handle_meta_version(struct control_request *request)
-{
-	struct json_writer *w = request_row_begin(request);
-
-	json_put_str(w, "version", str_cstr(request->dialog->context->version));
-	json_put_i64(w, "proto_min", FRAME_PROTOCOL_MIN);
-	json_put_i64(w, "proto_max", FRAME_PROTOCOL_MAX);
-	json_put_i64(w, "pid", getpid());
-	request_row_end(request);
-}
-
-static struct handler handlers[] = {
-	{ "status", ping, 0, handle_status },
-	{ "health", ping, 0, handle_health },
-	{ "core.list", ping, 0, handle_core_list },
-	{ "conn.list", conns_on_core, 0, handle_conn_list },
-	{ "pool.list", NULL, 0, handle_pool_list },
-	{ "meta.commands", NULL, 0, handle_meta_commands },
-	{ "meta.version", NULL, 0, handle_meta_version },
+static const struct handler handlers[] = {
+	/* command, begin, answer, step */
+	{ "status", handle_ping, handle_status, NULL },
+	{ "health", handle_ping, handle_health, NULL },
+	{ "doctor", handle_ping, handle_doctor, NULL },
+	{ "core.list", handle_ping, handle_core_list, NULL },
+	{ "conn.list", conn_list_begin, NULL, conn_list_step },
+	{ "conn.kill", conn_kill_begin, handle_conn_kill, NULL },
+	{ "op.list", op_list_begin, handle_op_list, NULL },
+	{ "op.kill", op_kill_begin, handle_op_kill, NULL },
+	{ "pool.list", NULL, handle_pool_list, NULL },
+	{ "pool.show", NULL, handle_pool_show, NULL },
+	{ "mem.show", NULL, handle_mem_show, NULL },
+	{ "config.show", NULL, handle_config_show, NULL },
+	{ "config.get", NULL, handle_config_get, NULL },
+	{ "config.state", NULL, handle_config_state, NULL },
+	{ "config.check", config_check_begin, handle_config_check, NULL },
+	{ "config.reload", config_reload_begin, handle_config_change, NULL },
+	{ "config.confirm", NULL, handle_config_confirm, NULL },
+	{ "config.undo", NULL, handle_config_undo, NULL },
+	{ "config.history", NULL, handle_config_history, NULL },
+	{ "config.rollback", config_rollback_begin, handle_config_change, NULL },
+	{ "config.set", NULL, handle_config_set, NULL },
+	{ "config.unset", NULL, handle_config_unset, NULL },
+	{ "log.tail", log_tail_begin, NULL, log_tail_step },
+	{ "log.level", NULL, handle_log_level, NULL },
+	{ "log.reopen", NULL, handle_log_reopen, NULL },
+	{ "audit.list", NULL, handle_audit_list, NULL },
+	{ "audit.verify", NULL, handle_audit_verify, NULL },
+	{ "drain", NULL, handle_drain, NULL },
+	{ "shutdown", NULL, handle_shutdown, NULL },
+	{ "wait", wait_begin, NULL, wait_step },
+	{ "report", handle_ping, handle_report, NULL },
+	{ "meta.commands", NULL, handle_meta_commands, NULL },
+	{ "meta.schema", NULL, handle_meta_schema, NULL },
+	{ "meta.version", NULL, handle_meta_version, NULL },
+	{ "meta.level", NULL, handle_meta_level, NULL },
 };
 
 const struct handler *handler_find(struct str command)
@@ -71,11 +60,8 @@ const char *handlers_check(void)
 	for (unsigned i = 0; i < command_count; i++)
 		if (!handler_find(str_cstr(commands[i].name)))
 			return commands[i].name;
-	for (unsigned i = 0; i < ARRAY_SIZE(handlers); i++) {
+	for (unsigned i = 0; i < ARRAY_SIZE(handlers); i++)
 		if (!command_find(str_cstr(handlers[i].command)))
 			return handlers[i].command;
-		if (handlers[i].on_core == conns_on_core)
-			handlers[i].answer_bytes = conns_answer_bytes();
-	}
 	return NULL;
 }

@@ -1,20 +1,23 @@
 /*
- * What the daemon does for each row of shared/commands.c. A handler may ask every core first; its
- * answer is written once they have answered or a second has passed.
+ * What the daemon does for each row of shared/commands.c. handlers.c is the table; the handlers are
+ * in one file per family of commands. All run on the control thread.
  */
 #pragma once
 
-#include "control/dialog.h"
-
-struct core;
+#include "control/request.h"
 
 struct handler {
 	const char *command;
-	/* Runs on every core before answer; NULL: the cores are not asked. */
-	void (*on_core)(struct core *core, void *answer);
-	size_t answer_bytes;
-	/* Writes the rows, from counters and request->gather. */
+	/* Checks arguments, asks cores or a fiber (request_ask(), request_errand()); NULL: nothing
+	 * to prepare. */
+	void (*begin)(struct control_request *request);
+	/* Writes the rows, once those who were asked have answered. NULL for step. */
 	void (*answer)(struct control_request *request);
+	/*
+	 * Instead of answer, for what lasts: called when those who were asked have answered and
+	 * request->step_ns has come; true when it is over. Writes only while request_has_room().
+	 */
+	bool (*step)(struct control_request *request, uint64_t now_ns);
 };
 
 /* NULL when there is none. */
@@ -23,14 +26,61 @@ const struct handler *handler_find(struct str command);
 /* Every command has a handler and every handler a command: NULL, or the name that has none. */
 const char *handlers_check(void);
 
+/* Asks every core whether it turns: the begin() of commands that say which cores are silent. */
+void handle_ping(struct control_request *request);
+
 /* status.c */
 void handle_status(struct control_request *request);
 void handle_health(struct control_request *request);
+/* findings.c */
+void handle_doctor(struct control_request *request);
 /* lists.c */
 void handle_core_list(struct control_request *request);
 void handle_pool_list(struct control_request *request);
-void handle_conn_list(struct control_request *request);
-void conns_on_core(struct core *core, void *answer);
-size_t conns_answer_bytes(void);
-/* Where the cores find their servers; before the first conn list. */
-void conns_context(const struct control_context *context);
+void handle_pool_show(struct control_request *request);
+/* memory.c */
+void handle_mem_show(struct control_request *request);
+/* conns.c */
+void conn_list_begin(struct control_request *request);
+bool conn_list_step(struct control_request *request, uint64_t now_ns);
+void conn_kill_begin(struct control_request *request);
+void handle_conn_kill(struct control_request *request);
+void op_list_begin(struct control_request *request);
+void handle_op_list(struct control_request *request);
+void op_kill_begin(struct control_request *request);
+void handle_op_kill(struct control_request *request);
+/* meta.c */
+void handle_meta_commands(struct control_request *request);
+void handle_meta_version(struct control_request *request);
+void handle_meta_schema(struct control_request *request);
+void handle_meta_level(struct control_request *request);
+/* configs.c */
+void handle_config_show(struct control_request *request);
+void handle_config_get(struct control_request *request);
+void handle_config_state(struct control_request *request);
+void config_check_begin(struct control_request *request);
+void handle_config_check(struct control_request *request);
+void config_reload_begin(struct control_request *request);
+void config_rollback_begin(struct control_request *request);
+void handle_config_change(struct control_request *request);
+void handle_config_confirm(struct control_request *request);
+void handle_config_undo(struct control_request *request);
+void handle_config_history(struct control_request *request);
+void handle_config_set(struct control_request *request);
+void handle_config_unset(struct control_request *request);
+void handle_log_level(struct control_request *request);
+/* logs.c */
+void log_tail_begin(struct control_request *request);
+bool log_tail_step(struct control_request *request, uint64_t now_ns);
+void handle_log_reopen(struct control_request *request);
+/* waits.c */
+void wait_begin(struct control_request *request);
+bool wait_step(struct control_request *request, uint64_t now_ns);
+/* reports.c */
+void handle_report(struct control_request *request);
+/* audits.c */
+void handle_audit_list(struct control_request *request);
+void handle_audit_verify(struct control_request *request);
+/* process.c */
+void handle_drain(struct control_request *request);
+void handle_shutdown(struct control_request *request);

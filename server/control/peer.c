@@ -4,8 +4,10 @@
 #include <assert.h>
 #include <errno.h>
 #include <grp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "shared/macros.h"
 
@@ -78,6 +80,26 @@ static int groups_get(int fd, gid_t **ret_gids)
 	return (int)(bytes / sizeof(*gids));
 }
 
+/* Both are hidden from us where ProtectProc=invisible is set. */
+static void proc_look(struct peer *peer)
+{
+	char path[64];
+	unsigned login_uid;
+	ssize_t n;
+	FILE *file;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/exe", (int)peer->pid);
+	n = readlink(path, peer->exe, sizeof(peer->exe) - 1);
+	peer->exe[MAX(n, 0)] = '\0';
+	(void)snprintf(path, sizeof(path), "/proc/%d/loginuid", (int)peer->pid);
+	file = fopen(path, "re");
+	if (!file)
+		return;
+	if (fscanf(file, "%u", &login_uid) == 1)
+		peer->login_uid = login_uid;
+	(void)fclose(file);
+}
+
 int peer_get(int fd, const struct peer_rules *rules, struct peer *ret_peer)
 {
 	struct ucred credentials;
@@ -95,8 +117,12 @@ int peer_get(int fd, const struct peer_rules *rules, struct peer *ret_peer)
 	*ret_peer = (struct peer){
 		.pid = credentials.pid,
 		.uid = credentials.uid,
+		.gid = credentials.gid,
+		.login_uid = PEER_NO_UID,
+		.is_self = credentials.uid == geteuid(),
 		.level = peer_level(rules, credentials.uid, gids, (unsigned)count),
 	};
 	free(gids);
+	proc_look(ret_peer);
 	return 0;
 }

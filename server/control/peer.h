@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "shared/commands.h"
@@ -20,10 +21,18 @@ struct peer_rules {
 	struct peer_rule rules[PEER_RULES];
 };
 
+#define PEER_NO_UID ((uid_t)-1)
+#define PEER_EXE_BYTES 256 /* longer paths are cut: it is a hint, not an identity */
+
 struct peer {
 	pid_t pid;
 	uid_t uid;
-	enum command_level level; /* LEVEL_NONE: refused */
+	gid_t gid;
+	enum command_level level; /* LEVEL_NONE: refused, unless it is ourselves */
+	bool is_self;             /* the daemon's own user: may run COMMAND_SELF */
+	/* For the audit, when /proc lets us look: */
+	uid_t login_uid; /* who logged in, before sudo; PEER_NO_UID unknown */
+	char exe[PEER_EXE_BYTES];
 };
 
 /* Looks the groups up, once, at start: may read files, so not at accept. "" means nobody. */

@@ -2,13 +2,15 @@
 #include "control/rates.h"
 
 #include "control/control.h"
+#include "core/job.h"
 #include "http/server.h"
 #include "shared/clock.h"
+#include "shared/macros.h"
 
 #define READ(counter) atomic_load_explicit(&(counter), memory_order_relaxed)
 
 struct sample {
-	uint64_t at_ns, requests, errors, connections;
+	uint64_t at_ns, requests, errors, connections, refused;
 	uint64_t busy_ns[CORES_MAX];
 };
 
@@ -31,6 +33,7 @@ static void sample_take(
 		sample->requests += READ(stats->requests);
 		sample->errors += READ(stats->responses[5]);
 		sample->connections += READ(stats->connections);
+		sample->refused += READ(stats->connections_refused);
 	}
 }
 
@@ -39,6 +42,52 @@ static double per_second(uint64_t now, uint64_t then, double seconds)
 {
 	return now > then && seconds > 0 ? (double)(now - then) / seconds : 0;
 }
+
+/* --- queues --- */
+
+static struct queue {
+	const struct job_queue *queue;
+	unsigned ticks; /* so far */
+	struct {
+		bool has_waiters;
+		uint64_t refused, expired; /* the counters then */
+	} minute[RATES_MINUTE];
+} queues[RATES_QUEUES_MAX];
+
+static void queue_sample(const struct job_queue *queue, _unused_ void *arg)
+{
+	unsigned i = 0;
+
+	while (i < RATES_QUEUES_MAX && queues[i].queue && queues[i].queue != queue)
+		i++;
+	if (i == RATES_QUEUES_MAX)
+		return;
+	queues[i].queue = queue;
+	queues[i].minute[queues[i].ticks % RATES_MINUTE].has_waiters = READ(queue->queued) > 0;
+	queues[i].minute[queues[i].ticks % RATES_MINUTE].refused = READ(queue->refused);
+	queues[i].minute[queues[i].ticks % RATES_MINUTE].expired = READ(queue->expired);
+	queues[i].ticks++;
+}
+
+bool rates_queue(unsigned i, struct rates_queue *ret_queue)
+{
+	const struct queue *queue = &queues[i];
+	unsigned ticks, first, last;
+
+	if (i >= RATES_QUEUES_MAX || !queue->queue || !queue->ticks)
+		return false;
+	ticks = MIN(queue->ticks, RATES_MINUTE);
+	first = queue->ticks > RATES_MINUTE ? queue->ticks % RATES_MINUTE : 0;
+	last = (queue->ticks - 1) % RATES_MINUTE;
+	*ret_queue = (struct rates_queue){ .name = queue->queue->name, .ticks = ticks };
+	for (unsigned j = 0; j < ticks; j++)
+		ret_queue->ticks_waiting += queue->minute[j].has_waiters;
+	ret_queue->refused = queue->minute[last].refused - queue->minute[first].refused;
+	ret_queue->expired = queue->minute[last].expired - queue->minute[first].expired;
+	return true;
+}
+
+/* --- the tick --- */
 
 void rates_tick(const struct control_context *context, uint64_t now_ns)
 {
@@ -52,6 +101,8 @@ void rates_tick(const struct control_context *context, uint64_t now_ns)
 	rates.requests_total = latest.requests;
 	rates.errors_total = latest.errors;
 	rates.connections = latest.connections;
+	rates.connections_refused = latest.refused;
+	job_queue_each(queue_sample, NULL);
 	for (unsigned i = 0; i < cores_count(); i++) {
 		double busy = per_second(latest.busy_ns[i], before.busy_ns[i], rates.seconds);
 

@@ -1,6 +1,7 @@
 /*
- * Rates over the last second or two, made from the counters of all cores by the control thread's
- * tick: any number of viewers cost one pass. Only the control thread calls.
+ * Rates over the last second and what queues looked like in the last minute, made from everybody's
+ * counters by the control thread's tick: any number of viewers cost one pass. Only the control
+ * thread calls.
  */
 #pragma once
 
@@ -9,14 +10,26 @@
 #include "core/core.h"
 
 struct control_context;
+struct job_queue;
 
 #define RATES_TICK_MS 1000
+#define RATES_QUEUES_MAX 16
+#define RATES_MINUTE 60 /* ticks that are remembered of a queue */
 
 struct rates {
 	double seconds;          /* what the rates are over */
 	double requests, errors; /* per second; errors are answers of 500 and above */
 	uint64_t requests_total, errors_total, connections;
-	double busy[CORES_MAX]; /* 0..1 */
+	uint64_t connections_refused; /* since the start */
+	double busy[CORES_MAX];       /* 0..1 */
+};
+
+/* A queue of jobs in the last minute. */
+struct rates_queue {
+	const char *name;
+	unsigned ticks;            /* seconds looked at: up to RATES_MINUTE */
+	unsigned ticks_waiting;    /* in how many of them something waited */
+	uint64_t refused, expired; /* in these seconds */
 };
 
 /* Takes a sample. */
@@ -24,3 +37,6 @@ void rates_tick(const struct control_context *context, uint64_t now_ns);
 
 /* Since the sample before the last tick. */
 const struct rates *rates_now(void);
+
+/* The i-th queue; false behind the last. */
+bool rates_queue(unsigned i, struct rates_queue *ret_queue);

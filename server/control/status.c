@@ -1,122 +1,182 @@
 /* One screen that says how the daemon is (status), and the verdicts (health). */
+#include <inttypes.h>
 #include <stdio.h>
 #include <unistd.h>
 
+#include "config/options.h"
 #include "control/control.h"
+#include "control/findings.h"
 #include "control/handlers.h"
+#include "control/memory.h"
 #include "control/rates.h"
+#include "control/reload.h"
 #include "core/core.h"
 #include "core/job.h"
 #include "shared/clock.h"
+#include "shared/macros.h"
 #include "store/store.h"
 
 #define READ(counter) atomic_load_explicit(&(counter), memory_order_relaxed)
+#define LINE_BYTES_MAX 4096 /* a line of the screen, generously */
 
-/* Resident memory of this process; 0 when /proc is not there. */
-static uint64_t memory_rss(void)
+static bool are_ended(void)
 {
-	unsigned long long size, resident = 0;
-	FILE *file = fopen("/proc/self/statm", "re");
-
-	if (!file)
-		return 0;
-	if (fscanf(file, "%llu %llu", &size, &resident) != 2)
-		resident = 0;
-	fclose(file);
-	return resident * (uint64_t)sysconf(_SC_PAGESIZE);
+	for (unsigned i = 0; i < cores_count(); i++)
+		if (!READ(core_at(i)->is_ended))
+			return false;
+	return true;
 }
 
-struct cores_summary {
-	unsigned busiest;
-	uint64_t turn_ns_max;
-};
-
-static struct cores_summary cores_summary(void)
+static void process_write(struct json_writer *w, const struct control_context *context)
 {
-	struct cores_summary summary = {};
+	json_put_str(w, "state",
+		!context->is_draining() ? STR("READY")
+		: are_ended()           ? STR("DRAINED")
+					: STR("DRAINING"));
+	json_put_str(w, "version", str_cstr(context->version));
+	json_put_i64(w, "pid", getpid());
+	json_put_str(w, "boot", str_cstr(context->boot));
+	json_put_double(w, "up", (double)(clock_now_ns() - context->started_ns) / NS_PER_S);
+}
+
+static void generation_write(struct json_writer *w, const struct control_context *context)
+{
+	const struct generation *generation = generation_current();
+	uint64_t left_ms = reload_unconfirmed_ms(clock_now_ns());
+
+	json_put_u64(w, "generation", generation->number);
+	json_put_double(
+		w, "generation_age", (double)(clock_wall_ms() - generation->made_ms) / 1000);
+	if (generation->uid == GENERATION_NOBODY)
+		json_put_null(w, "generation_uid");
+	else
+		json_put_i64(w, "generation_uid", generation->uid);
+	if (left_ms)
+		json_put_double(w, "unconfirmed", (double)left_ms / 1000);
+	else
+		json_put_null(w, "unconfirmed");
+	json_put_str(w, "config", str_cstr(context->config_path));
+}
+
+static void load_write(struct json_writer *w)
+{
+	const struct rates *rates = rates_now();
+
+	json_put_double(w, "requests_per_second", rates->requests);
+	json_put_u64(w, "requests", rates->requests_total);
+	json_put_double(
+		w, "error_ratio", rates->requests > 0 ? rates->errors / rates->requests : 0);
+	json_put_u64(w, "errors", rates->errors_total);
+	json_put_u64(w, "connections", rates->connections);
+}
+
+static void cores_write(struct json_writer *w, const struct control_request *request)
+{
+	uint64_t longest_ns = 0;
+	unsigned busiest = 0;
 
 	for (unsigned i = 0; i < cores_count(); i++) {
-		if (rates_now()->busy[i] > rates_now()->busy[summary.busiest])
-			summary.busiest = i;
-		summary.turn_ns_max = MAX(summary.turn_ns_max, READ(core_at(i)->stats.turn_ns_max));
+		if (rates_now()->busy[i] > rates_now()->busy[busiest])
+			busiest = i;
+		longest_ns = MAX(longest_ns, READ(core_at(i)->stats.turn_ns_max));
 	}
-	return summary;
+	json_put_i64(w, "cores", cores_count());
+	json_put_i64(w, "cores_answering", gather_answered(request->gather));
+	json_put_i64(w, "busiest_core", busiest);
+	json_put_double(w, "busiest", rates_now()->busy[busiest]);
+	json_put_double(w, "turn_max", (double)longest_ns / NS_PER_S);
 }
 
-static void engine_write(struct json_writer *w)
-{
-	const struct loop_features *features = loop_features(core_at(0)->loop);
-
-	json_put_str(w, "engine", str_cstr(features->engine));
-	json_put_str(
-		w, "receive", features->is_receive_multishot ? STR("multishot") : STR("oneshot"));
-}
-
-static void queue_write(const struct job_queue *queue, void *arg)
+static void queue_print(const struct job_queue *queue, void *arg)
 {
 	struct buf *text = arg;
 
 	/* A few queues, bounded text: when it is full the rest is in pool list. */
-	(void)!buf_printf(text, "%s%s %u running, %u of %u waiting", text->len ? "   " : "",
+	(void)!buf_printf(text, "%s%s %u running, %u/%u waiting", text->len ? "   " : "",
 		queue->name, READ(queue->running), READ(queue->queued), queue->queued_max);
 }
 
-static void pools_write(struct json_writer *w)
+static void queues_write(struct json_writer *w)
 {
-	struct buf text = buf_init(4096); /* a line of the screen, generously */
+	_cleanup_(buf_deinit) struct buf text = buf_init(LINE_BYTES_MAX);
 
-	job_queue_each(queue_write, &text);
+	job_queue_each(queue_print, &text);
 	json_put_str(w, "pools", buf_str(&text));
-	buf_deinit(&text);
 }
 
-static void warnings_write(struct json_writer *w, const struct control_request *request,
-	const struct store_health *store)
+static void store_write(struct json_writer *w)
 {
-	unsigned silent = cores_count() - gather_answered(request->gather);
-	struct buf text = buf_init(1024);
+	struct store_health store;
 
-	if (!store->is_up)
-		(void)!buf_printf(&text, "the store is down: %s  -> authctl health", store->reason);
-	if (silent)
-		(void)!buf_printf(&text, "%s%u cores do not answer  -> authctl core list",
-			text.len ? "; " : "", silent);
-	json_put_str(w, "warnings", buf_str(&text));
-	buf_deinit(&text);
+	store_health(&store);
+	json_put_str(w, "store", store.is_up ? STR("up") : STR("DOWN"));
+	json_put_double(w, "store_latency", (double)store.latency_us / 1e6);
+	json_put_u64(w, "store_failures", store.failures);
+}
+
+static void memory_write(struct json_writer *w)
+{
+	struct memory_parts parts;
+	char text[256];
+
+	memory_parts(&parts);
+	(void)snprintf(text, sizeof(text),
+		"pools %.1f + caches %.1f + heap %.1f + slack %.1f + rest %.1f",
+		(double)parts.pools / 1048576, (double)parts.caches / 1048576,
+		(double)parts.heap_other / 1048576, (double)parts.heap_slack / 1048576,
+		(double)parts.rest / 1048576);
+	json_put_u64(w, "memory", parts.rss);
+	json_put_str(w, "memory_parts", str_cstr(text));
+}
+
+static void overrides_write(struct json_writer *w)
+{
+	_cleanup_(buf_deinit) struct buf text = buf_init(LINE_BYTES_MAX);
+	const struct override *override;
+	uint64_t now_ns = clock_now_ns();
+
+	for (unsigned i = 0; (override = override_at(i)); i++)
+		if (override->option)
+			(void)!buf_printf(&text, "%s%s.%s=%s (%" PRIu64 " s left)",
+				text.len ? ", " : "", override->option->section,
+				override->option->key, override->text,
+				override->until_ns > now_ns
+					? (override->until_ns - now_ns) / NS_PER_S
+					: 0);
+	json_put_str(w, "overrides", buf_str(&text));
+}
+
+static void warning_print(_unused_ const char *rule, const struct finding *finding, void *arg)
+{
+	struct buf *text = arg;
+
+	if (finding->verdict >= VERDICT_WARN)
+		(void)!buf_printf(text, "%s%s  -> %s", text->len ? "\n" : "", finding->evidence,
+			finding->next);
 }
 
 void handle_status(struct control_request *request)
 {
-	const struct control_context *context = request->dialog->context;
-	const struct rates *rates = rates_now();
-	struct cores_summary cores = cores_summary();
-	struct store_health store;
+	_cleanup_(buf_deinit) struct buf warnings = buf_init(LINE_BYTES_MAX);
+	const struct control_context *context = request->context;
 	struct json_writer *w = request_row_begin(request);
 
-	store_health(&store);
-	json_put_str(w, "state", context->is_draining() ? STR("DRAINING") : STR("READY"));
-	json_put_str(w, "version", str_cstr(context->version));
-	json_put_i64(w, "pid", getpid());
-	json_put_double(w, "up", (double)(clock_now_ns() - context->started_ns) / NS_PER_S);
-	engine_write(w);
-	json_put_double(w, "requests_per_second", rates->requests);
-	json_put_u64(w, "requests", rates->requests_total);
-	json_put_u64(w, "errors", rates->errors_total);
-	json_put_u64(w, "connections", rates->connections);
-	json_put_i64(w, "cores", cores_count());
-	json_put_i64(w, "cores_answering", gather_answered(request->gather));
-	json_put_i64(w, "busiest_core", cores.busiest);
-	json_put_double(w, "busiest", rates->busy[cores.busiest]);
-	json_put_double(w, "turn_max", (double)cores.turn_ns_max / NS_PER_S);
-	pools_write(w);
-	json_put_str(w, "store", store.is_up ? STR("up") : STR("DOWN"));
-	json_put_double(w, "store_latency", (double)store.latency_us / 1e6);
-	json_put_u64(w, "store_failures", store.failures);
-	json_put_u64(w, "memory", memory_rss());
-	json_put_str(w, "config", str_cstr(context->config_path));
-	warnings_write(w, request, &store);
+	process_write(w, context);
+	generation_write(w, context);
+	json_put_str(w, "engine", str_cstr(context->engine));
+	json_put_str(w, "receive", context->is_multishot ? STR("multishot") : STR("oneshot"));
+	load_write(w);
+	cores_write(w, request);
+	queues_write(w);
+	store_write(w);
+	memory_write(w);
+	overrides_write(w);
+	findings_each(request, warning_print, &warnings);
+	json_put_str(w, "warnings", buf_str(&warnings));
 	request_row_end(request);
 }
+
+/* --- health --- */
 
 static void check_row(
 	struct control_request *request, const char *check, bool is_ok, struct str detail)
@@ -129,19 +189,33 @@ static void check_row(
 	request_row_end(request);
 }
 
-void handle_health(struct control_request *request)
+static void live_row(struct control_request *request)
 {
 	unsigned answered = gather_answered(request->gather);
-	bool is_draining = request->dialog->context->is_draining();
+	char text[64]; /* "256 of 256 answer" */
+
+	(void)snprintf(text, sizeof(text), "%u of %u answer", answered, cores_count());
+	check_row(request, "cores", answered == cores_count(), str_cstr(text));
+}
+
+static void ready_rows(struct control_request *request)
+{
+	bool is_draining = request->context->is_draining();
 	struct store_health store;
-	char cores[64]; /* "256 of 256 answer" */
-	int length;
 
 	store_health(&store);
-	length = snprintf(cores, sizeof(cores), "%u of %u answer", answered, cores_count());
-	check_row(request, "cores", answered == cores_count(), str_of(cores, (size_t)length));
 	check_row(request, "store", store.is_up,
 		store.is_up ? STR("answers") : str_cstr(store.reason));
 	check_row(request, "serving", !is_draining,
 		is_draining ? STR("shutting down") : STR("takes requests"));
+}
+
+void handle_health(struct control_request *request)
+{
+	bool is_ready = request_has(request, "ready"), is_live = request_has(request, "live");
+
+	if (is_live || !is_ready)
+		live_row(request);
+	if (is_ready || !is_live)
+		ready_rows(request);
 }

@@ -10,6 +10,7 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "support"))
 from authd import Authd  # noqa: E402
+from control import Raw  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +102,7 @@ HELLO = {"t": "hello", "proto": [1, 1], "server": "authd"}
 def test_another_protocol_is_4(authd, tmp_path):
     path = fake_daemon(tmp_path, [{**HELLO, "proto": [7, 9]}])
     answer = authd.ctl("--socket", str(path), "status")
-    assert answer.returncode == 4 and "upgrade authctl" in answer.stderr
+    assert answer.returncode == 4 and "upgrade the package authctl" in answer.stderr
 
 
 def test_a_partial_answer_is_5(authd, tmp_path):
@@ -128,24 +129,11 @@ def test_what_came_from_outside_is_escaped(authd, tmp_path):
     assert "\\x1b[31m" in out and "\x1b" not in out and "\u202e" not in out and "\u009b" not in out
 
 
-class Raw:
-    def __init__(self, authd):
-        self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.settimeout(5)
-        self.socket.connect(str(authd.socket))
-        self.file = self.socket.makefile("rb")
-
-    def say(self, line):
-        self.socket.sendall(line + b"\n")
-
-    def hear(self):
-        line = self.file.readline()
-        return json.loads(line) if line else None
-
-
 def test_hello_comes_first(authd):
-    hello = Raw(authd).hear()
-    assert hello["t"] == "hello" and hello["pid"] == authd.pid and hello["proto"] == [1, 1]
+    with Raw(authd) as raw:
+        assert raw.hello["t"] == "hello" and raw.hello["pid"] == authd.pid and raw.hello["proto"] == [1, 1]
+        assert raw.hello["gen"] == 1 and raw.hello["level"] == "admin" and len(raw.hello["boot"]) == 36
+        assert raw.hello["limits"]["req"] == 65536 and "dry_run" in raw.hello["features"]
 
 
 @pytest.mark.parametrize("line", [
@@ -155,7 +143,6 @@ def test_hello_comes_first(authd):
 ])
 def test_a_bad_line_gets_one_error_and_the_end(authd, line):
     raw = Raw(authd)
-    raw.hear()
     raw.say(line)
     end = raw.hear()
     assert end["t"] == "end" and end["id"] is None and end["status"] == "error"
@@ -164,7 +151,6 @@ def test_a_bad_line_gets_one_error_and_the_end(authd, line):
 
 def test_an_unknown_command_is_an_error_of_its_request(authd):
     raw = Raw(authd)
-    raw.hear()
     raw.say(b'{"t":"req","id":7,"cmd":"no.such"}')
     end = raw.hear()
     assert (end["t"], end["id"], end["status"]) == ("end", 7, "error")
@@ -174,10 +160,9 @@ def test_an_unknown_command_is_an_error_of_its_request(authd):
 
 def test_a_ninth_connection_of_one_user_is_refused(authd):
     held = [Raw(authd) for _ in range(8)]
-    assert all(raw.hear()["t"] == "hello" for raw in held)
-    ninth = Raw(authd)
-    frames = [ninth.hear(), ninth.hear()]
-    assert frames[1]["t"] == "end" and frames[1]["status"] == "error"
+    assert all(raw.hello["t"] == "hello" for raw in held)
+    with Raw(authd) as ninth:
+        end = ninth.hear()
+        assert end["t"] == "end" and end["id"] is None and end["error"]["code"] == "busy"
     for raw in held:
-        raw.file.close()
-        raw.socket.close()
+        raw.close()

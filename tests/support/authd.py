@@ -31,6 +31,7 @@ class Authd:
         self.options = {
             "http.listen": f"127.0.0.1:{self.port}", "core.threads": 2, "password.cost": 4,
             "store.path": self.dir / "authd.db", "control.socket": self.socket,
+            "control.audit_file": self.dir / "audit.log",
             # Every test is the same client: test_limits.py has daemons of its own with limits.
             "limits.enabled": "no", **(config or {}),
         }
@@ -61,7 +62,8 @@ class Authd:
             assert self.process.poll() is None, self.log()
             try:
                 urllib.request.urlopen(f"http://127.0.0.1:{self.port}/health/live", timeout=2).read()
-                return
+                if os.path.exists(self.options["control.socket"]):  # the cores are first
+                    return
             except OSError:
                 time.sleep(0.01)
         self.process.kill()

@@ -1,0 +1,152 @@
+/* See screen.h. */
+#include "ctl/screen.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "ctl/settings.h"
+#include "shared/macros.h"
+
+static const char *const codes[] = {
+	[COLOR_NONE] = "",
+	[COLOR_GOOD] = "\033[32m",
+	[COLOR_WARN] = "\033[33m",
+	[COLOR_BAD] = "\033[1;31m",
+	[COLOR_HEAD] = "\033[1m",
+	[COLOR_DIM] = "\033[2m",
+	[COLOR_CHANGED] = "\033[7m",
+};
+
+const char *color_begin(enum color color)
+{
+	return codes[color];
+}
+
+const char *color_end(enum color color)
+{
+	return color == COLOR_NONE ? "" : "\033[0m";
+}
+
+enum color color_of_word(const char *word)
+{
+	static const struct {
+		const char *word;
+		enum color color;
+	} words[] = {
+		{ "READY", COLOR_GOOD },
+		{ "up", COLOR_GOOD },
+		{ "DRAINING", COLOR_WARN },
+		{ "DRAINED", COLOR_WARN },
+		{ "DOWN", COLOR_BAD },
+		{ "NO", COLOR_BAD },
+		{ "warn", COLOR_WARN },
+		{ "bad", COLOR_BAD },
+		{ "open", COLOR_BAD },
+		{ "half-open", COLOR_WARN },
+		{ "unconfirmed", COLOR_WARN },
+		{ "needs restart", COLOR_WARN },
+		{ "WARN", COLOR_WARN },
+		{ "ERROR", COLOR_BAD },
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(words); i++)
+		if (!strcmp(word, words[i].word))
+			return words[i].color;
+	return COLOR_NONE;
+}
+
+static bool is_dumb(void)
+{
+	const char *term = getenv("TERM");
+
+	return !term || !*term || !strcmp(term, "dumb");
+}
+
+bool screen_is_terminal(void)
+{
+	return isatty(STDOUT_FILENO);
+}
+
+bool screen_has_color(const struct settings *settings)
+{
+	const char *no_color = getenv("NO_COLOR");
+
+	if (settings->color != COLOR_AUTO)
+		return settings->color == COLOR_ALWAYS;
+	return screen_is_terminal() && !is_dumb() && !(no_color && *no_color);
+}
+
+void screen_size(unsigned *ret_columns, unsigned *ret_lines)
+{
+	struct winsize size = {};
+
+	*ret_columns = 80;
+	*ret_lines = 24;
+	if (!screen_is_terminal()) {
+		*ret_columns = 0;
+		return;
+	}
+	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col && size.ws_row) {
+		*ret_columns = size.ws_col;
+		*ret_lines = size.ws_row;
+	}
+}
+
+static unsigned lines_of(const char *text, size_t bytes)
+{
+	unsigned lines = 0;
+
+	for (size_t i = 0; i < bytes; i++)
+		lines += text[i] == '\n';
+	return lines;
+}
+
+static FILE *pager_open(void)
+{
+	const char *pager = getenv("AUTHCTL_PAGER");
+
+	if (!pager)
+		pager = getenv("PAGER");
+	if (!pager)
+		pager = "less -FRSX";
+	if (!*pager || !strcmp(pager, "cat"))
+		return NULL;
+	/* No shell, no editor, no other file from inside the pager. */
+	(void)setenv("LESSSECURE", "1", 1);
+	return popen(pager, "we");
+}
+
+void screen_print(const struct settings *settings, const char *text, size_t bytes)
+{
+	unsigned columns, lines;
+	FILE *pager = NULL;
+
+	screen_size(&columns, &lines);
+	if (columns && !settings->no_pager && !settings->watch_ms && !is_dumb() &&
+		isatty(STDIN_FILENO) && lines_of(text, bytes) >= lines) {
+		(void)fflush(stdout);
+		pager = pager_open();
+	}
+	(void)fwrite(text, 1, bytes, pager ? pager : stdout);
+	if (pager)
+		(void)pclose(pager);
+}
+
+unsigned screen_width(const char *text)
+{
+	unsigned width = 0;
+
+	while (*text) {
+		if (*text == '\033') {
+			while (*text && *text != 'm')
+				text++;
+			text += *text != '\0';
+			continue;
+		}
+		width += ((unsigned char)*text & 0xc0) != 0x80;
+		text++;
+	}
+	return width;
+}

@@ -1,0 +1,134 @@
+/* Errands to the cores' fibers: see errand.h. */
+#include "control/errand.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+
+#include "core/core.h"
+#include "shared/macros.h"
+#include "shared/secret.h"
+
+#define ERRAND_MAGIC UINT32_C(0x45525244)
+
+/* Held by two: the control thread and the core. Whoever lets go last frees it. */
+struct errand {
+	uint32_t magic;
+	_Atomic unsigned references;
+	_Atomic bool is_done;
+	int result, wake_fd;
+	uint64_t deadline_ns;
+	void (*run_await)(void *data);
+	struct inbox_item item;
+	size_t bytes;
+	_Alignas(16) char data[];
+};
+
+static void errand_put(struct errand *errand)
+{
+	if (atomic_fetch_sub_explicit(&errand->references, 1, memory_order_acq_rel) > 1)
+		return;
+	errand->magic = 0;
+	secret_wipe(errand->data, errand->bytes);
+	free(errand);
+}
+
+static void errand_done(struct errand *errand, int result)
+{
+	errand->result = result;
+	atomic_store_explicit(&errand->is_done, true, memory_order_release);
+	/* Fails only when the counter is at its limit, and then it wakes anyway. */
+	(void)eventfd_write(errand->wake_fd, 1);
+	errand_put(errand);
+}
+
+static void fiber_main(void *arg)
+{
+	struct errand *errand = arg;
+
+	errand->run_await(errand->data);
+	errand_done(errand, 0);
+}
+
+static void on_core(struct inbox_item *item)
+{
+	struct errand *errand = container_of(item, struct errand, item);
+	struct fiber *fiber;
+	int r;
+
+	assert(errand->magic == ERRAND_MAGIC);
+	/* Given up before it began: nobody would read the result. */
+	if (atomic_load_explicit(&errand->references, memory_order_acquire) == 1) {
+		errand_put(errand);
+		return;
+	}
+	r = fiber_start(core_current()->fibers, fiber_main, errand, errand->deadline_ns, &fiber);
+	if (r < 0)
+		errand_done(errand, r);
+}
+
+/*
+ * A stuck core would keep the errand for ever: one that sleeps is not stuck, else the one that
+ * turned last is taken.
+ */
+static struct core *core_choose(void)
+{
+	struct core *chosen = core_at(0);
+
+	for (unsigned i = 0; i < cores_count(); i++) {
+		struct core *core = core_at(i);
+
+		if (atomic_load_explicit(&core->inbox.is_sleeping, memory_order_relaxed))
+			return core;
+		if (atomic_load_explicit(&core->stats.alive_ns, memory_order_relaxed) >
+			atomic_load_explicit(&chosen->stats.alive_ns, memory_order_relaxed))
+			chosen = core;
+	}
+	return chosen;
+}
+
+int errand_new(void (*run_await)(void *data), const void *data, size_t bytes, uint64_t deadline_ns,
+	int wake_fd, struct errand **ret_errand)
+{
+	struct errand *errand = calloc(1, sizeof(*errand) + bytes);
+
+	if (!errand)
+		return -ENOMEM;
+	errand->magic = ERRAND_MAGIC;
+	errand->references = 2;
+	errand->wake_fd = wake_fd;
+	errand->deadline_ns = deadline_ns;
+	errand->run_await = run_await;
+	errand->item.on_core = on_core;
+	errand->bytes = bytes;
+	memcpy(errand->data, data, bytes);
+	inbox_send(&core_choose()->inbox, &errand->item);
+	*ret_errand = errand;
+	return 0;
+}
+
+void errand_free(struct errand *errand)
+{
+	if (errand)
+		errand_put(errand);
+}
+
+bool errand_is_done(const struct errand *errand)
+{
+	return atomic_load_explicit(&errand->is_done, memory_order_acquire);
+}
+
+int errand_result(const struct errand *errand)
+{
+	assert(errand_is_done(errand));
+	return errand->result;
+}
+
+void *errand_data(struct errand *errand)
+{
+	assert(errand_is_done(errand));
+	return errand->data;
+}

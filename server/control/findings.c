@@ -1,0 +1,306 @@
+/* The table of rules, and doctor: see findings.h. */
+#include "control/findings.h"
+
+#include <dirent.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/resource.h>
+
+#include "config/options.h"
+#include "control/audit.h"
+#include "control/control.h"
+#include "control/handlers.h"
+#include "control/rates.h"
+#include "control/reload.h"
+#include "guard/breaker.h"
+#include "http/server.h"
+#include "observe/log.h"
+#include "shared/clock.h"
+#include "shared/macros.h"
+#include "store/store.h"
+
+#define READ(counter) atomic_load_explicit(&(counter), memory_order_relaxed)
+/* A core that works this much of its time has no reserve for a burst. */
+#define BUSY_WARN 0.9
+/* Everybody on a core waits for its longest pass: 50 ms is what the alert rules call too long. */
+#define TURN_WARN_MS 50
+#define ERRORS_WARN 0.01
+/* Of the limit: the rest is for files and the store. */
+#define DESCRIPTORS_WARN 0.8
+
+const char *verdict_name(enum verdict verdict)
+{
+	static const char *const names[] = { "ok", "info", "warn", "bad" };
+
+	return names[verdict];
+}
+
+static void say(struct finding *finding, enum verdict verdict, const char *format, ...)
+	_printf_(3, 4);
+
+static void say(struct finding *finding, enum verdict verdict, const char *format, ...)
+{
+	va_list args;
+
+	finding->verdict = verdict;
+	va_start(args, format);
+	(void)vsnprintf(finding->evidence, sizeof(finding->evidence), format, args);
+	va_end(args);
+}
+
+static void look_cores(const struct control_request *request, struct finding *finding)
+{
+	unsigned silent = 0;
+
+	for (unsigned i = 0; i < cores_count(); i++)
+		silent += gather_is_silent(request->gather, i);
+	say(finding, silent ? VERDICT_BAD : VERDICT_OK, "%u of %u cores answered within a second",
+		cores_count() - silent, cores_count());
+}
+
+static void look_busy(_unused_ const struct control_request *request, struct finding *finding)
+{
+	unsigned busiest = 0;
+
+	for (unsigned i = 1; i < cores_count(); i++)
+		if (rates_now()->busy[i] > rates_now()->busy[busiest])
+			busiest = i;
+	say(finding, rates_now()->busy[busiest] > BUSY_WARN ? VERDICT_WARN : VERDICT_OK,
+		"core %u works %.0f %% of its time", busiest, rates_now()->busy[busiest] * 100);
+}
+
+static void look_turns(_unused_ const struct control_request *request, struct finding *finding)
+{
+	uint64_t longest = 0;
+	unsigned core = 0;
+
+	for (unsigned i = 0; i < cores_count(); i++)
+		if (READ(core_at(i)->stats.turn_ns_max) > longest) {
+			longest = READ(core_at(i)->stats.turn_ns_max);
+			core = i;
+		}
+	say(finding, longest > TURN_WARN_MS * NS_PER_MS ? VERDICT_WARN : VERDICT_OK,
+		"the longest pass of a loop was %.1f ms, on core %u", (double)longest / NS_PER_MS,
+		core);
+}
+
+static void look_store(_unused_ const struct control_request *request, struct finding *finding)
+{
+	struct store_health store;
+
+	store_health(&store);
+	if (store.is_up)
+		say(finding, VERDICT_OK, "answers a probe in %.2f ms",
+			(double)store.latency_us / 1000);
+	else
+		say(finding, VERDICT_BAD, "down: %s", store.reason);
+}
+
+/* The worst of the queues: what it did in the last minute. */
+static void look_queues(_unused_ const struct control_request *request, struct finding *finding)
+{
+	struct rates_queue queue;
+
+	say(finding, VERDICT_OK, "nothing was refused in the last minute");
+	for (unsigned i = 0; rates_queue(i, &queue); i++) {
+		if (queue.refused + queue.expired > 0)
+			say(finding, VERDICT_WARN,
+				"%s refused %" PRIu64 " and dropped %" PRIu64
+				" late jobs; waiters in %u of %u s",
+				queue.name, queue.refused, queue.expired, queue.ticks_waiting,
+				queue.ticks);
+		else if (queue.ticks_waiting * 2 > queue.ticks && finding->verdict == VERDICT_OK)
+			say(finding, VERDICT_INFO, "%s had waiters in %u of %u s", queue.name,
+				queue.ticks_waiting, queue.ticks);
+	}
+}
+
+static void breaker_look(struct breaker *breaker, void *arg)
+{
+	struct finding *finding = arg;
+	struct breaker_view view;
+
+	breaker_view(breaker, &view);
+	if (view.mode != BREAKER_AUTO)
+		say(finding, VERDICT_WARN, "%s is %s", view.name, breaker_mode_name(view.mode));
+	else if (view.state != BREAKER_CLOSED)
+		say(finding, VERDICT_BAD, "%s is %s: %u of %u calls failed%s%s", view.name,
+			breaker_state_name(view.state), view.failures, view.calls,
+			view.error[0] ? ", " : "", view.error);
+}
+
+static void look_breakers(_unused_ const struct control_request *request, struct finding *finding)
+{
+	say(finding, VERDICT_OK, "all are closed");
+	breaker_each(breaker_look, finding);
+}
+
+static void look_errors(_unused_ const struct control_request *request, struct finding *finding)
+{
+	const struct rates *rates = rates_now();
+	double share = rates->requests > 0 ? rates->errors / rates->requests : 0;
+
+	say(finding, share > ERRORS_WARN ? VERDICT_WARN : VERDICT_OK,
+		"%.2f %% of %.0f requests/s are answered with 500 and above", share * 100,
+		rates->requests);
+}
+
+static void look_connections(
+	_unused_ const struct control_request *request, struct finding *finding)
+{
+	uint64_t refused = rates_now()->connections_refused;
+
+	say(finding, refused ? VERDICT_WARN : VERDICT_OK,
+		"%" PRIu64 " connections were closed at once since the start", refused);
+}
+
+static unsigned descriptors_open(void)
+{
+	DIR *folder = opendir("/proc/self/fd");
+	unsigned count = 0;
+
+	if (!folder)
+		return 0;
+	while (readdir(folder))
+		count++;
+	(void)closedir(folder);
+	return count > 3 ? count - 3 : 0; /* ".", ".." and the folder itself */
+}
+
+static void look_descriptors(
+	_unused_ const struct control_request *request, struct finding *finding)
+{
+	struct rlimit limit = { .rlim_cur = RLIM_INFINITY };
+	unsigned open = descriptors_open();
+	double share;
+
+	(void)getrlimit(RLIMIT_NOFILE, &limit);
+	share = limit.rlim_cur == RLIM_INFINITY ? 0 : (double)open / (double)limit.rlim_cur;
+	say(finding, share > DESCRIPTORS_WARN ? VERDICT_WARN : VERDICT_OK, "%u of %llu are open",
+		open, (unsigned long long)limit.rlim_cur);
+}
+
+static void look_receive(const struct control_request *request, struct finding *finding)
+{
+	const struct control_context *context = request->context;
+
+	say(finding, context->is_multishot ? VERDICT_OK : VERDICT_INFO, "%s, %s", context->engine,
+		context->is_multishot ? "multishot" : "oneshot");
+}
+
+static void look_buffers(_unused_ const struct control_request *request, struct finding *finding)
+{
+	uint64_t exhausted = 0, overflows = 0;
+
+	for (unsigned i = 0; i < cores_count(); i++) {
+		const struct core *core = core_at(i);
+
+		if (READ(core->is_ended))
+			continue;
+		exhausted += READ(loop_stats(core->loop)->buffers_exhausted);
+		overflows += READ(loop_stats(core->loop)->completion_overflows);
+	}
+	say(finding, exhausted + overflows ? VERDICT_INFO : VERDICT_OK,
+		"receive buffers ran out %" PRIu64 " times, completions overflowed %" PRIu64
+		" times",
+		exhausted, overflows);
+}
+
+static void look_config(_unused_ const struct control_request *request, struct finding *finding)
+{
+	const struct generation *current = generation_current();
+	uint64_t left_ms = reload_unconfirmed_ms(clock_now_ns());
+	unsigned pending = 0;
+
+	for (size_t i = 0; i < options_count; i++)
+		pending += options[i].needs_restart &&
+			   !option_is_equal(&options[i], reload_running(), &current->config);
+	if (left_ms)
+		say(finding, VERDICT_WARN,
+			"generation %" PRIu64 " waits for confirmation: %" PRIu64 " s left",
+			current->number, left_ms / 1000);
+	else
+		say(finding, pending ? VERDICT_INFO : VERDICT_OK,
+			"generation %" PRIu64 "; %u options of the file wait for a restart",
+			current->number, pending);
+}
+
+static void look_log(_unused_ const struct control_request *request, struct finding *finding)
+{
+	uint64_t dropped = log_dropped();
+
+	say(finding, dropped ? VERDICT_WARN : VERDICT_OK,
+		"%" PRIu64 " records were dropped since the start", dropped);
+}
+
+static void look_audit(_unused_ const struct control_request *request, struct finding *finding)
+{
+	if (!audit_has_file())
+		say(finding, VERDICT_INFO, "records go to the log alone");
+	else
+		say(finding, audit_is_good() ? VERDICT_OK : VERDICT_BAD,
+			audit_is_good() ? "records are written" : "the file cannot be written");
+}
+
+static const struct rule {
+	const char *name;
+	void (*look)(const struct control_request *request, struct finding *finding);
+	const char *meaning, *next;
+} rules[] = {
+	{ "cores", look_cores, "a core is stuck: its clients wait", "authctl core list" },
+	{ "load", look_busy, "no reserve for a burst: more cores, or fewer requests",
+		"authctl core list" },
+	{ "loops", look_turns, "everybody on that core waited so long once",
+		"authctl core list -o wide" },
+	{ "store", look_store, "logins and refreshes fail", "authctl health" },
+	{ "breakers", look_breakers, "calls are refused without being tried",
+		"authctl breaker list" },
+	{ "queues", look_queues, "requests were refused because of a full queue",
+		"authctl pool list" },
+	{ "errors", look_errors, "clients see failures", "authctl log tail --level warn" },
+	{ "connections", look_connections, "[http] connections_max was reached",
+		"authctl conn list" },
+	{ "descriptors", look_descriptors, "accepting will fail soon: raise LimitNOFILE",
+		"authctl conn list" },
+	{ "receive", look_receive, "the fast mode of receiving is absent here",
+		"authctl config get io.receive" },
+	{ "rings", look_buffers, "[io] buffers or entries are small for this load",
+		"authctl core list -o wide" },
+	{ "config", look_config, "what is in the file is not what is in force",
+		"authctl config show" },
+	{ "log", look_log, "the log's reader or disk is too slow", "authctl log tail" },
+	{ "audit", look_audit, "changes are refused, or not written down",
+		"authctl config get control.audit_file" },
+};
+
+void findings_each(const struct control_request *request,
+	void (*visit)(const char *rule, const struct finding *finding, void *arg), void *arg)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(rules); i++) {
+		struct finding finding = { .meaning = rules[i].meaning, .next = rules[i].next };
+
+		rules[i].look(request, &finding);
+		visit(rules[i].name, &finding, arg);
+	}
+}
+
+static void finding_row(const char *rule, const struct finding *finding, void *arg)
+{
+	struct control_request *request = arg;
+	struct json_writer *w = request_row_begin(request);
+	bool is_well = finding->verdict == VERDICT_OK;
+
+	json_put_str(w, "rule", str_cstr(rule));
+	json_put_str(w, "verdict", str_cstr(verdict_name(finding->verdict)));
+	json_put_bool(w, "ok", finding->verdict < VERDICT_WARN);
+	json_put_str(w, "evidence", str_cstr(finding->evidence));
+	json_put_str(w, "meaning", is_well ? STR("") : str_cstr(finding->meaning));
+	json_put_str(w, "next", is_well ? STR("") : str_cstr(finding->next));
+	request_row_end(request);
+}
+
+void handle_doctor(struct control_request *request)
+{
+	findings_each(request, finding_row, request);
+}

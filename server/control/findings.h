@@ -1,0 +1,21 @@
+/*
+ * The rules of `doctor`: each looks at the daemon's numbers and says whether they are well, what
+ * was seen, what it means and what to run next. `status` shows what they complain about.
+ */
+#pragma once
+
+#include "control/request.h"
+
+enum verdict { VERDICT_OK, VERDICT_INFO, VERDICT_WARN, VERDICT_BAD };
+
+struct finding {
+	enum verdict verdict;
+	char evidence[256];
+	const char *meaning, *next; /* static text */
+};
+
+/* The request's gather says which cores answered. Visits every rule. */
+void findings_each(const struct control_request *request,
+	void (*visit)(const char *rule, const struct finding *finding, void *arg), void *arg);
+
+const char *verdict_name(enum verdict verdict);

@@ -1,0 +1,94 @@
+/* Memory by use: see memory.h; and the command mem show. */
+#include "control/memory.h"
+
+#include <malloc.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "cache/cache.h"
+#include "control/handlers.h"
+#include "core/pool.h"
+#include "shared/macros.h"
+
+#define READ(counter) atomic_load_explicit(&(counter), memory_order_relaxed)
+
+static uint64_t rss_bytes(void)
+{
+	unsigned long long size, resident = 0;
+	FILE *file = fopen("/proc/self/statm", "re");
+
+	if (!file)
+		return 0;
+	if (fscanf(file, "%llu %llu", &size, &resident) != 2)
+		resident = 0;
+	(void)fclose(file);
+	return resident * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+static void pool_add(const struct pool *pool, void *arg)
+{
+	*(uint64_t *)arg +=
+		(uint64_t)pool->options.object_bytes * (READ(pool->in_use) + READ(pool->idle));
+}
+
+static void cache_add(const struct cache *cache, void *arg)
+{
+	*(uint64_t *)arg += cache_bytes(cache);
+}
+
+/* Takes at most what is left, so that the parts never add up to more than there is. */
+static uint64_t part_of(uint64_t *left, uint64_t bytes)
+{
+	uint64_t part = MIN(bytes, *left);
+
+	*left -= part;
+	return part;
+}
+
+void memory_parts(struct memory_parts *ret_parts)
+{
+	struct mallinfo2 heap = mallinfo2();
+	uint64_t pools = 0, caches = 0, left, used = heap.uordblks + heap.hblkhd;
+
+	pool_each(pool_add, &pools);
+	cache_each(cache_add, &caches);
+	*ret_parts = (struct memory_parts){ .rss = rss_bytes() };
+	left = ret_parts->rss;
+	ret_parts->pools = part_of(&left, pools);
+	ret_parts->caches = part_of(&left, caches);
+	/* Large blocks count in full though their pages may never have been touched: so the heap
+	 * may claim more than is resident, and the rest is what it is at least. */
+	ret_parts->heap_other = part_of(&left, used - MIN(used, pools + caches));
+	ret_parts->heap_slack = part_of(&left, heap.fordblks);
+	ret_parts->rest = left;
+}
+
+void handle_mem_show(struct control_request *request)
+{
+	struct memory_parts parts;
+
+	memory_parts(&parts);
+	const struct {
+		const char *part, *detail;
+		uint64_t bytes;
+	} rows[] = {
+		{ "pools", "connections and requests, in use and kept: authctl pool list",
+			parts.pools },
+		{ "caches", "entries that are held", parts.caches },
+		{ "heap", "other allocations in use", parts.heap_other },
+		{ "slack", "free memory that the allocator keeps", parts.heap_slack },
+		{ "rest", "program, libraries, stacks, rings", parts.rest },
+		{ "total", "resident", parts.rss },
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct json_writer *w = request_row_begin(request);
+
+		json_put_str(w, "part", str_cstr(rows[i].part));
+		json_put_u64(w, "bytes", rows[i].bytes);
+		json_put_double(
+			w, "share", parts.rss ? (double)rows[i].bytes / (double)parts.rss : 0);
+		json_put_str(w, "detail", str_cstr(rows[i].detail));
+		request_row_end(request);
+	}
+}

@@ -1,0 +1,14 @@
+/* What the resident memory is used for, so that the parts add up to it. Any thread. */
+#pragma once
+
+#include <stdint.h>
+
+struct memory_parts {
+	uint64_t rss;           /* 0: /proc does not tell */
+	uint64_t pools, caches; /* objects of both, in use and kept */
+	uint64_t heap_other;    /* in use, allocated by everybody else */
+	uint64_t heap_slack;    /* the allocator's own and what was given back to it */
+	uint64_t rest;          /* program, stacks, rings: what is not the heap */
+};
+
+void memory_parts(struct memory_parts *ret_parts);

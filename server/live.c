@@ -1,0 +1,139 @@
+/* Applying a configuration: see live.h. */
+#include "live.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "auth/policy.h"
+#include "core/core.h"
+#include "http/server.h"
+#include "observe/log.h"
+#include "shared/macros.h"
+
+static struct {
+	const struct keys *keys;
+	struct config config; /* the last one applied: for live_keys() */
+	_Atomic uint64_t drain_timeout_ms;
+} live;
+
+static int policy_set(const struct config *config)
+{
+	return auth_policy_set(&(struct auth_policy){
+		.tokens = { .keys = live.keys,
+			.issuer = str_cstr(config->token.issuer),
+			.audience = str_cstr(config->token.audience) },
+		.lockout = { .free = (uint32_t)config->lockout.free,
+			.base_ms = (int64_t)config->lockout.base_ms,
+			.max_ms = (int64_t)config->lockout.max_ms },
+		.hash_cost = (unsigned)config->password.cost,
+		.password_points_min = (unsigned)config->password.min,
+		.is_hiding_existing = config->accounts.is_hiding_existing,
+		.token_ms = (int64_t)config->token.ttl_ms,
+		.session_idle_ms = (int64_t)config->session.idle_ms,
+		.session_ms = (int64_t)config->session.absolute_ms,
+		.grace_ms = (int64_t)config->session.grace_ms,
+	});
+}
+
+/* --- what each core is told --- */
+
+struct news {
+	struct inbox_item item;
+	struct http_options http;
+};
+
+static void on_core(struct inbox_item *item)
+{
+	struct news *news = container_of(item, struct news, item);
+
+	if (core_current()->app)
+		http_server_times(core_current()->app, &news->http);
+	free(news);
+}
+
+/* All or none: NULL when memory is out. */
+static struct news **news_make(const struct config *config)
+{
+	unsigned count = cores_count();
+	struct news **all = calloc(count, sizeof(struct news *));
+
+	for (unsigned i = 0; all && i < count; i++) {
+		all[i] = calloc(1, sizeof(*all[i]));
+		if (!all[i]) {
+			while (i)
+				free(all[--i]);
+			free(all);
+			return NULL;
+		}
+		all[i]->item.on_core = on_core;
+		all[i]->http.idle_timeout_ms = config->http.idle_timeout_ms;
+		all[i]->http.request_timeout_ms = config->http.request_timeout_ms;
+		all[i]->http.send_timeout_ms = config->http.send_timeout_ms;
+	}
+	return all;
+}
+
+static void news_send(struct news **all)
+{
+	for (unsigned i = 0; i < cores_count(); i++) {
+		if (atomic_load_explicit(&core_at(i)->is_ended, memory_order_acquire))
+			free(all[i]);
+		else
+			inbox_send(&core_at(i)->inbox, &all[i]->item);
+	}
+	free(all);
+}
+
+/* --- all of it --- */
+
+static void remember(const struct config *config)
+{
+	live.config = *config;
+	atomic_store_explicit(
+		&live.drain_timeout_ms, config->core.drain_timeout_ms, memory_order_relaxed);
+}
+
+int live_start(const struct config *config, const struct keys *keys)
+{
+	live.keys = keys;
+	remember(config);
+	return policy_set(config);
+}
+
+int live_apply(const struct config *config)
+{
+	struct news **news = news_make(config);
+	int r;
+
+	if (!news)
+		return -ENOMEM;
+	r = policy_set(config);
+	if (r < 0) {
+		for (unsigned i = 0; i < cores_count(); i++)
+			free(news[i]);
+		free(news);
+		return r;
+	}
+	news_send(news);
+	log_level_set((enum log_level)config->log.level);
+	remember(config);
+	return 0;
+}
+
+int live_keys(const struct keys *keys)
+{
+	const struct keys *before = live.keys;
+	int r;
+
+	live.keys = keys;
+	r = policy_set(&live.config);
+	if (r < 0)
+		live.keys = before;
+	return r;
+}
+
+uint64_t live_drain_timeout_ms(void)
+{
+	return atomic_load_explicit(&live.drain_timeout_ms, memory_order_relaxed);
+}

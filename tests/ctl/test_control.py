@@ -1,0 +1,308 @@
+"""What the daemon promises on authctl's socket: levels, audit, limits, partial answers, changes done once."""
+import json
+import os
+import pathlib
+import socket
+import subprocess
+import sys
+import tarfile
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "support"))
+from authd import BUILD, Authd  # noqa: E402
+from control import Raw, StuckThread  # noqa: E402
+
+GROUPS = {"viewer": "daemon", "operator": "bin", "admin": "sys"}  # exist on every Debian
+GID = {"daemon": 1, "bin": 2, "sys": 3}
+NOBODY = 65534
+
+
+@pytest.fixture(scope="module")
+def authd():
+    with Authd({"control.viewer_group": GROUPS["viewer"], "control.operator_group": GROUPS["operator"],
+                "control.admin_group": GROUPS["admin"]}) as daemon:
+        os.chmod(daemon.dir, 0o755)
+        os.chmod(daemon.socket, 0o666)  # the levels are what is tested, not the file's mode
+        yield daemon
+
+
+def as_level(authd, level, *words):
+    """authctl as nobody, in the groups of that level and below."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root to be somebody else")
+    order = ["viewer", "operator", "admin"]
+    groups = [GID[GROUPS[name]] for name in order[:order.index(level) + 1]] if level else []
+    return subprocess.run([BUILD / "authctl", "--socket", authd.socket, *words], capture_output=True, text=True,
+                          timeout=30, user=NOBODY, group=NOBODY, extra_groups=groups)
+
+
+def client_of(authd):
+    """An idle HTTP connection and its id."""
+    client = socket.create_connection(("127.0.0.1", authd.port))
+    client.sendall(b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert b"200 OK" in client.recv(4096)
+    rows = json.loads(authd.ctl("-o", "json", "conn", "list").stdout)
+    return client, next(r["id"] for r in rows if r["peer"].endswith(f":{client.getsockname()[1]}"))
+
+
+# --- who may what ---
+
+def test_nobody_is_refused_and_told_which_group_helps(authd):
+    answer = as_level(authd, None, "status")
+    assert answer.returncode == 8 and "membership in group 'daemon'" in answer.stderr
+
+
+
+@pytest.mark.parametrize("level", ["viewer", "operator", "admin"])
+def test_every_command_is_refused_below_its_level(authd, level):
+    order = ["viewer", "operator", "admin"]
+    rows = json.loads(authd.ctl("-o", "json", "meta", "commands").stdout)
+    above = [r for r in rows if order.index(r["level"]) > order.index(level)]
+    for row in above:
+        # dry: what is wrongly allowed must not end the daemon
+        answer = as_level(authd, level, "--dry-run", "--yes", *row["command"].split("."), *arguments_for(row))
+        assert answer.returncode == 8 and f"needs the level {row['level']}" in answer.stderr, row["command"]
+
+
+def arguments_for(row):
+    """Something for each argument that is required."""
+    given = []
+    for word in row["arguments"].split():
+        if word.startswith("--"):
+            given += [word, "10m"]
+        elif not word.startswith("["):
+            given.append("1")
+    return given
+
+
+def test_a_level_allows_what_it_says(authd):
+    assert as_level(authd, "viewer", "status").returncode == 0
+    assert as_level(authd, "operator", "log", "level").returncode == 0
+    assert as_level(authd, "admin", "config", "set", "log.level", "debug", "--for", "1s").returncode == 0
+
+
+def test_a_level_can_be_given_away_and_not_taken_back(authd):
+    with Raw(authd) as raw:
+        assert raw.ask("meta.level", {"level": "viewer"})[0] == [{"level": "viewer"}]
+        assert raw.ask("meta.level", {"level": "admin"})[1]["error"]["code"] == "forbidden"
+        assert raw.ask("log.level")[1]["error"]["need"] == "operator"
+    assert authd.ctl("--as", "viewer", "log", "level").returncode == 8
+    assert authd.ctl("log", "level").returncode == 0
+
+
+# --- audit ---
+
+def test_a_change_is_written_down_before_and_after_and_listed_once(authd):
+    authd.ctl("config", "set", "http.idle_timeout", "80s", "--for", "1s", check=True)
+    lines = [json.loads(line) for line in (authd.dir / "audit.log").read_text().splitlines()]
+    mine = [r for r in lines if r["command"] == "config.set" and r["args"].get("value") == "80s"]
+    assert [r["result"] for r in mine] == ["started", "ok"] and mine[1]["of"] == mine[0]["seq"]
+    assert mine[0]["uid"] == os.getuid() and mine[0]["exe"].endswith("authctl")
+    rows = json.loads(authd.ctl("-o", "json", "audit", "list", "--command", "config.set").stdout)
+    assert [r["result"] for r in rows if "80s" in r["args"]] == ["ok"]
+
+
+def test_a_refusal_is_written_down(authd):
+    authd.ctl("--as", "viewer", "log", "level", "debug")
+    rows = json.loads(authd.ctl("-o", "json", "audit", "list", "--command", "log.level").stdout)
+    assert rows[-1]["result"] == "forbidden" and rows[-1]["level"] == "viewer"
+
+
+def test_the_chain_shows_what_was_changed():
+    with Authd() as authd:
+        for _ in range(3):
+            authd.ctl("log", "level", "info", "--for", "1s", check=True)
+        assert authd.ctl("audit", "verify").returncode == 0
+        log = authd.dir / "audit.log"
+        good = log.read_text()
+        lines = good.splitlines(keepends=True)
+        for bad, why in [(good.replace('"level":"info"', '"level":"warn"', 1), "was changed"),
+                         ("".join(lines[:2] + lines[3:]), "missing"), ("".join(lines[:-1]), "missing at the end")]:
+            log.write_text(bad)
+            answer = authd.ctl("audit", "verify")
+            assert answer.returncode == 6 and why in answer.stdout, answer.stdout
+
+
+def test_the_chain_goes_on_after_a_restart():
+    with Authd() as authd:
+        authd.ctl("log", "level", "info", "--for", "1s", check=True)
+        authd.stop()
+        authd.start()
+        authd.ctl("log", "level", "info", "--for", "1s", check=True)
+        verdict = json.loads(authd.ctl("-o", "json", "audit", "verify").stdout)
+        assert verdict["ok"] and verdict["first"] == 1 and verdict["records"] == 4
+
+
+def test_without_a_record_nothing_is_changed_until_it_can_be_written():
+    with Authd({"control.audit_file": "/nonexistent/audit.log"}) as authd:
+        refused = authd.ctl("config", "set", "log.level", "debug", "--for", "1m")
+        assert refused.returncode == 1 and "audit record cannot be written" in refused.stderr
+        assert json.loads(authd.ctl("-o", "json", "config", "get", "log.level").stdout)["value"] == "info"
+        assert authd.ctl("status").returncode == 0
+        assert authd.ctl("doctor").returncode == 6
+
+
+# --- changes: done once, tried, confirmed ---
+
+def test_a_change_with_the_same_key_is_done_once(authd):
+    client, id = client_of(authd)
+    with Raw(authd) as raw:
+        first = raw.ask("conn.kill", {"id": id}, req_key="k1")
+        again = raw.ask("conn.kill", {"id": id}, req_key="k1")
+        other = raw.ask("conn.kill", {"id": id + 1}, req_key="k1")
+        new = raw.ask("conn.kill", {"id": id}, req_key="k2")
+    assert first[0] == again[0] == [{"id": id, "core": first[0][0]["core"], "done": True}]
+    assert again[1]["id"] == first[1]["id"] + 1 and again[1]["status"] == "ok"
+    assert other[1]["error"]["code"] == "conflict" and new[1]["error"]["code"] == "not_found"
+    client.close()
+
+
+def test_a_dry_run_checks_and_changes_nothing(authd):
+    client, id = client_of(authd)
+    assert json.loads(authd.ctl("-o", "json", "--dry-run", "conn", "kill", str(id)).stdout)["done"] is False
+    client.sendall(b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert b"200 OK" in client.recv(4096)
+    assert authd.ctl("--dry-run", "conn", "kill", "999999999").returncode == 1
+    client.close()
+
+
+def test_conn_kill_closes_the_connection(authd):
+    client, id = client_of(authd)
+    assert authd.ctl("conn", "kill", str(id)).returncode == 0
+    client.settimeout(10)
+    assert client.recv(1) == b""
+    client.close()
+
+
+def test_a_wide_change_wants_confirmation(authd):
+    with Raw(authd) as raw:
+        assert raw.ask("drain")[1]["error"]["code"] == "unconfirmed"
+    answer = authd.ctl("drain", stdin=subprocess.DEVNULL)
+    assert answer.returncode == 7 and "--yes" in answer.stderr
+    assert authd.ctl("status").returncode == 0
+
+
+def test_another_generation_than_expected_is_a_conflict(authd):
+    answer = authd.ctl("--if-gen", "99", "config", "set", "log.level", "debug", "--for", "1s")
+    assert answer.returncode == 1 and "is generation 1 now" in answer.stderr
+
+
+# --- a core that is stuck ---
+
+def test_a_stuck_core_is_named_and_nothing_hangs(authd):
+    with StuckThread(authd, "core-1"):
+        answer = authd.ctl("-o", "json", "core", "list")
+        assert answer.returncode == 5 and "from core 1" in answer.stderr
+        assert [c["answers"] for c in json.loads(answer.stdout)] == [True, False]
+        assert authd.ctl("status").returncode == 5
+        health = authd.ctl("health")
+        assert health.returncode == 5 and "1 of 2 answer" in health.stdout
+        assert authd.ctl("conn", "list").returncode == 5
+        assert authd.ctl("pool", "list").returncode == 0
+    assert authd.ctl("core", "list").returncode == 0
+
+
+def test_a_reload_says_which_cores_have_it():
+    with Authd() as authd:
+        with StuckThread(authd, "core-0"):
+            answer = authd.ctl("config", "reload")
+            assert answer.returncode == 5 and "active on 1 of 2 cores" in answer.stderr
+        assert authd.ctl("config", "reload").returncode == 0
+
+
+# --- frames ---
+
+def test_four_requests_at_a_time_and_no_more(authd):
+    with Raw(authd) as raw:
+        ids = [raw.send("wait", {"condition": "drained"}) for _ in range(5)]
+        end = raw.until_end(ids[4])[-1]
+        assert end["error"]["code"] == "busy"
+        for id in ids[:4]:
+            raw.say({"t": "cancel", "id": id})
+            assert raw.until_end(id)[-1]["error"]["code"] == "canceled"
+
+
+def test_a_deadline_ends_a_wait(authd):
+    with Raw(authd) as raw:
+        assert raw.ask("wait", {"condition": "drained"}, deadline_ms=100)[1]["error"]["code"] == "timeout"
+    assert authd.ctl("--timeout", "0.2", "wait", "drained").returncode == 9
+    assert authd.ctl("wait", "ready").returncode == 0
+    assert authd.ctl("wait", "pool", "hash", "idle").returncode == 0
+    assert authd.ctl("wait", "pool", "nope", "idle").returncode == 1
+    assert authd.ctl("wait", "for", "it").returncode == 2
+
+
+def test_a_line_of_64_kib_is_read_and_one_more_byte_is_not(authd):
+    empty = len(json.dumps({"t": "req", "id": 1, "cmd": "status", "args": {"x": ""}}))
+    for extra, is_good in [(0, True), (1, False)]:
+        with Raw(authd) as raw:
+            raw.say({"t": "req", "id": 1, "cmd": "status", "args": {"x": "a" * (65536 - empty + extra)}})
+            frame = raw.hear()
+            assert (frame["t"] == "head") == is_good
+
+
+def test_a_second_request_with_a_running_id_ends_the_connection(authd):
+    with Raw(authd) as raw:
+        raw.say({"t": "req", "id": 1, "cmd": "wait", "args": {"condition": "drained"}})
+        raw.say({"t": "req", "id": 1, "cmd": "status"})
+        assert raw.hear()["error"]["code"] == "bad_frame"
+        assert raw.hear() is None
+
+
+def test_a_slow_reader_of_a_long_list_is_waited_for(authd):
+    clients = [socket.create_connection(("127.0.0.1", authd.port)) for _ in range(700)]
+    with Raw(authd) as raw:
+        ids = [raw.send("conn.list") for _ in range(4)]
+        frames = {id: [] for id in ids}
+        ends = 0
+        while ends < 4:
+            frame = raw.hear()
+            frames[frame["id"]].append(frame)
+            ends += frame["t"] == "end"
+        for id in ids:
+            rows = [f["d"]["id"] for f in frames[id] if f["t"] == "row"]
+            assert len(rows) == len(set(rows)) >= 700 and frames[id][-1]["rows"] == len(rows)
+    for client in clients:
+        client.close()
+
+
+# --- streams ---
+
+def test_log_tail_shows_what_is_logged(authd):
+    with Raw(authd) as raw:
+        id = raw.send("log.tail", {"filter": "log.level"})
+        assert raw.hear()["t"] == "head"
+        authd.ctl("log", "level", check=True)
+        event = raw.hear()
+        assert event["t"] == "evt" and event["seq"] == 1 and event["lost"] == 0
+        assert event["d"]["event"] == "ctl.command" and "log.level" in event["d"]["body"]
+        raw.say({"t": "cancel", "id": id})
+        assert raw.until_end(id)[-1]["error"]["code"] == "canceled"
+
+
+def test_a_stream_that_is_silent_has_a_heartbeat(authd):
+    with Raw(authd) as raw:
+        raw.send("wait", {"condition": "drained"})
+        assert raw.hear() == {"t": "hb", "id": 1}
+
+
+# --- a file comes as a descriptor ---
+
+def test_report_is_an_archive_without_secrets_or_addresses(authd, tmp_path):
+    file = tmp_path / "report.tar"
+    assert authd.ctl("report", str(file)).returncode == 0
+    assert file.stat().st_mode & 0o777 == 0o600
+    with tarfile.open(file) as tar:
+        names = {m.name.split("/")[1] for m in tar.getmembers()}
+        manifest = tar.extractfile("authd-report/MANIFEST").read().decode()
+        status = json.loads(tar.extractfile("authd-report/status.jsonl").read())
+    assert names == {"MANIFEST"} | {line.split()[0] for line in manifest.splitlines()}
+    assert status["d"]["pid"] == authd.pid
+    assert authd.ctl("report", str(file)).returncode == 1  # never over an existing file
+
+
+def test_every_command_has_a_schema(authd):
+    for row in json.loads(authd.ctl("-o", "json", "meta", "commands").stdout):
+        answer = authd.ctl("-o", "json", "schema", *row["command"].split("."))
+        assert answer.returncode == 0 and json.loads(answer.stdout), row["command"]
