@@ -72,6 +72,9 @@ static int send_all(struct client *client, struct str text)
 	while (text.len) {
 		ssize_t n = send(client->fd, text.data, text.len, MSG_NOSIGNAL | MSG_DONTWAIT);
 
+		/* It said why before it closed: whoever reads on will see that. */
+		if (n < 0 && (errno == EPIPE || errno == ECONNRESET))
+			return 0;
 		if (n < 0 && errno != EAGAIN && errno != EINTR)
 			return say(client, EXIT_CONNECTION, "connection lost: %s", strerror(errno));
 		if (n > 0) {
