@@ -1,14 +1,17 @@
 /* Applying a configuration: see live.h. */
 #include "live.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
 #include "auth/policy.h"
 #include "core/core.h"
+#include "guard/limits.h"
 #include "http/server.h"
 #include "observe/log.h"
+#include "shared/clock.h"
 #include "shared/macros.h"
 
 static struct {
@@ -34,6 +37,30 @@ static int policy_set(const struct config *config)
 		.session_ms = (int64_t)config->session.absolute_ms,
 		.grace_ms = (int64_t)config->session.grace_ms,
 	});
+}
+
+static int limits_set(const struct config *config)
+{
+	const struct {
+		enum limit limit;
+		const struct config_rate *rate;
+	} configured[] = {
+		{ LIMIT_LOGIN, &config->limits.login },
+		{ LIMIT_REGISTER, &config->limits.registration },
+		{ LIMIT_REFRESH, &config->limits.refresh },
+		{ LIMIT_OTHER, &config->limits.other },
+		{ LIMIT_VERIFY, &config->limits.verify },
+		{ LIMIT_ACCOUNT, &config->limits.account },
+		{ LIMIT_FAILURES, &config->limits.failures },
+	};
+	struct limits_options options = { .subjects_max = (uint32_t)config->limits.subjects_max };
+
+	static_assert(ARRAY_SIZE(configured) == LIMITS - 1, "every limit is configured");
+	for (size_t i = 0; config->limits.is_enabled && i < ARRAY_SIZE(configured); i++)
+		options.rates[configured[i].limit] =
+			(struct limiter_rate){ configured[i].rate->count,
+				configured[i].rate->window_ms * NS_PER_MS };
+	return limits_apply(&options);
 }
 
 /* --- what each core is told --- */
@@ -96,6 +123,10 @@ static void remember(const struct config *config)
 
 int live_start(const struct config *config, const struct keys *keys)
 {
+	int r = limits_set(config);
+
+	if (r < 0)
+		return r;
 	live.keys = keys;
 	remember(config);
 	return policy_set(config);
@@ -108,8 +139,11 @@ int live_apply(const struct config *config)
 
 	if (!news)
 		return -ENOMEM;
-	r = policy_set(config);
+	r = limits_set(config);
+	if (r == 0)
+		r = policy_set(config);
 	if (r < 0) {
+		(void)limits_set(&live.config);
 		for (unsigned i = 0; i < cores_count(); i++)
 			free(news[i]);
 		free(news);

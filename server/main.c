@@ -249,30 +249,6 @@ static int keys_make(struct keys **ret_keys)
 	return keys_load(sources, (size_t)count, ret_keys, NULL);
 }
 
-static int limits_make(void)
-{
-	const struct {
-		enum limit limit;
-		const struct config_rate *rate;
-	} configured[] = {
-		{ LIMIT_LOGIN, &config.limits.login },
-		{ LIMIT_REGISTER, &config.limits.registration },
-		{ LIMIT_REFRESH, &config.limits.refresh },
-		{ LIMIT_OTHER, &config.limits.other },
-		{ LIMIT_VERIFY, &config.limits.verify },
-		{ LIMIT_ACCOUNT, &config.limits.account },
-		{ LIMIT_FAILURES, &config.limits.failures },
-	};
-	struct limits_options options = { .subjects_max = (uint32_t)config.limits.subjects_max };
-
-	static_assert(ARRAY_SIZE(configured) == LIMITS - 1, "every limit is configured");
-	for (size_t i = 0; config.limits.is_enabled && i < ARRAY_SIZE(configured); i++)
-		options.rates[configured[i].limit] =
-			(struct limiter_rate){ configured[i].rate->count,
-				configured[i].rate->window_ms * NS_PER_MS };
-	return limits_apply(&options);
-}
-
 static unsigned processors(uint64_t configured)
 {
 	long online = sysconf(_SC_NPROCESSORS_ONLN);
@@ -469,9 +445,6 @@ static int serve(const char *path, const sigset_t *signals)
 		return fail("password hashing", r, NULL);
 	admission_make();
 	router_init(str_cstr(config.http.base));
-	r = limits_make();
-	if (r < 0)
-		return fail("limits", r, NULL);
 	r = cores_run();
 	if (r < 0)
 		return r;

@@ -155,6 +155,124 @@ static const struct command_argument pool_show_arguments[] = {
 	{}
 };
 
+static const struct command_column cache_columns[] = {
+	{ "cache", COLUMN_TEXT, "its name", 0 },
+	{ "core", COLUMN_INTEGER, "that it is on", 0 },
+	{ "entries", COLUMN_INTEGER, "held now", 0 },
+	{ "max", COLUMN_INTEGER, "entries", 0 },
+	{ "bytes", COLUMN_BYTES, "of its entries", 0 },
+	{ "hits", COLUMN_INTEGER, "found", COUNTER },
+	{ "negative_hits", COLUMN_INTEGER, "known not to be there", WIDE | COUNTER },
+	{ "misses", COLUMN_INTEGER, "not found, or too old", COUNTER },
+	{ "hit_ratio", COLUMN_RATIO, "share that was known", 0 },
+	{ "removed_size", COLUMN_INTEGER, "gave way to others", COUNTER },
+	{ "removed_ttl", COLUMN_INTEGER, "were too old", WIDE | COUNTER },
+	{ "removed_change", COLUMN_INTEGER, "became wrong", WIDE | COUNTER },
+	{ "removed_flush", COLUMN_INTEGER, "by an operator", WIDE | COUNTER },
+	{}
+};
+
+static const struct command_argument cache_show_arguments[] = {
+	{ "name", ARGUMENT_TEXT, ARGUMENT_POSITIONAL | ARGUMENT_REQUIRED, "of cache list", NULL, "cache.list:cache" },
+	{}
+};
+
+static const struct command_argument cache_flush_arguments[] = {
+	{ "name", ARGUMENT_TEXT, ARGUMENT_POSITIONAL | ARGUMENT_REQUIRED, "of cache list", NULL, "cache.list:cache" },
+	{ "key", ARGUMENT_TEXT, 0, "only what concerns this account or session id", NULL, NULL },
+	{}
+};
+
+static const struct command_column cache_flush_columns[] = {
+	{ "cache", COLUMN_TEXT, "its name", 0 },
+	{ "entries", COLUMN_INTEGER, "that all cores held", 0 },
+	{ "key", COLUMN_TEXT, "only what concerns this id", 0 },
+	{ "cores", COLUMN_INTEGER, "that have done it", 0 },
+	{ "done", COLUMN_BOOL, "false in a dry run", 0 },
+	{}
+};
+
+static const struct command_column breaker_columns[] = {
+	{ "breaker", COLUMN_TEXT, "its name", 0 },
+	{ "state", COLUMN_TEXT, "closed: calls pass; open: refused; half-open: some try", 0 },
+	{ "mode", COLUMN_TEXT, "auto, or forced by an operator", 0 },
+	{ "forced", COLUMN_SECONDS, "that the force is left; none: it is not forced", 0 },
+	{ "calls", COLUMN_INTEGER, "in its window", 0 },
+	{ "failures", COLUMN_INTEGER, "of them", 0 },
+	{ "retry", COLUMN_SECONDS, "until it tries again", 0 },
+	{ "refused", COLUMN_INTEGER, "calls so far", COUNTER },
+	{ "opened", COLUMN_INTEGER, "times so far", WIDE | COUNTER },
+	{ "error", COLUMN_TEXT, "of the last failure", 0 },
+	{ "error_time", COLUMN_TIME, "of the last failure", WIDE },
+	{ "history", COLUMN_TEXT, "changes, newest first", WIDE },
+	{}
+};
+
+static const struct command_argument breaker_arguments[] = {
+	{ "name", ARGUMENT_TEXT, ARGUMENT_POSITIONAL | ARGUMENT_REQUIRED, "of breaker list", NULL, "breaker.list:breaker" },
+	{}
+};
+
+static const struct command_argument breaker_force_arguments[] = {
+	{ "name", ARGUMENT_TEXT, ARGUMENT_POSITIONAL | ARGUMENT_REQUIRED, "of breaker list", NULL, "breaker.list:breaker" },
+	{ "for", ARGUMENT_DURATION, ARGUMENT_REQUIRED, "ends by itself after this; at most 24h", NULL, NULL },
+	{}
+};
+
+static const struct command_column admission_columns[] = {
+	{ "in_progress", COLUMN_INTEGER, "costly requests now", 0 },
+	{ "max", COLUMN_INTEGER, "of them", 0 },
+	{ "wait", COLUMN_SECONDS, "of one that came now", 0 },
+	{ "wait_max", COLUMN_SECONDS, "that is allowed now", 0 },
+	{ "admitted", COLUMN_INTEGER, "so far", COUNTER },
+	{ "refused", COLUMN_INTEGER, "so far", COUNTER },
+	{ "refused_concurrent", COLUMN_INTEGER, "too many in the process", COUNTER },
+	{ "refused_core", COLUMN_INTEGER, "too many on one core", COUNTER },
+	{ "refused_wait", COLUMN_INTEGER, "would have waited too long", COUNTER },
+	{ "refused_deadline", COLUMN_INTEGER, "would have come too late", COUNTER },
+	{}
+};
+
+static const struct command_column limit_columns[] = {
+	{ "limit", COLUMN_TEXT, "its name", 0 },
+	{ "on", COLUMN_BOOL, "is it in force?", 0 },
+	{ "count", COLUMN_INTEGER, "that are allowed", 0 },
+	{ "window", COLUMN_SECONDS, "within this time", 0 },
+	{ "allowed", COLUMN_INTEGER, "so far", COUNTER },
+	{ "refused", COLUMN_INTEGER, "so far", COUNTER },
+	{ "evicted", COLUMN_INTEGER, "records that gave way to others", WIDE | COUNTER },
+	{ "bytes", COLUMN_BYTES, "of its table", WIDE },
+	{ "help", COLUMN_TEXT, "what it counts", 0 },
+	{}
+};
+
+static const struct command_argument limit_top_arguments[] = {
+	{ "limit", ARGUMENT_NUMBER, 0, "so many (20)", NULL, NULL },
+	{}
+};
+
+static const struct command_column offender_columns[] = {
+	{ "subject", COLUMN_TEXT, "address, network or account", 0 },
+	{ "limit", COLUMN_TEXT, "that refuses it", 0 },
+	{ "used", COLUMN_INTEGER, "of what is allowed", 0 },
+	{ "count", COLUMN_INTEGER, "that are allowed", 0 },
+	{ "refused", COLUMN_INTEGER, "since it was whole", COUNTER },
+	{ "whole_in", COLUMN_SECONDS, "until all is allowed again", 0 },
+	{}
+};
+
+static const struct command_argument limit_clear_arguments[] = {
+	{ "subject", ARGUMENT_TEXT, ARGUMENT_POSITIONAL | ARGUMENT_REQUIRED, "an address, a network, account:..., or an email", NULL, "limit.top:subject" },
+	{}
+};
+
+static const struct command_column limit_clear_columns[] = {
+	{ "subject", COLUMN_TEXT, "who is forgiven", 0 },
+	{ "limits", COLUMN_INTEGER, "that had something against it", 0 },
+	{ "done", COLUMN_BOOL, "false in a dry run", 0 },
+	{}
+};
+
 static const struct command_column mem_columns[] = {
 	{ "part", COLUMN_TEXT, "what it is used for", 0 },
 	{ "bytes", COLUMN_BYTES, "the parts add up to the resident memory", 0 },
@@ -399,6 +517,18 @@ const struct command commands[] = {
 	{ "op.kill", O, SINGLE | CHANGE, "End the wait of one request", "op.kill/1", op_kill_arguments, killed_columns },
 	{ "pool.list", V, 0, "Bounded pools and queues: use, waiters, refusals", "pool.list/1", NULL, pool_columns },
 	{ "pool.show", V, 0, "One pool, on each core", "pool.show/1", pool_show_arguments, pool_columns },
+	{ "cache.list", V, 0, "Caches of each core: entries, hits, evictions", "cache.list/1", NULL, cache_columns },
+	{ "cache.show", V, 0, "One cache, on each core", "cache.show/1", cache_show_arguments, cache_columns },
+	{ "cache.flush", O, SINGLE | CHANGE | COMMAND_ASKS, "Empty a cache, or what it holds of one id", "cache.flush/1", cache_flush_arguments, cache_flush_columns },
+	{ "breaker.list", V, 0, "Circuit breakers: state, failures, next try", "breaker.list/1", NULL, breaker_columns },
+	{ "breaker.show", V, SINGLE, "One breaker and its history", "breaker.show/1", breaker_arguments, breaker_columns },
+	{ "breaker.open", O, SINGLE | CHANGE | COMMAND_ASKS, "Refuse all calls for a while", "breaker.open/1", breaker_force_arguments, breaker_columns },
+	{ "breaker.close", O, SINGLE | CHANGE | COMMAND_ASKS, "Let all calls pass for a while", "breaker.close/1", breaker_force_arguments, breaker_columns },
+	{ "breaker.auto", O, SINGLE | CHANGE, "End a force", "breaker.auto/1", breaker_arguments, breaker_columns },
+	{ "admission.show", V, SINGLE, "Costly requests: in progress, waiting time, refused", "admission.show/1", NULL, admission_columns },
+	{ "limit.list", V, 0, "Rate limits: what they allow and how often they refused", "limit.list/1", NULL, limit_columns },
+	{ "limit.top", V, 0, "Who is refused most", "limit.top/1", limit_top_arguments, offender_columns },
+	{ "limit.clear", O, SINGLE | CHANGE, "Forget what somebody used of the limits", "limit.clear/1", limit_clear_arguments, limit_clear_columns },
 	{ "mem.show", V, 0, "Resident memory by use; the parts add up", "mem.show/1", NULL, mem_columns },
 	{ "config.show", V, 0, "Every option: value, origin, what waits for a restart", "config.show/1", config_show_arguments, config_columns },
 	{ "config.get", V, SINGLE, "One option", "config.get/1", config_get_arguments, config_columns },

@@ -13,6 +13,7 @@
 #include "control/handlers.h"
 #include "control/rates.h"
 #include "control/reload.h"
+#include "guard/admission.h"
 #include "guard/breaker.h"
 #include "http/server.h"
 #include "observe/log.h"
@@ -134,6 +135,17 @@ static void look_breakers(_unused_ const struct control_request *request, struct
 {
 	say(finding, VERDICT_OK, "all are closed");
 	breaker_each(breaker_look, finding);
+}
+
+static void look_admission(_unused_ const struct control_request *request, struct finding *finding)
+{
+	struct admission_view view;
+
+	admission_view(&view, clock_now_ns());
+	say(finding, view.wait_ns > view.limit_ns ? VERDICT_WARN : VERDICT_OK,
+		"%u of %u costly requests in progress; one more would wait %.0f of %.0f ms",
+		view.in_progress, view.concurrent_max, (double)view.wait_ns / NS_PER_MS,
+		(double)view.limit_ns / NS_PER_MS);
 }
 
 static void look_errors(_unused_ const struct control_request *request, struct finding *finding)
@@ -258,6 +270,8 @@ static const struct rule {
 		"authctl breaker list" },
 	{ "queues", look_queues, "requests were refused because of a full queue",
 		"authctl pool list" },
+	{ "admission", look_admission, "new logins are refused: more come than can be hashed",
+		"authctl admission show" },
 	{ "errors", look_errors, "clients see failures", "authctl log tail --level warn" },
 	{ "connections", look_connections, "[http] connections_max was reached",
 		"authctl conn list" },

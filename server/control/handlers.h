@@ -38,6 +38,22 @@ void handle_doctor(struct control_request *request);
 void handle_core_list(struct control_request *request);
 void handle_pool_list(struct control_request *request);
 void handle_pool_show(struct control_request *request);
+/* cached.c */
+void handle_cache_list(struct control_request *request);
+void handle_cache_show(struct control_request *request);
+void cache_flush_begin(struct control_request *request);
+void handle_cache_flush(struct control_request *request);
+/* breakers.c */
+void handle_breaker_list(struct control_request *request);
+void handle_breaker_show(struct control_request *request);
+void handle_breaker_open(struct control_request *request);
+void handle_breaker_close(struct control_request *request);
+void handle_breaker_auto(struct control_request *request);
+void handle_admission_show(struct control_request *request);
+/* limiting.c */
+void handle_limit_list(struct control_request *request);
+void handle_limit_top(struct control_request *request);
+void handle_limit_clear(struct control_request *request);
 /* memory.c */
 void handle_mem_show(struct control_request *request);
 /* conns.c */
