@@ -9,13 +9,11 @@
 #include "ctl/human.h"
 #include "ctl/layout.h"
 #include "ctl/screen.h"
+#include "ctl/table.h"
 #include "shared/buf.h"
 #include "shared/macros.h"
 
 #define VALUE_BYTES_MAX (1024 * 1024) /* an answer line */
-#define COLUMNS_MAX 64
-/* A cell that gives way keeps so many characters. */
-#define CELL_WIDTH_MIN 10
 
 static bool is_table(const struct output *output)
 {
@@ -92,209 +90,7 @@ static void put_bare(FILE *out, const struct json *value)
 		put_json(out, value);
 }
 
-/* --- tables --- */
-
-static struct output_cell *cell_add(struct output *output, char *text)
-{
-	struct output_cell *cell;
-
-	if (output->cell_count == output->cell_room) {
-		unsigned room = output->cell_room ? 2 * output->cell_room : 64;
-		struct output_cell *grown = reallocarray(output->cells, room, sizeof(*grown));
-
-		if (!grown)
-			abort(); /* authctl may: nothing is lost */
-		output->cells = grown;
-		output->cell_room = room;
-	}
-	cell = &output->cells[output->cell_count++];
-	*cell = (struct output_cell){ .text = text };
-	return cell;
-}
-
-static bool is_shown(const struct output *output, const struct command_column *column)
-{
-	return !(column->flags & COLUMN_WIDE) || output->settings->format == OUTPUT_WIDE;
-}
-
-/* A verdict that is bad must be seen without colours, too. */
-static bool is_verdict(const struct command_column *column)
-{
-	return !strcmp(column->name, "ok") || !strcmp(column->name, "answers");
-}
-
-static char *cell_of(const struct command_column *column, const struct json *value)
-{
-	char *text = NULL;
-	size_t bytes;
-	FILE *out = open_memstream(&text, &bytes);
-
-	if (!out)
-		abort();
-	human_value(out, column->type, value);
-	(void)fclose(out);
-	if (is_verdict(column) && !strcmp(text, "no"))
-		memcpy(text, "NO", 2);
-	return text;
-}
-
-static bool is_right(enum column_type type)
-{
-	return type != COLUMN_TEXT && type != COLUMN_BOOL && type != COLUMN_TIME &&
-	       type != COLUMN_USER;
-}
-
-/* --- what has changed since the table before --- */
-
-static unsigned columns_shown(const struct output *output)
-{
-	unsigned count = 0;
-
-	for (const struct command_column *c = output->command->columns; c->name; c++)
-		count += is_shown(output, c);
-	return count;
-}
-
-/* The row that begins with the same two cells: rows come and go and change places. */
-static const struct output_cell *row_before(
-	const struct output *output, const struct output_cell *row, unsigned columns)
-{
-	const struct output *before = output->before;
-
-	for (unsigned i = 0; before && i + columns <= before->cell_count; i += columns) {
-		const struct output_cell *other = &before->cells[i];
-
-		if (!strcmp(other[0].text, row[0].text) &&
-			(columns < 2 || !strcmp(other[1].text, row[1].text)))
-			return other;
-	}
-	return NULL;
-}
-
-/* A counter and what it grows by; one that is smaller than before began again. */
-static void add_rate(struct output_cell *cell, double before, double seconds)
-{
-	char *text = NULL;
-	double rate = seconds > 0 ? (cell->number - before) / seconds : 0;
-
-	if (cell->number == before ||
-		asprintf(&text, rate < 0 ? "%s reset" : "%s +%.1f/s", cell->text, rate) < 0)
-		return;
-	free(cell->text);
-	cell->text = text;
-}
-
-static void add_cells(struct output *output, const struct json *row)
-{
-	unsigned columns = columns_shown(output), first = output->cell_count, i = 0;
-	const struct output_cell *before;
-
-	for (const struct command_column *c = output->command->columns; c->name; c++)
-		if (is_shown(output, c))
-			cell_add(output, cell_of(c, json_member(row, c->name)))->number =
-				human_number(json_member(row, c->name));
-	before = row_before(output, &output->cells[first], columns);
-	for (const struct command_column *c = output->command->columns; before && c->name; c++) {
-		struct output_cell *cell = &output->cells[first + i];
-
-		if (!is_shown(output, c))
-			continue;
-		if (c->type == COLUMN_TEXT || c->type == COLUMN_BOOL)
-			cell->is_changed = strcmp(cell->text, before[i].text) != 0;
-		else
-			cell->is_changed = cell->number != before[i].number;
-		if (c->flags & COLUMN_COUNTER)
-			add_rate(cell, before[i].number, output->seconds);
-		i++;
-	}
-}
-
-struct table {
-	struct output *output;
-	const struct command_column *shown[COLUMNS_MAX];
-	unsigned width[COLUMNS_MAX], columns;
-	bool has_color;
-};
-
-/* On a terminal the widest text columns give way until the line fits. */
-static void table_fit(struct table *table, unsigned screen)
-{
-	for (;;) {
-		unsigned total = 2 * (table->columns - 1), widest = COLUMNS_MAX, over;
-
-		for (unsigned i = 0; i < table->columns; i++) {
-			bool is_text = !is_right(table->shown[i]->type);
-
-			total += table->width[i];
-			if (is_text &&
-				(widest == COLUMNS_MAX || table->width[i] > table->width[widest]))
-				widest = i;
-		}
-		if (total <= screen || widest == COLUMNS_MAX ||
-			table->width[widest] <= CELL_WIDTH_MIN)
-			return;
-		over = total - screen;
-		table->width[widest] -= MIN(over, table->width[widest] - CELL_WIDTH_MIN);
-	}
-}
-
-/* As many characters as fit, "~" for what is missing. */
-static void print_cut(FILE *out, const char *text, unsigned width)
-{
-	unsigned shown = 0;
-
-	for (; *text; text++) {
-		bool is_start = ((unsigned char)*text & 0xc0) != 0x80;
-
-		if (is_start && ++shown == width) {
-			(void)fputc('~', out);
-			return;
-		}
-		(void)fputc(*text, out);
-	}
-}
-
-static void print_cell(
-	const struct table *table, unsigned column, const char *text, enum color color)
-{
-	FILE *out = table->output->out;
-	unsigned want = table->width[column], have = MIN(screen_width(text), want);
-	bool right = is_right(table->shown[column]->type), is_last = column + 1 == table->columns;
-	const char *begin = table->has_color ? color_begin(color) : "";
-	const char *end = table->has_color ? color_end(color) : "";
-
-	(void)fprintf(out, "%*s%s", right ? (int)(want - have) : 0, "", begin);
-	if (screen_width(text) > want)
-		print_cut(out, text, want);
-	else
-		(void)fputs(text, out);
-	(void)fprintf(out, "%s%*s%s", end, right || is_last ? 0 : (int)(want - have), "",
-		is_last ? "\n" : "  ");
-}
-
-static void print_table(struct output *output)
-{
-	struct table table = { .output = output, .has_color = screen_has_color(output->settings) };
-	unsigned screen, lines;
-
-	for (const struct command_column *c = output->command->columns; c->name; c++)
-		if (is_shown(output, c) && table.columns < COLUMNS_MAX) {
-			table.width[table.columns] = screen_width(c->name);
-			table.shown[table.columns++] = c;
-		}
-	for (unsigned i = 0; i < output->cell_count; i++)
-		table.width[i % table.columns] =
-			MAX(table.width[i % table.columns], screen_width(output->cells[i].text));
-	screen_size(&screen, &lines);
-	if (screen && output->settings->format == OUTPUT_TABLE)
-		table_fit(&table, screen);
-	for (unsigned i = 0; i < table.columns; i++)
-		print_cell(&table, i, table.shown[i]->name, COLOR_HEAD);
-	for (unsigned i = 0; i < output->cell_count; i++)
-		print_cell(&table, i % table.columns, output->cells[i].text,
-			output->cells[i].is_changed ? COLOR_CHANGED
-						    : color_of_word(output->cells[i].text));
-}
+/* --- single answers --- */
 
 /* A single answer is a list of names and values; what is empty is left out. */
 static void print_single(const struct output *output, const struct json *row)
@@ -305,9 +101,9 @@ static void print_single(const struct output *output, const struct json *row)
 		char name[64], *text;
 		enum color color;
 
-		if (!is_shown(output, c))
+		if (!table_shows(output, c))
 			continue;
-		text = cell_of(c, json_member(row, c->name));
+		text = table_cell(c, json_member(row, c->name));
 		(void)snprintf(name, sizeof(name), "%s", c->name);
 		for (char *at = name; *at; at++)
 			*at = *at == '_' ? ' ' : *at;
@@ -424,7 +220,7 @@ static void table_row(struct output *output, const struct json *row)
 		print_single(output, row);
 		return;
 	}
-	add_cells(output, row);
+	table_add(output, row);
 }
 
 void output_row(const struct json *row, void *arg)
@@ -480,58 +276,6 @@ void output_event(const struct json *frame, void *arg)
 	}
 }
 
-/* --- choosing and ordering rows --- */
-
-static struct {
-	unsigned column, columns;
-	bool is_text;
-} order;
-
-/* Numbers from the largest, text from its beginning. */
-static int by_order(const void *a, const void *b)
-{
-	const struct output_cell *left = (const struct output_cell *)a + order.column;
-	const struct output_cell *right = (const struct output_cell *)b + order.column;
-
-	if (order.is_text)
-		return strcmp(left->text, right->text);
-	return (left->number < right->number) - (left->number > right->number);
-}
-
-static void rows_sort(struct output *output, unsigned columns)
-{
-	unsigned shown = 0;
-
-	if (!output->sort || !columns || output->sort > columns)
-		return;
-	order.column = output->sort - 1;
-	for (const struct command_column *c = output->command->columns; c->name; c++)
-		if (is_shown(output, c) && shown++ == order.column)
-			order.is_text = !is_right(c->type);
-	qsort(output->cells, output->cell_count / columns, columns * sizeof(output->cells[0]),
-		by_order);
-}
-
-static void rows_filter(struct output *output, unsigned columns)
-{
-	unsigned kept = 0;
-
-	if (!output->filter || !*output->filter || !columns)
-		return;
-	for (unsigned i = 0; i < output->cell_count; i += columns) {
-		bool has_text = false;
-
-		for (unsigned j = 0; j < columns; j++)
-			has_text |= strstr(output->cells[i + j].text, output->filter) != NULL;
-		for (unsigned j = 0; j < columns; j++)
-			if (has_text)
-				output->cells[kept++] = output->cells[i + j];
-			else
-				free(output->cells[i + j].text);
-	}
-	output->cell_count = kept;
-}
-
 void output_text(struct output *output, char **ret_text)
 {
 	const struct layout *layout = layout_find(output->command->name);
@@ -541,9 +285,7 @@ void output_text(struct output *output, char **ret_text)
 			layout->end(output->out, output->settings);
 	} else if (!(output->command->flags & (COMMAND_SINGLE | COMMAND_STREAM)) &&
 		   !output->is_failed) {
-		rows_filter(output, columns_shown(output));
-		rows_sort(output, columns_shown(output));
-		print_table(output);
+		table_print(output);
 	}
 	(void)fclose(output->out);
 	*ret_text = output->text;

@@ -18,6 +18,7 @@
 #include "ctl/locals.h"
 #include "ctl/run.h"
 #include "ctl/screen.h"
+#include "ctl/spawn.h"
 
 #define PROMPT_BYTES 256
 /* What the prompt says is worth a moment, not a wait. */
@@ -197,16 +198,6 @@ static void remember(const char *typed)
 	history_append(kept);
 }
 
-/* "\!" and what follows: the system's shell. */
-static int run_system(const char *command)
-{
-	int status = system(*command ? command : "${SHELL:-/bin/sh}");
-
-	if (status < 0)
-		(void)fprintf(stderr, "authctl: %s\n", strerror(errno));
-	return EXIT_DONE;
-}
-
 static int run_line(const char *typed)
 {
 	char *line = strdup(typed), *words[GRAMMAR_WORDS_MAX];
@@ -214,10 +205,10 @@ static int run_line(const char *typed)
 
 	if (!line)
 		return EXIT_REFUSED;
-	if (!strncmp(line, "\\!", 2)) {
-		r = run_system(line + 2);
+	if (!strncmp(line, "\\!", 2)) { /* the system's shell */
+		(void)spawn_wait(line[2] ? line + 2 : "exec ${SHELL:-sh}");
 		free(line);
-		return r;
+		return EXIT_DONE;
 	}
 	line = alias_expand(line);
 	count = grammar_split(line, words);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "ctl/settings.h"
+#include "ctl/spawn.h"
 #include "shared/macros.h"
 
 static const char *const codes[] = {
@@ -103,7 +104,8 @@ static unsigned lines_of(const char *text, size_t bytes)
 	return lines;
 }
 
-static FILE *pager_open(void)
+/* "": none is wanted. */
+static const char *pager_command(void)
 {
 	const char *pager = getenv("AUTHCTL_PAGER");
 
@@ -111,27 +113,35 @@ static FILE *pager_open(void)
 		pager = getenv("PAGER");
 	if (!pager)
 		pager = "less -FRSX";
-	if (!*pager || !strcmp(pager, "cat"))
-		return NULL;
-	/* No shell, no editor, no other file from inside the pager. */
-	(void)setenv("LESSSECURE", "1", 1);
-	return popen(pager, "we");
+	return strcmp(pager, "cat") != 0 ? pager : "";
+}
+
+static bool wants_pager(const struct settings *settings, const char *text, size_t bytes)
+{
+	unsigned columns, lines;
+
+	screen_size(&columns, &lines);
+	return columns && !settings->no_pager && !settings->watch_ms && !is_dumb() &&
+	       isatty(STDIN_FILENO) && lines_of(text, bytes) >= lines && *pager_command();
 }
 
 void screen_print(const struct settings *settings, const char *text, size_t bytes)
 {
-	unsigned columns, lines;
-	FILE *pager = NULL;
+	FILE *pager;
+	pid_t pid;
 
-	screen_size(&columns, &lines);
-	if (columns && !settings->no_pager && !settings->watch_ms && !is_dumb() &&
-		isatty(STDIN_FILENO) && lines_of(text, bytes) >= lines) {
+	if (wants_pager(settings, text, bytes)) {
 		(void)fflush(stdout);
-		pager = pager_open();
+		/* No shell, no editor, no other file from inside the pager. */
+		(void)setenv("LESSSECURE", "1", 1);
+		if (spawn_reader(pager_command(), &pager, &pid) == 0) {
+			(void)fwrite(text, 1, bytes, pager);
+			(void)fclose(pager);
+			(void)spawn_reap(pid);
+			return;
+		}
 	}
-	(void)fwrite(text, 1, bytes, pager ? pager : stdout);
-	if (pager)
-		(void)pclose(pager);
+	(void)fwrite(text, 1, bytes, stdout);
 }
 
 unsigned screen_width(const char *text)

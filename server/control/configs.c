@@ -1,17 +1,17 @@
-/* config ... and log level: the commands over reload.c. */
+/* config ...: looking at the configuration and changing it, over reload.c. Temporary values are in
+ * overrides.c. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "config/options.h"
+#include "control/configs.h"
 #include "control/control.h"
 #include "control/handlers.h"
 #include "control/reload.h"
 #include "shared/clock.h"
 #include "shared/macros.h"
 
-#define VALUE_BYTES_MAX (CONFIG_LISTEN_MAX * CONFIG_TEXT_BYTES + 64)
 #define NAME_BYTES 96 /* section.key */
 
 static struct str name_of(const struct option *option, char text[static NAME_BYTES])
@@ -21,7 +21,7 @@ static struct str name_of(const struct option *option, char text[static NAME_BYT
 	return str_of(text, (size_t)n);
 }
 
-static void put_value(struct json_writer *w, const char *key, const struct option *option,
+void option_put_value(struct json_writer *w, const char *key, const struct option *option,
 	const struct config *config)
 {
 	_cleanup_(buf_deinit) struct buf text = buf_init(VALUE_BYTES_MAX);
@@ -51,7 +51,7 @@ static void put_origin(struct json_writer *w, const struct option *option,
 
 /* --- looking --- */
 
-static void option_row(struct control_request *request, const struct option *option)
+void option_row(struct control_request *request, const struct option *option)
 {
 	_cleanup_(buf_deinit) struct buf allowed = buf_init(VALUE_BYTES_MAX);
 	const struct generation *current = generation_current();
@@ -61,10 +61,10 @@ static void option_row(struct control_request *request, const struct option *opt
 
 	(void)!option_print_allowed(option, &allowed);
 	json_put_str(w, "option", name_of(option, name));
-	put_value(w, "value", option, reload_running());
+	option_put_value(w, "value", option, reload_running());
 	put_origin(w, option, &current->origins, override);
 	if (!override && !option_is_equal(option, reload_running(), &current->config))
-		put_value(w, "pending", option, &current->config);
+		option_put_value(w, "pending", option, &current->config);
 	else
 		json_put_null(w, "pending");
 	json_put_str(w, "default", str_cstr(option->fallback));
@@ -82,7 +82,7 @@ static bool is_named(const struct option *option, struct str wanted)
 	       str_equal(wanted, name_of(option, name));
 }
 
-static void unknown_option(struct control_request *request, struct str name)
+void option_unknown(struct control_request *request, struct str name)
 {
 	ptrdiff_t dot = str_index(name, '.');
 	struct str section = dot < 0 ? STR("") : str_of(name.data, (size_t)dot);
@@ -120,7 +120,7 @@ void handle_config_show(struct control_request *request)
 		option_row(request, &options[i]);
 	}
 	if (wanted.len && !request->rows && !other && !request_has(request, "changed"))
-		unknown_option(request, wanted);
+		option_unknown(request, wanted);
 }
 
 void handle_config_get(struct control_request *request)
@@ -131,7 +131,7 @@ void handle_config_get(struct control_request *request)
 	if (option)
 		option_row(request, option);
 	else
-		unknown_option(request, key);
+		option_unknown(request, key);
 }
 
 /* Cheap: a shell's prompt asks for it. */
@@ -206,8 +206,8 @@ static void change_rows(struct control_request *request, const struct config *be
 			continue;
 		w = request_row_begin(request);
 		json_put_str(w, "option", name_of(option, name));
-		put_value(w, "before", option, before);
-		put_value(w, "after", option, after);
+		option_put_value(w, "before", option, before);
+		option_put_value(w, "after", option, after);
 		put_origin(w, option, origins, NULL);
 		json_put_str(w, "effect",
 			option->needs_restart   ? STR("needs restart")
@@ -390,99 +390,4 @@ void handle_config_undo(struct control_request *request)
 			r == -ENOENT ? "there is no generation before this one" : "not applied");
 	else
 		generation_row(request);
-}
-
-/* --- temporary values --- */
-
-static void override_failed(struct control_request *request, const struct option *option, int error)
-{
-	_cleanup_(buf_deinit) struct buf allowed = buf_init(VALUE_BYTES_MAX);
-
-	if (error == -EPERM) {
-		request_fail(request, OUTCOME_CONFLICT, "change the file and restart",
-			"%s.%s needs a restart", option->section, option->key);
-	} else if (error == -EBUSY) {
-		request_fail(request, OUTCOME_BUSY, "authctl config unset",
-			"%d temporary values are in force already", OVERRIDES_MAX);
-	} else {
-		(void)!option_print_allowed(option, &allowed);
-		request_fail_argument(request, "value", "%s.%s: allowed " STR_FORMAT,
-			option->section, option->key, STR_ARGS(buf_str(&allowed)));
-	}
-}
-
-/* 0, or the failure is set. A dry run sets nothing, but checks the same. */
-static int override_try(
-	struct control_request *request, const struct option *option, struct str value, uint64_t ms)
-{
-	struct config tried = *reload_running();
-	int r;
-
-	if (!ms || ms > OVERRIDE_MS_MAX) {
-		request_fail_argument(request, "for", "for how long? 1s..24h");
-		return -EINVAL;
-	}
-	if (request->is_dry_run) {
-		r = option_set(option, value, &tried);
-		if (r == 0 && option->needs_restart)
-			r = -EPERM;
-	} else {
-		r = override_set(option, value, ms, request->peer->uid, clock_now_ns());
-	}
-	if (r < 0)
-		override_failed(request, option, r);
-	return r;
-}
-
-void handle_config_set(struct control_request *request)
-{
-	struct str key = request_text(request, "key");
-	const struct option *option = option_find_name(key);
-
-	if (!option) {
-		unknown_option(request, key);
-		return;
-	}
-	if (override_try(request, option, request_text(request, "value"),
-		    request_number(request, "for", 0)) < 0)
-		return;
-	request_notice(request, "undo: authctl config unset " STR_FORMAT, STR_ARGS(key));
-	option_row(request, option);
-}
-
-void handle_config_unset(struct control_request *request)
-{
-	struct str key = request_text(request, "key");
-	const struct option *option = option_find_name(key);
-
-	if (!option)
-		unknown_option(request, key);
-	else if (!override_find(option) || (!request->is_dry_run && override_end(option) < 0))
-		request_fail(request, OUTCOME_NOT_FOUND, "authctl status",
-			STR_FORMAT " has no temporary value", STR_ARGS(key));
-	else
-		option_row(request, option);
-}
-
-/* A temporary value of log.level; without a time it is for as long as one may be. */
-void handle_log_level(struct control_request *request)
-{
-	const struct option *option = option_find(STR("log"), STR("level"));
-	struct str level = request_text(request, "level");
-	const struct override *override;
-	struct json_writer *w;
-
-	if (level.len && override_try(request, option, level,
-				 request_number(request, "for", OVERRIDE_MS_MAX)) < 0)
-		return;
-	override = override_find(option);
-	w = request_row_begin(request);
-	put_value(w, "level", option, reload_running());
-	if (override)
-		json_put_u64(w, "until", (override->until_ns - clock_now_ns()) / NS_PER_S);
-	else
-		json_put_null(w, "until");
-	request_row_end(request);
-	if (level.len)
-		request_notice(request, "undo: authctl config unset log.level");
 }

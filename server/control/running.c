@@ -5,9 +5,9 @@
 #include <errno.h>
 #include <string.h>
 
-#include "control/audit.h"
 #include "control/control.h"
 #include "control/handlers.h"
+#include "control/recording.h"
 #include "control/reload.h"
 #include "control/replay.h"
 #include "shared/clock.h"
@@ -24,58 +24,6 @@ const struct running_stats *running_stats(void)
 	return &stats;
 }
 
-/* --- the record --- */
-
-/* The arguments as JSON, without what is secret or long. */
-static void args_print(const struct control_request *request, struct buf *text)
-{
-	const struct command_argument *argument = request->command->arguments;
-	struct json_writer w = json_writer_init(text);
-
-	json_begin_object(&w, NULL);
-	for (unsigned i = 0; argument && argument[i].name; i++) {
-		const struct request_value *value = &request->values[i];
-
-		if (!value->is_set)
-			continue;
-		if (argument[i].flags & ARGUMENT_SECRET)
-			json_put_str(&w, argument[i].name, STR("(secret)"));
-		else if (argument[i].flags & ARGUMENT_CONTENT)
-			json_put_u64(&w, argument[i].name, value->text.len);
-		else if (argument[i].type == ARGUMENT_FLAG)
-			json_put_bool(&w, argument[i].name, true);
-		else if (argument[i].type == ARGUMENT_NUMBER)
-			json_put_u64(&w, argument[i].name, value->number);
-		else
-			json_put_str(&w, argument[i].name, value->text);
-	}
-	json_end_object(&w);
-	if (json_writer_finish(&w) < 0)
-		buf_clear(text);
-}
-
-static int record(struct control_request *request, const char *result, uint64_t now_ns)
-{
-	_cleanup_(buf_deinit) struct buf args = buf_init(2 * FRAME_REQUEST_BYTES_MAX);
-	struct audit_record entry = { .peer = request->peer,
-		.command = str_cstr(request->command->name),
-		.result = result,
-		.is_dry_run = request->is_dry_run,
-		.of = request->audit_seq,
-		.us = (now_ns - request->started_ns) / NS_PER_US,
-		.generation = reload_generation() };
-	bool is_durable = request->command->flags & COMMAND_MUTATES;
-	uint64_t seq;
-	int r;
-
-	args_print(request, &args);
-	entry.args = args.len ? buf_str(&args) : STR("{}");
-	r = audit_write(&entry, is_durable, &seq);
-	if (r == 0 && !request->audit_seq)
-		request->audit_seq = seq;
-	return r;
-}
-
 /* --- the end --- */
 
 static void finish_record(struct control_request *request, uint64_t now_ns)
@@ -87,7 +35,7 @@ static void finish_record(struct control_request *request, uint64_t now_ns)
 	stats.commands++;
 	stats.errors += outcome != OUTCOME_OK;
 	if (request->is_audited || is_refusal || (flags & (COMMAND_PERSONAL | COMMAND_MUTATES)))
-		(void)record(request, outcome_name(outcome), now_ns);
+		(void)request_record(request, outcome_name(outcome), now_ns);
 }
 
 static int finish(struct control_request *request, uint64_t now_ns)
@@ -155,7 +103,7 @@ void running_abandon(struct control_request *request, uint64_t now_ns)
 	if (!request->is_used)
 		return;
 	if (request->is_audited)
-		(void)record(request, "connection_lost", now_ns);
+		(void)request_record(request, "connection_lost", now_ns);
 	if (request->req_key.len)
 		replay_forget(request);
 	request_free(request);
@@ -330,7 +278,7 @@ static int replay_check(struct control_request *request, uint64_t now_ns)
 	_cleanup_(buf_deinit) struct buf args = buf_init(2 * FRAME_REQUEST_BYTES_MAX);
 	int r;
 
-	args_print(request, &args);
+	request_args_print(request, &args);
 	r = replay_begin(request, buf_str(&args), now_ns);
 	switch (r) {
 	case REPLAY_SENT:
@@ -356,7 +304,7 @@ static int replay_check(struct control_request *request, uint64_t now_ns)
 
 static void audit_check(struct control_request *request, uint64_t now_ns)
 {
-	int r = record(request, "started", now_ns);
+	int r = request_record(request, "started", now_ns);
 
 	request->is_audited = r == 0;
 	if (r < 0)
