@@ -18,6 +18,12 @@
 #define BCRYPT_COST_MIN 4
 #define BCRYPT_COST_MAX 31
 
+/* The 64 digits of salts and digests. */
+extern const char bcrypt_digits[64 + 1];
+
+/* The cost that a setting names, or a hash that begins with one; -EINVAL for anything else. */
+int bcrypt_setting_cost(const char *setting);
+
 /* Of one thread at a time. Its memory is wiped wherever a hash was. */
 struct bcrypt_batch {
 	struct bcrypt_lane lanes[BCRYPT_LANES_MAX]; /* the first `count` are in use */
@@ -54,7 +60,7 @@ void bcrypt_batch_hash(
 void bcrypt_batch_remove(struct bcrypt_batch *batch, unsigned lane);
 
 /*
- * Published vectors through every number of lanes, in some 5 ms: 0; -EOPNOTSUPP (a hash differs:
+ * Published vectors through every number of lanes, in 2 ms: 0; -EOPNOTSUPP (a hash differs:
  * this build or this processor must not be trusted with any); -ENOMEM.
  */
 int bcrypt_self_test(void);

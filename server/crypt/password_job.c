@@ -18,20 +18,15 @@ static_assert(PASSWORD_DUMMY_BYTES == BCRYPT_HASH_CHARS + 1, "a dummy looks like
 
 /* --- which hashes are read --- */
 
-/* The cost that a whole bcrypt hash names, 0..39; 0 for anything else. */
-static unsigned bcrypt_cost(const char *hash)
+/* The cost that a whole bcrypt hash names; -EINVAL for anything else. */
+static int bcrypt_cost(const char *hash)
 {
-	if (strlen(hash) != BCRYPT_HASH_CHARS || hash[0] != '$' || hash[1] != '2' ||
-		!strchr("aby", hash[2]) || hash[3] != '$' || hash[6] != '$')
-		return 0;
-	if (hash[4] < '0' || hash[4] > '3' || hash[5] < '0' || hash[5] > '9')
-		return 0;
-	return (unsigned)(hash[4] - '0') * 10 + (unsigned)(hash[5] - '0');
+	return strlen(hash) == BCRYPT_HASH_CHARS ? bcrypt_setting_cost(hash) : -EINVAL;
 }
 
 static bool is_hash_readable(const char *hash)
 {
-	unsigned cost;
+	int cost;
 
 	/* Formats without '$' are DES with its eight significant characters: not ours to accept. */
 	if (hash[0] != '$')
@@ -53,7 +48,7 @@ bool password_needs_rehash(struct str hash, unsigned cost)
 	if (hash.len != BCRYPT_HASH_CHARS)
 		return true;
 	memcpy(text, hash.data, hash.len);
-	return bcrypt_cost(text) < cost;
+	return bcrypt_cost(text) < (int)cost;
 }
 
 /* Can a job carry it, as a C string? */
@@ -90,8 +85,6 @@ void password_dummy_deinit(void)
  */
 struct str password_dummy_hash(struct str name, char text[static PASSWORD_DUMMY_BYTES])
 {
-	static const char alphabet[] =
-		"./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 	struct siphash_key key = dummy.key;
 	uint64_t bits = 0;
 	int len = 0;
@@ -104,7 +97,7 @@ struct str password_dummy_hash(struct str name, char text[static PASSWORD_DUMMY_
 			bits = siphash(&key, name.data, name.len);
 			key.k1++;
 		}
-		text[len] = alphabet[bits & 63];
+		text[len] = bcrypt_digits[bits & 63];
 	}
 	text[len] = '\0';
 	secret_wipe(&key, sizeof(key));
@@ -150,7 +143,7 @@ int password_job_check_new(struct str hash, struct str password, struct password
 	/* Behind a NUL byte nobody would look: what is before it is another hash. */
 	p->is_damaged = strlen(p->hash) != hash.len || !is_hash_readable(p->hash);
 	/* What bcrypt would not read is cut here, because libxcrypt refuses very long ones. */
-	if (bcrypt_cost(p->hash) && p->password_len > PASSWORD_BCRYPT_BYTES_MAX) {
+	if (bcrypt_cost(p->hash) > 0 && p->password_len > PASSWORD_BCRYPT_BYTES_MAX) {
 		p->password_len = PASSWORD_BCRYPT_BYTES_MAX;
 		p->password[PASSWORD_BCRYPT_BYTES_MAX] = '\0';
 	}

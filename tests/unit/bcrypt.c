@@ -265,8 +265,6 @@ static unsigned random_below(unsigned bound)
 /* Any salt: libxcrypt must agree also where the last digit has bits that do not count. */
 static void random_case(struct random_case *c)
 {
-	static const char digits[] =
-		"./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 	/* One in three passwords is made of what the old sign error stumbled over. */
 	static const char signs[] = { '\xff', '\xff', '\xff', '\xa3', 'x', '\x80' };
 	bool is_signs = random_below(3) == 0;
@@ -274,7 +272,7 @@ static void random_case(struct random_case *c)
 
 	(void)snprintf(c->setting, sizeof(c->setting), "$2%c$04$", "aby"[random_below(3)]);
 	for (size_t i = strlen(c->setting); i < BCRYPT_SETTING_CHARS; i++)
-		c->setting[i] = digits[random_below(64)];
+		c->setting[i] = bcrypt_digits[random_below(64)];
 	c->setting[BCRYPT_SETTING_CHARS] = '\0';
 	for (size_t i = 0; i < len; i++)
 		c->password[i] = is_signs ? signs[random_below(sizeof(signs))]
