@@ -74,9 +74,7 @@ static struct password_job *leader_find(const struct password_job *p)
 static void leader_join(
 	struct password_job *leader, struct password_job *p, const struct job_queue *queue)
 {
-	uint32_t ahead = atomic_load_explicit(&queue->queued, memory_order_relaxed);
-
-	p->sharing.wait_ns = job_queue_wait_ns(queue, ahead, p->job.queued_ns);
+	p->sharing.wait_ns = job_queue_wait_ns(queue, job_queue_waiting(queue), p->job.queued_ns);
 	p->sharing.next = leader->sharing.first;
 	leader->sharing.first = p;
 	leader->sharing.count++;

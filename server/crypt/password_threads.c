@@ -120,7 +120,7 @@ static bool drop(struct password_job *p, uint64_t now_ns,
 static bool begin(struct worker *worker, struct password_job *p)
 {
 	struct password_what what;
-	int r = -EINVAL;
+	int r;
 
 	if (!READ(stats.is_interleaved)) {
 		password_job_run_here(p);
@@ -145,11 +145,16 @@ static bool begin(struct worker *worker, struct password_job *p)
 	return false;
 }
 
-/* Deep queues fill all lanes at once; a few jobs are spread over the threads. At least one: what
- * comes while the thread waits was not in the queue before. */
-static unsigned share_of_queue(void)
+/*
+ * How many jobs may be taken: a deep queue fills all lanes at once, a short one is spread over the
+ * threads. At least one: what comes while the thread waits is not in the queue yet. And no more
+ * than one when libxcrypt hashes, so that none lies here while another thread could take it.
+ */
+static unsigned share_of_queue(unsigned room)
 {
-	return MAX(1, (READ(service.queue.queued) + service.threads - 1) / service.threads);
+	unsigned share = (READ(service.queue.queued) + service.threads - 1) / service.threads;
+
+	return READ(stats.is_interleaved) ? MIN(room, MAX(1, share)) : 1;
 }
 
 /* Fills free lanes; without any work it waits. False when there will be none any more. */
@@ -163,7 +168,7 @@ static bool worker_take(struct worker *worker)
 	if (!room)
 		return true;
 	taken = job_queue_take_until(
-		&service.queue, MIN(room, share_of_queue()), busy ? 0 : held_ns, &job);
+		&service.queue, share_of_queue(room), busy ? 0 : held_ns, &job);
 	if (taken < 0) {
 		(void)held_answer(worker, CLOCK_NEVER);
 		return busy;
@@ -173,7 +178,8 @@ static bool worker_take(struct worker *worker)
 
 		assert(job->magic == JOB_MAGIC);
 		next = job->next;
-		if (drop(p, job->started_ns, job_stale_reason))
+		/* Now, not when it was taken: libxcrypt may have hashed another one first. */
+		if (drop(p, clock_now_ns(), job_stale_reason))
 			continue;
 		if (begin(worker, p))
 			ADD(stats.lanes_busy, 1);
