@@ -122,3 +122,35 @@ def test_the_answer_to_a_stranger_is_no_failure(daemon):
         answer = client.post("/login", {"email": f"nobody{i}@example.org", "password": PASSWORD})
         assert answer.status == 401
     assert database(client)["status"] == "healthy"
+
+
+@pytest.mark.parametrize("fault", ["error=down", "delay=held"])
+def test_lookups_that_fail_or_hang_open_it_too(tmp_path, fault):
+    """The store in memory fails on demand; it closes again by the keeper's probes, without clients."""
+    script = tmp_path / "faults"
+
+    def faults(text):
+        new = tmp_path / "new"
+        new.write_text(text)
+        new.rename(script)
+
+    faults("")
+    with Authd({"core.threads": 1, "store.backend": "memory", "store.path": script,
+                "breaker.call_timeout": "200ms", "breaker.calls_min": CALLS_MIN, "breaker.window": "60s",
+                "breaker.open_time": "1s", "breaker.probes": PROBES}) as authd:
+        client = Client(authd.port)
+        grant = client.register()
+        assert client.verify(grant["access_token"]).status == 204
+        faults(f"run:account_find {fault}\n")
+        login = {"email": grant["user"]["email"], "password": PASSWORD}
+        for _ in range(4 * CALLS_MIN):
+            answer = client.post("/login", login)
+            assert (answer.status, answer.error) == (503, "STORE_UNAVAILABLE")
+            if database(client)["breakers"]["read"] == "open":
+                break
+        assert client.get("/health/ready").status == 503
+        assert client.verify(grant["access_token"]).status == 204
+        assert int(client.post("/login", login).headers["retry-after"]) >= 1
+        faults("")
+        until(lambda: database(client)["status"] == "healthy")
+        assert client.post("/login", login).status == 200
