@@ -103,11 +103,14 @@ static int on_start(struct core *core)
 	if (r < 0)
 		return r;
 	r = http_server_new(core, &options, &router_service, &server);
+	if (r == 0) {
+		core->app = server;
+		atomic_store(&servers[core->index], server);
+		r = listen_all(server);
+	}
 	if (r < 0)
-		return r;
-	core->app = server;
-	atomic_store(&servers[core->index], server);
-	return listen_all(server);
+		caches_stop(); /* on_stop() is for cores that have started */
+	return r;
 }
 
 static void on_drained(void *arg)

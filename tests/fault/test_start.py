@@ -10,6 +10,7 @@ import pytest
 
 sys.path[:0] = [str(pathlib.Path(__file__).parents[1] / d) for d in ("support", "api")]
 from authd import BUILD, Authd  # noqa: E402
+from wire import Wire, head, until  # noqa: E402
 
 USAGE, FAILURE, CONFIG = 2, 1, 78
 WAIT_S = 60
@@ -133,7 +134,25 @@ def test_a_log_that_cannot_be_opened_is_named(authd):
     ("ENOMEM", ["memlock", "LimitMEMLOCK"]),
 ])
 def test_without_io_uring_the_remedy_is_said(authd, error, words):
+    authd.conf.write_text(authd.conf.read_text() + "[io]\nengine = io_uring\n")
     fails(authd, *words, prefix=[BUILD / "forbid", error])
+
+
+@pytest.mark.parametrize("error", ["EPERM", "ENOSYS", "ENOMEM"])
+def test_without_io_uring_epoll_serves_and_says_why(authd, error):
+    with open(authd.dir / "log", "ab") as log:
+        authd.process = subprocess.Popen([BUILD / "forbid", error, BUILD / "authd", "-c", authd.conf], stdout=log,
+                                         stderr=log)
+
+    def answers():
+        assert authd.process.poll() is None, authd.log()
+        try:
+            with Wire(authd.port) as w:
+                return w.send(head("GET", "/health/live")).answer().status == 200
+        except (OSError, AssertionError):
+            return False
+    until(answers, "it serves")
+    assert "loop.fallback" in authd.log() and error in authd.log()
 
 
 def test_two_daemons_do_not_share_a_control_socket(authd):
@@ -161,7 +180,6 @@ def test_few_descriptors_are_enough_to_serve_and_to_recover(authd, limit):
     """More clients than descriptors: some wait in the kernel's queue, and are served when others have gone."""
     def lower():
         resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
-    from wire import Wire, head, until
     with open(authd.dir / "log", "ab") as log:
         authd.process = subprocess.Popen([BUILD / "authd", "-c", authd.conf], stdout=log, stderr=log, preexec_fn=lower)
     live = head("GET", "/health/live")
