@@ -351,32 +351,42 @@ BOTH(pausing_and_going_on_at_once_loses_nothing)
 	finish();
 }
 
-BOTH(a_reset_is_told_as_an_error_once)
+/* Both ends of a TCP connection: sockets of a pair know no reset. */
+static struct end *end_new_tcp(void)
 {
-	struct linger now = { .l_onoff = 1 };
 	struct sockaddr_in any = { .sin_family = AF_INET,
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	socklen_t bytes = sizeof(any);
-	int listening = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), peer;
-	struct end *end;
+	int listening = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), peer, fd;
 
-	begin(receive);
 	assert_int_equal(bind(listening, (struct sockaddr *)&any, sizeof(any)), 0);
 	assert_int_equal(listen(listening, 1), 0);
 	assert_int_equal(getsockname(listening, (struct sockaddr *)&any, &bytes), 0);
 	peer = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	assert_int_equal(connect(peer, (struct sockaddr *)&any, sizeof(any)), 0);
-	end = end_of(accept(listening, NULL, NULL), dup(listening));
+	fd = accept(listening, NULL, NULL);
+	assert_true(fd >= 0);
+	close(listening);
+	return end_of(fd, peer);
+}
+
+BOTH(a_reset_is_told_as_an_error_once)
+{
+	struct linger now = { .l_onoff = 1 };
+	struct end *end;
+
+	begin(receive);
+	end = end_new_tcp();
 	loop_stream_receive(&end->stream);
 	turns(3);
-	setsockopt(peer, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
-	close(peer);
+	setsockopt(end->peer, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+	close(end->peer);
+	end->peer = -1;
 	UNTIL(end->errors);
 	turns(10);
 	assert_int_equal(end->errors, 1);
 	assert_int_equal(end->error, -ECONNRESET);
 	assert_int_equal(end->eofs, 0);
-	close(listening);
 	end_free(end);
 	finish();
 }
@@ -681,6 +691,25 @@ BOTH(closing_ends_operations_in_flight)
 	assert_int_equal(loop_wheel(t.loop)->armed, 0);
 	close(end->peer);
 	free(end);
+	finish();
+}
+
+BOTH(a_reset_drops_what_the_peer_has_not_taken)
+{
+	char text[64];
+	struct end *end;
+
+	begin(receive);
+	end = end_new_tcp();
+	loop_stream_receive(&end->stream);
+	loop_stream_send(&end->stream, STR("never read"), 1000);
+	UNTIL(end->sents);
+	loop_stream_reset(&end->stream);
+	UNTIL(end->closes);
+	while (recv(end->peer, text, sizeof(text), 0) > 0)
+		;
+	assert_int_equal(errno, ECONNRESET);
+	end_free(end);
 	finish();
 }
 
