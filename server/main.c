@@ -17,6 +17,7 @@
 #include "auth/caches.h"
 #include "auth/common.h"
 #include "auth/keys.h"
+#include "auth/remote.h"
 #include "config/config.h"
 #include "control/control.h"
 #include "core/core.h"
@@ -451,6 +452,7 @@ static int serve(const char *path, const sigset_t *signals)
 	r = cores_run();
 	if (r < 0)
 		return r;
+	remote_begin();
 	if (config.control.socket[0] && control_run(path) < 0)
 		log_event(LOG_LEVEL_WARN, "control.unavailable", STR("authctl cannot connect"),
 			LOG_TEXT("path", str_cstr(config.control.socket)));

@@ -18,6 +18,7 @@ struct message {
 };
 
 static _Atomic unsigned messages;
+static _Atomic bool has_begun;
 
 /* One for each core, so that forgetting everything needs no memory. */
 static struct all {
@@ -70,15 +71,22 @@ static void message_send(struct core *core, enum store_change change, const char
 	inbox_send(&core->inbox, &message->item);
 }
 
-/* Before the cores have started nothing is cached. */
 void remote_change(enum store_change change, const char *id)
 {
 	bool is_known = change != STORE_ANYTHING && *id && strlen(id) <= STORE_ID_BYTES_MAX;
 
+	if (!atomic_load(&has_begun))
+		return;
 	for (unsigned i = 0; i < cores_count(); i++) {
 		if (is_known)
 			message_send(core_at(i), change, id);
 		else
 			all_send(core_at(i));
 	}
+}
+
+void remote_begin(void)
+{
+	atomic_store(&has_begun, true);
+	remote_change(STORE_ANYTHING, "");
 }

@@ -8,3 +8,6 @@
 
 /* For store_watch(): on a thread of the store, tells every core and waits for none. */
 void remote_change(enum store_change change, const char *id);
+
+/* The main thread, once the cores run: what was changed before is forgotten too. */
+void remote_begin(void);

@@ -8,6 +8,7 @@
  */
 #include "store/mongo_db.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -243,6 +244,7 @@ static int mongo_run(void *connection, struct store_call *call)
 	struct mongo *c = connection;
 	int r;
 
+	assert(calls[call->op]);
 	c->deadline_ns = call->job.deadline_ns ? call->job.deadline_ns : CLOCK_NEVER;
 	r = calls[call->op](c, call);
 	c->deadline_ns = CLOCK_NEVER;

@@ -37,7 +37,8 @@ struct mongo_shared {
 	 * end to end, because the index for it has still to be made. Then they are found as they
 	 * are folded, which is how mongoose's lowercase keeps them. */
 	_Atomic bool is_collating;
-	bool has_change_streams; /* else what ends is written to authd_ended and polled */
+	bool has_change_streams;       /* else what ends is written to authd_ended and polled */
+	_Atomic bool is_polling_users; /* not while that would read a large collection each time */
 	unsigned strangers_max;
 	unsigned op_timeout_ms;
 };

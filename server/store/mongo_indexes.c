@@ -252,7 +252,7 @@ int mongo_indexes_check(void *connection, store_index_visit *visit, void *arg)
 
 /* --- making --- */
 
-#define COLLATE_DOCUMENTS_MAX 10000 /* that reading all of them takes milliseconds */
+#define SMALL_DOCUMENTS_MAX 10000 /* reading all of them takes milliseconds */
 
 static bool has_index(struct mongo *c, const struct index *index)
 {
@@ -273,15 +273,20 @@ static bool is_small(mongoc_collection_t *collection)
 	int64_t count =
 		mongoc_collection_estimated_document_count(collection, NULL, NULL, NULL, &error);
 
-	return count >= 0 && count <= COLLATE_DOCUMENTS_MAX;
+	return count >= 0 && count <= SMALL_DOCUMENTS_MAX;
 }
 
-static void collating_find(struct mongo *c)
+/* May it be searched by what this index is for? */
+static bool is_cheap(struct mongo *c, const char *name)
 {
-	bool is_collating = mongo_shared.has_collation &&
-			    (has_index(c, index_find("users.email")) || is_small(c->users));
+	return has_index(c, index_find(name)) || is_small(c->users);
+}
 
-	atomic_store(&mongo_shared.is_collating, is_collating);
+static void searches_choose(struct mongo *c)
+{
+	atomic_store(&mongo_shared.is_collating,
+		mongo_shared.has_collation && is_cheap(c, "users.email"));
+	atomic_store(&mongo_shared.is_polling_users, is_cheap(c, "users.updatedAt"));
 }
 
 int mongo_index_create(void *connection, const char *name)
@@ -289,8 +294,8 @@ int mongo_index_create(void *connection, const char *name)
 	const struct index *index = index_find(name);
 	int r = index ? index_build(connection, index) : -ENOENT;
 
-	if (r == 0 && index->is_without_case)
-		collating_find(connection);
+	if (r == 0)
+		searches_choose(connection);
 	return r;
 }
 
@@ -326,7 +331,7 @@ int mongo_indexes_begin(struct mongo *c)
 			r = index_begin(c, index);
 	}
 	if (r == 0)
-		collating_find(c);
+		searches_choose(c);
 	return r;
 }
 

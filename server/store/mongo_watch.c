@@ -204,7 +204,9 @@ static void poll_follow(struct mongo *c, store_watcher *watcher, const _Atomic b
 	while (!*is_closing) {
 		int64_t now_ms = clock_wall_ms();
 
-		if (rows_poll(c, &poll, c->ended, "at", watcher) < 0 ||
+		if (rows_poll(c, &poll, c->ended, "at", watcher) < 0)
+			return;
+		if (mongo_shared.is_polling_users &&
 			rows_poll(c, &poll, c->users, FIELD(updated), watcher) < 0)
 			return;
 		poll.from_ms = now_ms;
