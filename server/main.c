@@ -35,6 +35,7 @@
 #include "shared/secret.h"
 #include "store/store.h"
 #include "store_start.h"
+#include "transfer.h"
 
 #define LISTEN_BACKLOG 4096 /* a burst of reconnecting clients; the kernel cuts it to somaxconn */
 #define JOIN_TIMEOUT_MS 5000
@@ -482,9 +483,11 @@ static int serve(const char *path, const sigset_t *signals)
 static int usage(FILE *out)
 {
 	(void)fprintf(out,
-		"usage: authd [-c FILE] [--check] [--version]\n"
+		"usage: authd [-c FILE] [--check | --export FILE | --import FILE] [--version]\n"
 		"  -c, --config FILE  read this configuration (default: none, all defaults)\n"
-		"      --check        read it, say what is wrong, and end\n");
+		"      --check        read it, say what is wrong, and end\n"
+		"      --export FILE  write all that the store has to a file, or go on with it\n"
+		"      --import FILE  add what a file has to the store\n");
 	return out == stderr ? EXIT_USAGE : 0;
 }
 
@@ -506,12 +509,27 @@ static int config_read(const char *path)
 	return r;
 }
 
+/* Instead of serving. Signals end it: both can be called again. */
+static int transfer(int (*direction)(const char *path), const char *path)
+{
+	int r = store_start(&config);
+
+	if (r < 0)
+		return r;
+	r = direction(path);
+	store_close();
+	return r;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct option options[] = { { "config", required_argument, NULL, 'c' },
 		{ "check", no_argument, NULL, 'k' }, { "version", no_argument, NULL, 'v' },
-		{ "help", no_argument, NULL, 'h' }, {} };
-	const char *path = NULL;
+		{ "export", required_argument, NULL, 'e' },
+		{ "import", required_argument, NULL, 'i' }, { "help", no_argument, NULL, 'h' },
+		{} };
+	const char *path = NULL, *moved = NULL;
+	int (*direction)(const char *path) = NULL;
 	bool is_check = false;
 	sigset_t signals;
 	int option, r;
@@ -521,7 +539,10 @@ int main(int argc, char **argv)
 			path = optarg;
 		else if (option == 'k')
 			is_check = true;
-		else if (option == 'v')
+		else if (option == 'e' || option == 'i') {
+			direction = option == 'e' ? transfer_export : transfer_import;
+			moved = optarg;
+		} else if (option == 'v')
 			return printf("authd %s\n", AUTHD_VERSION) < 0;
 		else
 			return usage(option == 'h' ? stdout : stderr);
@@ -532,6 +553,8 @@ int main(int argc, char **argv)
 		return EXIT_CONFIG;
 	if (is_check)
 		return 0;
+	if (direction)
+		return transfer(direction, moved) < 0 ? EXIT_FAILURE : 0;
 	signals_block(&signals); /* in every thread: who does not would be killed by them */
 	r = log_start(config.log.file, (enum log_level)config.log.level, "");
 	if (r < 0)

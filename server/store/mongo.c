@@ -301,4 +301,9 @@ __attribute__((visibility("default"))) const struct store_backend MODULE_BACKEND
 	.index_create = mongo_index_create,
 	.index_progress = mongo_index_progress,
 	.explain = mongo_explain,
+	.accounts_scan = mongo_accounts_scan,
+	.sessions_scan = mongo_sessions_scan,
+	.account_put = mongo_account_put,
+	.session_put = mongo_session_record_put,
+	.key_put = mongo_key_put,
 };

@@ -70,8 +70,7 @@ int mongo_account_get(struct mongo *c, struct store_call *call)
 
 /* --- making and changing --- */
 
-/* 1, or 0 when the address or the id is taken. */
-static int account_insert(struct mongo *c, const struct account *account)
+int mongo_account_insert(struct mongo *c, const struct account *account)
 {
 	_bson_ bson_t *filter = mongo_id_filter(account->id), *fields = bson_new(), *update = NULL;
 	int r;
@@ -103,7 +102,7 @@ int mongo_account_create(struct mongo *c, struct store_call *call)
 
 	if (r < 0)
 		return r;
-	r = account_insert(c, &call->account);
+	r = mongo_account_insert(c, &call->account);
 	if (r == 1)
 		stranger_forget(c, call->account.email_key);
 	else

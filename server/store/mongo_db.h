@@ -106,18 +106,43 @@ bool mongo_text_read(const bson_t *document, const char *path, char *text, size_
 /* mongo_accounts.c */
 mongo_call mongo_account_create, mongo_account_find, mongo_account_get, mongo_account_rename;
 mongo_call mongo_login_fail, mongo_login;
+/* 1, or 0 when the address or the id is taken. */
+int mongo_account_insert(struct mongo *c, const struct account *account);
 int mongo_account_by_id(struct mongo *c, const char *id, struct account *account);
 int mongo_strangers_sweep(struct mongo *c, int64_t now_ms);
 
 /* mongo_sessions.c */
 mongo_call mongo_session_find, mongo_session_end, mongo_session_end_by_refresh;
 mongo_call mongo_sessions_end, mongo_refresh;
+struct token {
+	uint8_t hash[STORE_DIGEST_BYTES];
+	int64_t created_ms, used_ms;
+};
+
+struct tokens {
+	int64_t version;
+	unsigned count;
+	struct token items[STORE_REFRESH_PER_SESSION_MAX + 1];
+};
+void mongo_session_read(const bson_t *document, struct session *session);
+void mongo_tokens_read(const bson_t *document, struct tokens *tokens);
+/* 1, or -EEXIST. */
+int mongo_session_put(struct mongo *c, const struct session *session, const struct tokens *tokens);
 int mongo_session_insert(struct mongo *c, const struct session_new *new);
 int mongo_session_delete(struct mongo *c, const char *id);
 int mongo_session_make_room(struct mongo *c, const char *account_id, char *ended);
 int mongo_sessions_sweep(struct mongo *c, int64_t now_ms);
 
+/* mongo_transfer.c */
+int mongo_accounts_scan(
+	void *connection, const char *after, struct account *rows, unsigned rows_max);
+int mongo_sessions_scan(
+	void *connection, const char *after, struct session_record *rows, unsigned rows_max);
+int mongo_account_put(void *connection, const struct account *account);
+int mongo_session_record_put(void *connection, const struct session_record *record);
+
 /* mongo_keys.c */
+int mongo_key_put(void *connection, const struct store_key *key);
 int mongo_keys_load(void *connection, struct store_key *keys);
 int mongo_key_add(void *connection, const struct store_key *key);
 

@@ -157,6 +157,28 @@ static void key_put_first(struct keys *keys, const struct store_key *key)
 		keys->items[i].is_active = i == 0;
 }
 
+/* At the end: they come in the order in which they are kept. */
+int mongo_key_put(void *connection, const struct store_key *key)
+{
+	_cleanup_(keys_free_p) struct keys *keys = calloc(1, sizeof(*keys));
+	struct mongo *c = connection;
+	int r;
+
+	if (!keys)
+		return -ENOMEM;
+	r = keys_read(c, keys);
+	if (r < 0)
+		return r;
+	for (int i = 0; i < keys->count; i++)
+		if (strcmp(keys->items[i].kid, key->kid) == 0)
+			return 0;
+	if (keys->count == STORE_KEYS_MAX)
+		return 0;
+	keys->items[keys->count++] = *key;
+	r = keys_write(c, keys);
+	return r == 0 ? mongo_failed_why(c, "another process adds keys now") : r;
+}
+
 int mongo_key_add(void *connection, const struct store_key *key)
 {
 	_cleanup_(keys_free_p) struct keys *keys = calloc(1, sizeof(*keys));

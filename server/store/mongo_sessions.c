@@ -12,17 +12,6 @@
 
 #include "store/records.h"
 
-struct token {
-	uint8_t hash[STORE_DIGEST_BYTES];
-	int64_t created_ms, used_ms;
-};
-
-struct tokens {
-	int64_t version;
-	unsigned count;
-	struct token items[STORE_REFRESH_PER_SESSION_MAX + 1];
-};
-
 /* --- documents --- */
 
 static void digest_append(bson_t *bson, const char *key, const uint8_t *digest)
@@ -86,7 +75,7 @@ static void token_take(const bson_iter_t *item, struct tokens *tokens)
 		tokens->items[tokens->count++] = token;
 }
 
-static void tokens_read(const bson_t *document, struct tokens *tokens)
+void mongo_tokens_read(const bson_t *document, struct tokens *tokens)
 {
 	bson_iter_t iter, item;
 
@@ -100,7 +89,7 @@ static void tokens_read(const bson_t *document, struct tokens *tokens)
 		token_take(&item, tokens);
 }
 
-static void session_read(const bson_t *document, struct session *session)
+void mongo_session_read(const bson_t *document, struct session *session)
 {
 	bson_iter_t iter;
 
@@ -119,14 +108,10 @@ static void session_read(const bson_t *document, struct session *session)
 
 /* --- making and ending --- */
 
-int mongo_session_insert(struct mongo *c, const struct session_new *new)
+int mongo_session_put(struct mongo *c, const struct session *session, const struct tokens *tokens)
 {
-	const struct session *session = &new->session;
-	struct tokens tokens = { .count = 1, .items = { { .created_ms = session->created_ms } } };
 	_bson_ bson_t *document = BCON_NEW("_id", BCON_UTF8(session->id));
-	int r;
 
-	memcpy(tokens.items[0].hash, new->refresh_hash, STORE_DIGEST_BYTES);
 	mongo_id_append(document, "user", session->account_id);
 	digest_append(document, "client", session->client);
 	BCON_APPEND(document, "agent", BCON_UTF8(session->agent), "address",
@@ -134,8 +119,18 @@ int mongo_session_insert(struct mongo *c, const struct session_new *new)
 		"usedAt", BCON_DATE_TIME(session->used_ms), "idleUntil",
 		BCON_DATE_TIME(session->idle_until_ms), "endsAt", BCON_DATE_TIME(session->ends_ms),
 		"version", BCON_INT64(0));
-	tokens_append(document, &tokens);
-	r = mongo_insert(c, c->sessions, document);
+	tokens_append(document, tokens);
+	return mongo_insert(c, c->sessions, document);
+}
+
+int mongo_session_insert(struct mongo *c, const struct session_new *new)
+{
+	struct tokens tokens = { .count = 1,
+		.items = { { .created_ms = new->session.created_ms } } };
+	int r;
+
+	memcpy(tokens.items[0].hash, new->refresh_hash, STORE_DIGEST_BYTES);
+	r = mongo_session_put(c, &new->session, &tokens);
 	return r == -EEXIST ? mongo_failed_why(c, "the session exists") : r;
 }
 
@@ -186,7 +181,7 @@ int mongo_session_find(struct mongo *c, struct store_call *call)
 
 	if (r <= 0)
 		return r;
-	session_read(document, &call->session);
+	mongo_session_read(document, &call->session);
 	if (!session_lives(&call->session, call->now_ms))
 		return 0;
 	return mongo_account_by_id(c, call->session.account_id, &call->account);
@@ -207,8 +202,8 @@ static int session_by_token(
 	digest_append(filter, "tokens.h", hash);
 	r = mongo_find(c, c->sessions, filter, false, &document);
 	if (r == 1) {
-		session_read(document, session);
-		tokens_read(document, tokens);
+		mongo_session_read(document, session);
+		mongo_tokens_read(document, tokens);
 	}
 	return r;
 }

@@ -315,4 +315,9 @@ const struct store_backend store_sqlite = {
 	.keys_load = sqlite_keys_load,
 	.key_add = sqlite_key_add,
 	.reason = sqlite_reason,
+	.accounts_scan = sqlite_accounts_scan,
+	.sessions_scan = sqlite_sessions_scan,
+	.account_put = sqlite_account_put,
+	.session_put = sqlite_session_put,
+	.key_put = sqlite_key_put,
 };

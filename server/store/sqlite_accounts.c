@@ -36,9 +36,8 @@ static int account_by(
 	return r;
 }
 
-int db_account_create(struct sqlite *c, struct store_call *call)
+int db_account_insert(struct sqlite *c, const struct account *account)
 {
-	const struct account *account = &call->account;
 	sqlite3_stmt *s = db_statement(c, ACCOUNT_INSERT);
 	char roles[ROLES_TEXT_BYTES];
 	int r;
@@ -55,10 +54,19 @@ int db_account_create(struct sqlite *c, struct store_call *call)
 	db_bind_i64(s, 9, account->created_ms);
 	db_bind_i64(s, 10, account->updated_ms);
 	db_bind_i64(s, 11, account->last_login_ms);
+	db_bind_i64(s, 12, account->attempts.count);
+	db_bind_i64(s, 13, account->attempts.locked_until_ms);
 	r = db_step(c, s);
-	if (r < 0 || sqlite3_changes(c->db) == 0)
+	return r < 0 ? r : sqlite3_changes(c->db);
+}
+
+int db_account_create(struct sqlite *c, struct store_call *call)
+{
+	int r = db_account_insert(c, &call->account);
+
+	if (r <= 0)
 		return r;
-	r = db_change_by(c, STRANGER_FORGET, account->email_key);
+	r = db_change_by(c, STRANGER_FORGET, call->account.email_key);
 	if (r >= 0)
 		r = db_session_insert(c, &call->session_new);
 	return r < 0 ? r : 1;

@@ -39,6 +39,12 @@ enum statement {
 	KEY_ACTIVE,
 	KEY_INSERT,
 	KEYS_TRIM,
+	ACCOUNTS_SCAN,
+	SESSIONS_SCAN,
+	TOKENS_SCAN,
+	SESSION_PUT,
+	TOKEN_PUT,
+	KEY_PUT,
 	PING,
 	BEGIN,
 	COMMIT,
@@ -102,6 +108,22 @@ db_call db_session_find, db_session_end, db_session_end_by_refresh, db_sessions_
 
 /* A session and its first refresh token. */
 int db_session_insert(struct sqlite *c, const struct session_new *new);
+
+/* 1, or 0 when its id or address is taken. */
+int db_account_insert(struct sqlite *c, const struct account *account);
+
+/* Binds a session's nine columns; reads them from column `at` on. */
+void db_session_bind(sqlite3_stmt *s, const struct session *session);
+void db_session_read(sqlite3_stmt *s, int at, struct session *session);
+
+/* sqlite_transfer.c */
+int sqlite_accounts_scan(
+	void *connection, const char *after, struct account *rows, unsigned rows_max);
+int sqlite_sessions_scan(
+	void *connection, const char *after, struct session_record *rows, unsigned rows_max);
+int sqlite_account_put(void *connection, const struct account *account);
+int sqlite_session_put(void *connection, const struct session_record *record);
+int sqlite_key_put(void *connection, const struct store_key *key);
 
 /* The account's columns of a row, which come first. */
 void db_account_read(sqlite3_stmt *s, struct account *account);

@@ -5,10 +5,8 @@
 
 #include "store/records.h"
 
-static void session_read(sqlite3_stmt *s, struct session *session)
+void db_session_read(sqlite3_stmt *s, int at, struct session *session)
 {
-	const int at = ACCOUNT_COLUMN_COUNT;
-
 	COLUMN_TEXT_INTO(s, at, session->id);
 	COLUMN_TEXT_INTO(s, at + 1, session->account_id);
 	if (sqlite3_column_bytes(s, at + 2) == STORE_DIGEST_BYTES)
@@ -31,7 +29,7 @@ static int session_by_id(
 	r = db_step(c, s);
 	if (r == 1) {
 		db_account_read(s, account);
-		session_read(s, session);
+		db_session_read(s, ACCOUNT_COLUMN_COUNT, session);
 		sqlite3_reset(s);
 	}
 	return r;
@@ -48,12 +46,8 @@ static int refresh_insert(
 	return db_step(c, s);
 }
 
-int db_session_insert(struct sqlite *c, const struct session_new *new)
+void db_session_bind(sqlite3_stmt *s, const struct session *session)
 {
-	sqlite3_stmt *s = db_statement(c, SESSION_INSERT);
-	const struct session *session = &new->session;
-	int r;
-
 	db_bind_text(s, 1, session->id);
 	db_bind_text(s, 2, session->account_id);
 	db_bind_blob(s, 3, session->client, STORE_DIGEST_BYTES);
@@ -63,6 +57,15 @@ int db_session_insert(struct sqlite *c, const struct session_new *new)
 	db_bind_i64(s, 7, session->used_ms);
 	db_bind_i64(s, 8, session->idle_until_ms);
 	db_bind_i64(s, 9, session->ends_ms);
+}
+
+int db_session_insert(struct sqlite *c, const struct session_new *new)
+{
+	sqlite3_stmt *s = db_statement(c, SESSION_INSERT);
+	const struct session *session = &new->session;
+	int r;
+
+	db_session_bind(s, session);
 	r = db_step(c, s);
 	return r < 0 ? r : refresh_insert(c, new->refresh_hash, session->id, session->created_ms);
 }

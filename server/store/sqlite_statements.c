@@ -17,8 +17,9 @@
 
 static const char *const statements[STATEMENTS] = {
 	[ACCOUNT_INSERT] = "INSERT INTO accounts (id, email, email_key, name, hash, roles, status,"
-			   " email_verified, created, updated, last_login)"
-			   " VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11) ON CONFLICT DO NOTHING",
+			   " email_verified, created, updated, last_login, attempts, locked_until)"
+			   " VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13)"
+			   " ON CONFLICT DO NOTHING",
 	[ACCOUNT_BY_KEY] = "SELECT " ACCOUNT_COLUMNS " FROM accounts a WHERE email_key = ?1",
 	[ACCOUNT_BY_ID] = "SELECT " ACCOUNT_COLUMNS " FROM accounts a WHERE id = ?1",
 	[ACCOUNT_RENAME] = "UPDATE accounts SET name = ?2, updated = ?3 WHERE id = ?1",
@@ -62,6 +63,16 @@ static const char *const statements[STATEMENTS] = {
 	[KEYS_TRIM] =
 		"DELETE FROM keys WHERE NOT active AND kid NOT IN (SELECT kid FROM keys ORDER BY"
 		" active DESC, created DESC LIMIT " SQL_NUMBER(STORE_KEYS_MAX) ")",
+	[ACCOUNTS_SCAN] =
+		"SELECT " ACCOUNT_COLUMNS " FROM accounts a WHERE id > ?1 ORDER BY id LIMIT ?2",
+	[SESSIONS_SCAN] =
+		"SELECT " SESSION_COLUMNS " FROM sessions s WHERE id > ?1 ORDER BY id LIMIT ?2",
+	[TOKENS_SCAN] = "SELECT hash, created, used FROM refresh_tokens WHERE session_id = ?1"
+			" ORDER BY created, hash LIMIT " SQL_NUMBER(STORE_REFRESH_PER_SESSION_MAX),
+	[SESSION_PUT] = "INSERT INTO sessions SELECT ?1,?2,?3,?4,?5,?6,?7,?8,?9 WHERE EXISTS"
+			" (SELECT 1 FROM accounts WHERE id = ?2) ON CONFLICT DO NOTHING",
+	[TOKEN_PUT] = "INSERT INTO refresh_tokens VALUES (?1,?2,?3,?4) ON CONFLICT DO NOTHING",
+	[KEY_PUT] = "INSERT INTO keys VALUES (?1,?2,?3,?4,?5) ON CONFLICT DO NOTHING",
 	[PING] = "SELECT count(*) FROM sqlite_schema",
 	[BEGIN] = "BEGIN IMMEDIATE",
 	[COMMIT] = "COMMIT",

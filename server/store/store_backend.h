@@ -48,6 +48,16 @@ struct store_call {
 	char id[STORE_ID_BYTES_MAX + 1];
 };
 
+/* A session as it is moved from one store to another. */
+struct session_record {
+	struct session session;
+	unsigned token_count;
+	struct {
+		uint8_t hash[STORE_DIGEST_BYTES];
+		int64_t created_ms, used_ms;
+	} tokens[STORE_REFRESH_PER_SESSION_MAX];
+};
+
 /*
  * A backend either has transactions (begin and the four below it), and then one thread writes and
  * takes whatever waits into one of them (group commit); or it has none of the five, and then every
@@ -87,6 +97,17 @@ struct store_backend {
 	int (*index_create)(void *connection, const char *name);
 	int (*index_progress)(void *connection, uint64_t *ret_done, uint64_t *ret_total);
 	int (*explain)(void *connection, store_explain_visit *visit, void *arg);
+	/* For moving to another store; NULL where nobody does. Scans give the rows behind the id
+	 * `after` ("" none) in the order of bytes: how many, at most rows_max. */
+	int (*accounts_scan)(
+		void *connection, const char *after, struct account *rows, unsigned rows_max);
+	int (*sessions_scan)(void *connection, const char *after, struct session_record *rows,
+		unsigned rows_max);
+	/* As they are: 1, or 0 when the id is there (and nothing is changed), the address is
+	 * somebody else's, or there is no such account for the session. */
+	int (*account_put)(void *connection, const struct account *account);
+	int (*session_put)(void *connection, const struct session_record *record);
+	int (*key_put)(void *connection, const struct store_key *key);
 };
 
 extern const struct store_backend store_sqlite, store_memory;
