@@ -79,7 +79,9 @@ static void print_value_cases(const char *format)
 
 	for (unsigned i = 0; i < command_count; i++)
 		for (const struct command_argument *a = commands[i].arguments; a && a->name; a++) {
-			if (!a->choices && !a->names)
+			bool is_file = a->flags & (ARGUMENT_CONTENT | ARGUMENT_LOCAL);
+
+			if (!a->choices && !a->names && !is_file)
 				continue;
 			(void)printf("\t\t'%s %s%s') ", grammar_typed(&commands[i], typed),
 				a->flags & ARGUMENT_POSITIONAL ? "" : "--",
@@ -88,6 +90,8 @@ static void print_value_cases(const char *format)
 				(void)printf(format, "");
 				print_words(a->choices);
 				(void)puts("' ;;");
+			} else if (is_file) {
+				(void)puts("words=$(compgen -f -- \"$cur\") ;;");
 			} else {
 				(void)fputs("words=$(", stdout);
 				print_names_call(a->names);

@@ -333,7 +333,7 @@ static char *take_word(char *at, char **ret_word)
 	char *to = at, quote = 0;
 
 	*ret_word = at;
-	for (; *at && (quote || (*at != ' ' && *at != '\t')); at++) {
+	for (; *at && (quote || !strchr(" \t\r\n", *at)); at++) {
 		if (quote ? *at == quote : *at == '"' || *at == '\'')
 			quote = quote ? 0 : *at;
 		else if (*at == '\\' && quote != '\'' && at[1])

@@ -9,6 +9,7 @@
 #include "ctl/completion.h"
 #include "ctl/help.h"
 #include "ctl/run.h"
+#include "ctl/screen.h"
 #include "ctl/top.h"
 #include "shared/duration.h"
 #include "shared/macros.h"
@@ -138,6 +139,14 @@ static int run_alias(_unused_ struct session *session, _unused_ struct settings 
 	return EXIT_DONE;
 }
 
+static int run_clear(_unused_ struct session *session, _unused_ struct settings *settings,
+	_unused_ int count, _unused_ char **words)
+{
+	if (screen_is_terminal())
+		(void)fputs("\033[H\033[2J", stdout);
+	return EXIT_DONE;
+}
+
 static int run_quit(_unused_ struct session *session, _unused_ struct settings *settings,
 	_unused_ int count, _unused_ char **words)
 {
@@ -153,6 +162,7 @@ const struct local locals[] = {
 	{ "repeat", "N COMMAND", "A command N times", true, run_repeat },
 	{ "set", "[NAME [VALUE]]", "One of authctl's options, for this session", true, run_set },
 	{ "alias", "[NAME [COMMAND]]", "A short name", true, run_alias },
+	{ "clear", "", "Empty the screen", true, run_clear },
 	{ "quit", "", "Leave the shell", true, run_quit },
 	{ "exit", "", "Leave the shell", true, run_quit },
 };

@@ -13,6 +13,7 @@
 #include "shared/buf.h"
 #include "shared/macros.h"
 
+#define SINGLE_WIDTH 10               /* of names, at least: short answers look alike */
 #define VALUE_BYTES_MAX (1024 * 1024) /* an answer line */
 
 static bool is_table(const struct output *output)
@@ -96,7 +97,11 @@ static void put_bare(FILE *out, const struct json *value)
 static void print_single(const struct output *output, const struct json *row)
 {
 	bool has_color = screen_has_color(output->settings);
+	int width = SINGLE_WIDTH;
 
+	for (const struct command_column *c = output->command->columns; c->name; c++)
+		if (table_shows(output, c))
+			width = MAX(width, (int)strlen(c->name));
 	for (const struct command_column *c = output->command->columns; c->name; c++) {
 		char name[64], *text;
 		enum color color;
@@ -109,8 +114,8 @@ static void print_single(const struct output *output, const struct json *row)
 			*at = *at == '_' ? ' ' : *at;
 		color = has_color ? color_of_word(text) : COLOR_NONE;
 		if (*text)
-			(void)fprintf(output->out, "%-14s %s%s%s\n", name, color_begin(color), text,
-				color_end(color));
+			(void)fprintf(output->out, "%-*s  %s%s%s\n", width, name,
+				color_begin(color), text, color_end(color));
 		free(text);
 	}
 }

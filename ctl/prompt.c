@@ -28,6 +28,7 @@
 static struct {
 	struct session *session;
 	bool is_dumb;
+	char level[16]; /* of the last connection */
 	char *candidates[CANDIDATES_MAX];
 	unsigned candidate_count;
 } shell;
@@ -159,13 +160,16 @@ static void prompt_make(char text[static PROMPT_BYTES])
 	int r = session_ask(shell.session, "config.state", "{}", PROMPT_ASK_MS, &sink);
 
 	host_name(host);
-	if (r == EXIT_CONNECTION)
+	if (shell.session->client.level[0])
+		(void)snprintf(shell.level, sizeof(shell.level), "%s", shell.session->client.level);
+	if (r == EXIT_TIMEOUT)
+		(void)snprintf(danger, sizeof(danger), " %s(not answering)%s", red, plain);
+	else if (r == EXIT_CONNECTION)
 		(void)snprintf(danger, sizeof(danger), " %s(reconnecting)%s", red, plain);
 	else if (facts->unconfirmed > 0)
 		(void)snprintf(danger, sizeof(danger), " %s(gen %lld unconfirmed %.0fs)%s", red,
 			(long long)facts->generation, facts->unconfirmed, plain);
-	(void)snprintf(text, PROMPT_BYTES, "authd@%.40s [%s]%s > ", host,
-		shell.session->client.level[0] ? shell.session->client.level : "?", danger);
+	(void)snprintf(text, PROMPT_BYTES, "authd@%.40s [%s]%s > ", host, shell.level, danger);
 }
 
 /* --- running --- */

@@ -227,6 +227,7 @@ static int confirm(struct session *session, const struct settings *settings,
 		return EXIT_UNCONFIRMED;
 	}
 	table.format = OUTPUT_TABLE;
+	table.is_quiet = true; /* notices are about what was done */
 	request->is_dry_run = true;
 	r = run_once(session, &table, invocation, request, 0);
 	request->is_dry_run = false;

@@ -140,7 +140,8 @@ static unsigned put_lines(const char *text, unsigned lines)
 	while (text && *text && used < lines) {
 		size_t len = strcspn(text, "\n");
 
-		(void)printf("%.*s\033[K\r\n", (int)len, text);
+		/* Cleared first: behind the last column there is nowhere to clear from. */
+		(void)printf("\033[2K%.*s\r\n", (int)len, text);
 		text += len + (text[len] == '\n');
 		used++;
 	}

@@ -72,7 +72,7 @@ static const struct command_column core_columns[] = {
 	{ "busy", COLUMN_RATIO, "share of the last second", 0 },
 	{ "turns", COLUMN_INTEGER, "passes of its loop", COUNTER },
 	{ "turn_max", COLUMN_SECONDS, "the longest", 0 },
-	{ "completions", COLUMN_INTEGER, "operations handled", COUNTER },
+	{ "completions", COLUMN_INTEGER, "operations handled", WIDE | COUNTER },
 	{ "messages", COLUMN_INTEGER, "from other threads", WIDE | COUNTER },
 	{ "requests", COLUMN_INTEGER, "served", COUNTER },
 	{ "connections", COLUMN_INTEGER, "open now", 0 },

@@ -86,6 +86,9 @@ int gather_new(const struct gather_question *question, struct gather **ret_gathe
 
 		if (question->only && question->only != core)
 			continue;
+		/* One that has drained will not answer, and nobody waits for it. */
+		if (atomic_load_explicit(&core->is_ended, memory_order_acquire))
+			continue;
 		gather->parts[i] = part_new(question, core);
 		if (!gather->parts[i]) {
 			gather_free(gather);

@@ -16,22 +16,21 @@ static void done_row(struct control_request *request)
 
 void handle_drain(struct control_request *request)
 {
-	if (!request->is_dry_run) {
-		log_event(LOG_LEVEL_INFO, "server.draining", STR("an operator asked for it"),
-			LOG_NUMBER("user.uid", request->peer->uid));
-		cores_drain();
-	}
-	request_notice(request,
-		"no more connections are taken; authctl wait drained tells when all "
-		"have gone, authctl shutdown ends the process");
 	done_row(request);
+	if (request->is_dry_run)
+		return;
+	log_event(LOG_LEVEL_INFO, "server.draining", STR("an operator asked for it"),
+		LOG_NUMBER("user.uid", request->peer->uid));
+	cores_drain();
+	request_notice(request, "authctl wait drained: until all have gone; authctl shutdown: end");
 }
 
 /* The main thread takes the signal, as it does when a supervisor sends it. */
 void handle_shutdown(struct control_request *request)
 {
-	if (!request->is_dry_run)
-		(void)kill(getpid(), SIGTERM);
-	request_notice(request, "requests in progress may finish within [core] drain_timeout");
 	done_row(request);
+	if (request->is_dry_run)
+		return;
+	(void)kill(getpid(), SIGTERM);
+	request_notice(request, "requests in progress may finish within [core] drain_timeout");
 }

@@ -1,0 +1,358 @@
+"""authctl as people use it: the shell and top on a real terminal, pipes, batches, completion in three shells."""
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+import pexpect
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "support"))
+from authd import BUILD, Authd  # noqa: E402
+from control import Raw  # noqa: E402
+
+CTL = str(BUILD / "authctl")
+ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[=>]|\x1b\([A-Z]|\r|\x0f")
+
+
+@pytest.fixture(scope="module")
+def authd():
+    with Authd() as daemon:
+        yield daemon
+
+
+class Shell:
+    """authctl on a terminal of 80 columns."""
+
+    def __init__(self, authd, home, *words, term="xterm", size=(24, 80), **env):
+        self.home = home
+        environment = {**os.environ, "HOME": str(home), "TERM": term, "NO_COLOR": "1", "PAGER": "cat", **env}
+        environment.pop("XDG_STATE_HOME", None)
+        self.child = pexpect.spawn(CTL, ["--socket", str(authd.socket), *words], env=environment, dimensions=size,
+                                   encoding="utf-8", timeout=20)
+
+    def prompt(self):
+        """What was said until the next prompt."""
+        self.child.expect(r"authd@\S+ \[\w+\][^>]* > ")
+        return ANSI.sub("", self.child.before)
+
+    def say(self, line):
+        self.child.send(line + "\r")
+        return self.prompt()
+
+    def __enter__(self):
+        self.greeting = self.prompt()
+        return self
+
+    def __exit__(self, *_):
+        self.child.close(force=True)
+
+
+# --- the shell ---
+
+def test_the_prompt_says_who_and_at_which_level(authd, tmp_path):
+    with Shell(authd, tmp_path) as shell:
+        assert "level admin" in shell.greeting
+        shell.child.send("\r")
+        shell.child.expect(re.escape(socket.gethostname().split(".")[0]) + r" \[admin\] > ")
+    with Shell(authd, tmp_path, "--as", "viewer") as shell:
+        assert "needs the level operator" in shell.say("log level")
+
+
+def test_beginnings_are_enough_in_the_shell_only(authd, tmp_path):
+    with Shell(authd, tmp_path) as shell:
+        assert "store-read" in shell.say("po l")
+        assert "no command 'c l'" in shell.say("c l")  # core, conn, config, cache
+    assert authd.ctl("po", "l").returncode == 2
+
+
+def test_tab_completes_commands_flags_and_live_names(authd, tmp_path):
+    with Shell(authd, tmp_path) as shell:
+        shell.child.send("pool sh\t")
+        shell.child.expect("ow ")
+        shell.child.send("store-w\t")
+        shell.child.expect("rite ")
+        assert "store-write" in shell.say("")
+        shell.child.send("conn list --sta\t")
+        shell.child.expect("te ")
+        shell.child.send("rec\t")
+        shell.child.expect("eiving ")
+        assert "peer" in shell.say("")
+
+
+def test_tab_does_not_hang_when_the_daemon_does(authd, tmp_path):
+    with Shell(authd, tmp_path) as shell:
+        os.kill(authd.pid, signal.SIGSTOP)
+        try:
+            began = time.monotonic()
+            shell.child.send("pool show st\t")
+            shell.child.send("\x15")
+            shell.child.send("\r")
+            shell.prompt()
+            assert time.monotonic() - began < 5
+        finally:
+            os.kill(authd.pid, signal.SIGCONT)
+        assert "READY" in shell.say("status")
+
+
+def test_a_hint_shows_what_is_still_missing(authd, tmp_path):
+    with Shell(authd, tmp_path) as shell:
+        shell.child.send("config set ")
+        shell.child.expect("key value --for")
+        shell.child.send("\x15")
+        shell.child.send("conn kill ?")
+        shell.child.expect("usage: authctl conn kill id")
+
+
+def test_history_is_private_without_duplicates_secrets_or_what_begins_with_a_space(authd, tmp_path):
+    os.umask(0)
+    try:
+        with Shell(authd, tmp_path) as shell:
+            for line in ["core list", "core list", " pool list", "status"]:
+                shell.say(line)
+    finally:
+        os.umask(0o022)
+    file = tmp_path / ".local/state/authctl/history"
+    assert file.read_text().splitlines() == ["core list", "status"]
+    assert file.stat().st_mode & 0o777 == 0o600 and file.parent.stat().st_mode & 0o777 == 0o700
+    with Shell(authd, tmp_path) as shell:
+        shell.child.send("\x1b[A")
+        shell.child.expect("status")
+    with Shell(authd, tmp_path, "--no-history") as shell:
+        shell.say("health")
+    assert "health" not in file.read_text()
+
+
+def test_an_open_confirmation_stands_in_the_prompt(authd, tmp_path):
+    with Shell(authd, tmp_path) as shell:
+        shell.child.send("config reload --confirm-within 60s\r")
+        shell.child.expect(r"\(gen \d+ unconfirmed \d+s\) > ")
+        assert "unconfirmed" not in shell.say("config confirm")
+        shell.child.send("\r")
+        shell.child.expect(r"\[admin\] > ")
+
+
+def test_confirmation_is_asked_for_on_a_terminal(authd, tmp_path):
+    with Shell(authd, tmp_path) as shell:
+        shell.child.send("drain\r")
+        shell.child.expect(r"Go on\? \[y/N\] ")
+        shell.child.send("\r")
+        assert "nothing was done" in shell.prompt()
+    assert "READY" in authd.ctl("status").stdout
+
+
+def test_it_connects_again_and_repeats_no_change(tmp_path):
+    with Authd() as authd:
+        with Shell(authd, tmp_path) as shell:
+            shell.say("status")
+            authd.stop()
+            shell.child.send("\r")
+            shell.child.expect(r"\(reconnecting\) > ")
+            shell.child.send("status\r")
+            shell.child.expect("is authd running")
+            authd.start()
+            shell.child.send("status\r")
+            shell.child.expect("READY")
+
+
+def test_interrupting_a_command_leads_back_to_the_prompt(authd, tmp_path):
+    with Shell(authd, tmp_path) as shell:
+        shell.child.send("log tail\r")
+        time.sleep(0.3)
+        shell.child.sendintr()
+        shell.prompt()
+        assert "READY" in shell.say("status")
+
+
+def test_settings_aliases_and_watch_in_the_shell(authd, tmp_path):
+    rc = tmp_path / ".config/authctl/rc"
+    rc.parent.mkdir(parents=True)
+    rc.write_text("# mine\nalias st status\nset output json\n")
+    with Shell(authd, tmp_path) as shell:
+        assert '"state":"READY"' in shell.say("st")
+        shell.say("set output table")
+        assert "queues" in shell.say("st")
+        assert "no setting" in shell.say("set nonsense 1")
+        shell.child.send("watch 100ms core list\r")
+        shell.child.expect("every 0.1 s")
+        shell.child.expect("every 0.1 s")
+        shell.child.sendintr()
+        shell.prompt()
+        shell.child.send("quit\r")
+        shell.child.expect(pexpect.EOF)
+    rc.chmod(0o666)
+    with Shell(authd, tmp_path) as shell:
+        assert "is not read: others can write it" in shell.greeting
+
+
+def test_a_dumb_terminal_gets_no_escapes(authd, tmp_path):
+    with Shell(authd, tmp_path, term="dumb") as shell:
+        shell.child.send("status\r")
+        shell.prompt()
+        assert "READY" in shell.child.before and "\x1b" not in shell.child.before
+
+
+# --- top ---
+
+def test_top_shows_tabs_and_gives_the_terminal_back(authd, tmp_path):
+    for end in [lambda c: c.send("q"), lambda c: c.kill(signal.SIGTERM), lambda c: c.sendintr(),
+                lambda c: c.kill(signal.SIGSEGV)]:
+        shell = Shell(authd, tmp_path, "top", "--interval", "200ms")
+        child = shell.child
+        child.expect(re.escape("\x1b[?1049h"))
+        child.expect("2 cores")
+        child.send("3")
+        child.expect("store-write")
+        child.send("6")
+        child.expect("received")
+        end(child)
+        child.expect(re.escape("\x1b[?25h\x1b[?1049l"))
+        child.expect(pexpect.EOF)
+
+
+def test_top_says_that_the_numbers_are_old(tmp_path):
+    with Authd() as authd:
+        shell = Shell(authd, tmp_path, "top", "--interval", "200ms")
+        shell.child.expect("2 cores")
+        authd.stop()
+        shell.child.expect("no connection: the numbers are")
+        shell.child.send("q")
+        shell.child.expect(pexpect.EOF)
+
+
+def test_top_without_a_terminal_is_refused(authd):
+    assert authd.ctl("top").returncode == 2
+
+
+def test_no_line_of_status_is_longer_than_the_terminal(authd, tmp_path):
+    shell = Shell(authd, tmp_path, "status")
+    shell.child.expect(pexpect.EOF)
+    lines = ANSI.sub("", shell.child.before).splitlines()
+    assert lines[0].endswith("READY") and all(len(line) <= 80 for line in lines), lines
+
+
+def test_a_long_table_is_paged_on_a_terminal_only(authd, tmp_path):
+    pager = tmp_path / "pager"
+    pager.write_text("#!/bin/sh\necho PAGED secure=$LESSSECURE; cat >/dev/null\n")
+    pager.chmod(0o755)
+    shell = Shell(authd, tmp_path, "config", "show", AUTHCTL_PAGER=str(pager))
+    shell.child.expect("PAGED secure=1")
+    shell.child.expect(pexpect.EOF)
+    shell = Shell(authd, tmp_path, "--no-pager", "config", "show", AUTHCTL_PAGER=str(pager))
+    shell.child.expect("http.listen")
+    assert "PAGED" not in authd.ctl("config", "show", env={**os.environ, "AUTHCTL_PAGER": str(pager)}).stdout
+
+
+def test_colours_only_where_they_are_wanted(authd, tmp_path):
+    def seen(*words, **env):
+        shell = Shell(authd, tmp_path, *words, **env)
+        shell.child.expect(pexpect.EOF)
+        return "\x1b[32mREADY" in shell.child.before
+
+    assert seen("status", NO_COLOR="") and not seen("status", NO_COLOR="1")
+    assert not seen("--color=never", "status", NO_COLOR="") and not seen("status", NO_COLOR="", term="dumb")
+    assert "\x1b" not in authd.ctl("status").stdout
+    assert "\x1b[32mREADY" in authd.ctl("--color", "always", "status").stdout
+
+
+# --- pipes and batches ---
+
+def test_a_batch_stops_at_the_first_failure_and_names_its_line(authd):
+    lines = "# two commands\nstatus\n\nconn kill 999\nhealth\n"
+    answer = authd.ctl("-o", "ndjson", "-f", "-", input=lines)
+    assert answer.returncode == 1 and "line 4 ended with 1" in answer.stderr
+    assert [json.loads(line)["line"] for line in answer.stdout.splitlines()] == [2]
+    going = authd.ctl("-o", "ndjson", "-f", "-", "--keep-going", input=lines)
+    assert going.returncode == 1 and {json.loads(line)["line"] for line in going.stdout.splitlines()} == {2, 5}
+    assert authd.ctl("-f", "-", input="core 'list\n").returncode == 2
+    assert authd.ctl("-f", "/nonexistent").returncode == 2
+
+
+def test_a_reader_that_leaves_is_a_broken_pipe(authd):
+    tail = subprocess.Popen([CTL, "--socket", authd.socket, "log", "tail"], stdout=subprocess.PIPE)
+    tail.stdout.close()
+    time.sleep(0.3)
+    authd.ctl("log", "level", check=True)
+    assert tail.wait(timeout=20) == 141
+
+
+def test_an_interrupt_cancels_and_is_130(authd):
+    for number in (signal.SIGINT, signal.SIGTERM):
+        wait = subprocess.Popen([CTL, "--socket", authd.socket, "wait", "drained"], stdout=subprocess.PIPE)
+        time.sleep(0.3)
+        wait.send_signal(number)
+        assert wait.wait(timeout=20) == 130
+    with Raw(authd) as raw:
+        assert raw.ask("meta.version")[1]["status"] == "ok"
+
+
+def test_watch_in_a_pipe_is_one_row_a_line_with_its_time(authd):
+    watch = subprocess.Popen([CTL, "--socket", authd.socket, "core", "list", "--watch=100ms"], stdout=subprocess.PIPE,
+                             text=True)
+    rows = [json.loads(watch.stdout.readline()) for _ in range(6)]
+    watch.send_signal(signal.SIGINT)
+    assert watch.wait(timeout=20) == 130
+    assert [row["d"]["core"] for row in rows] == [0, 1] * 3 and rows[0]["ts"] == rows[1]["ts"] < rows[2]["ts"]
+    assert authd.ctl("--watch", "conn", "kill", "1").returncode == 2
+
+
+def test_value_and_template(authd):
+    assert authd.ctl("-o", "value", "-F", "pid", "status").stdout == f"{authd.pid}\n"
+    out = authd.ctl("-o", "template", "-F", r"{core}\t{answers}", "core", "list").stdout
+    assert out == "0\ttrue\n1\ttrue\n"
+    assert authd.ctl("-o", "template", "-F", "{nope}", "core", "list").returncode == 2
+
+
+def test_a_lost_connection_is_3_and_never_an_empty_success(tmp_path):
+    server = socket.socket(socket.AF_UNIX)
+    server.bind(str(tmp_path / "s"))
+    server.listen()
+
+    def serve():
+        client, _ = server.accept()
+        client.sendall(b'{"t":"hello","proto":[1,1],"server":"authd"}\n')
+        client.recv(65536)
+        client.sendall(b'{"t":"head","id":1,"schema":"conn.list/1"}\n')
+        client.close()
+
+    threading.Thread(target=serve, daemon=True).start()
+    answer = subprocess.run([CTL, "--socket", tmp_path / "s", "conn", "list"], capture_output=True, text=True)
+    assert answer.returncode == 3 and "before the end of the answer" in answer.stderr and not answer.stdout
+
+
+# --- completion scripts ---
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_scripts_are_valid(authd, tmp_path, shell):
+    if not shutil.which(shell):
+        pytest.skip(f"no {shell}")
+    script = tmp_path / shell
+    script.write_text(authd.ctl("completion", shell, check=True).stdout)
+    checked = subprocess.run([shell, "-n", script], capture_output=True, text=True)
+    assert checked.returncode == 0 and not checked.stderr
+    names = [r["command"].split(".")[-1] for r in json.loads(authd.ctl("-o", "json", "meta", "commands").stdout)]
+    assert all(name in script.read_text() for name in names)
+    assert authd.ctl("completion", "csh").returncode == 2
+
+
+@pytest.mark.parametrize("words, expected", [
+    (["po"], ["pool"]), (["pool", ""], ["list", "show"]), (["pool", "show", "store-r"], ["store-read"]),
+    (["conn", "list", "--state", "re"], ["receiving"]), (["-o", "nd"], ["ndjson"]),
+    (["config", "get", "log."], ["log.level", "log.file"]), (["conn", "list", "--ag"], ["--age"]),
+    (["completion", ""], ["bash", "zsh", "fish"]), (["sta"], ["status"]),
+])
+def test_bash_completes(authd, tmp_path, words, expected):
+    script = tmp_path / "bash"
+    script.write_text(authd.ctl("completion", "bash", check=True).stdout)
+    quoted = " ".join(f"'{word}'" for word in ["authctl", *words])
+    out = subprocess.run(["bash", "-c", f"source {script}; complete -p authctl >/dev/null; COMP_WORDS=({quoted}); "
+                          f"COMP_CWORD={len(words)}; _authctl; echo \"${{COMPREPLY[@]}}\""], capture_output=True, text=True,
+                         env={**os.environ, "PATH": f"{BUILD}:{os.environ['PATH']}", "AUTHCTL_SOCKET": str(authd.socket)})
+    assert sorted(out.stdout.split()) == sorted(expected), out.stderr
