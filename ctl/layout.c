@@ -122,8 +122,8 @@ static void status_store(FILE *out, const struct json *row, const struct setting
 	(void)fputc('\n', out);
 }
 
-/* Parts that are three spaces apart, wrapped at the edge of the screen. */
-static void put_wrapped(FILE *out, const char *label, struct str parts)
+/* Parts between separators, wrapped at the edge of the screen. */
+static void put_wrapped(FILE *out, const char *label, struct str parts, struct str separator)
 {
 	unsigned columns, lines, used = LABEL_WIDTH;
 	bool is_first = true;
@@ -132,30 +132,37 @@ static void put_wrapped(FILE *out, const char *label, struct str parts)
 	columns = columns ? columns : 80;
 	(void)fprintf(out, "%-*s", LABEL_WIDTH, label);
 	while (parts.len) {
-		const char *gap = memmem(parts.data, parts.len, "   ", 3);
+		const char *gap = memmem(parts.data, parts.len, separator.data, separator.len);
 		struct str part = gap ? str_of(parts.data, (size_t)(gap - parts.data)) : parts;
 
-		if (!is_first && used + 3 + part.len > columns) {
+		if (!is_first && used + separator.len + part.len > columns) {
 			(void)fprintf(out, "\n%*s", LABEL_WIDTH, "");
 			used = LABEL_WIDTH;
-			is_first = true;
+		} else if (!is_first) {
+			(void)fprintf(out, STR_FORMAT, STR_ARGS(separator));
+			used += (unsigned)separator.len;
 		}
-		(void)fputs(is_first ? "" : "   ", out);
 		escape_print(out, part, 0);
-		used += (unsigned)part.len + (is_first ? 0 : 3);
+		used += (unsigned)part.len;
 		is_first = false;
-		parts = str_skip(parts, part.len + (gap ? 3 : 0));
+		parts = str_skip(parts, part.len + (gap ? separator.len : 0));
 	}
 	(void)fputc('\n', out);
 }
 
 static void status_memory(FILE *out, const struct json *row)
 {
-	(void)fprintf(out, "%-*s", LABEL_WIDTH, "memory");
-	human_bytes(out, number_of(row, "memory"));
-	(void)fputs(" = ", out);
-	escape_print(out, text_of(row, "memory_parts"), 0);
-	(void)fputs(" MiB\n", out);
+	char *text = NULL;
+	size_t bytes;
+	FILE *line = open_memstream(&text, &bytes);
+
+	if (!line)
+		abort();
+	human_bytes(line, number_of(row, "memory"));
+	(void)fprintf(line, " = " STR_FORMAT " MiB", STR_ARGS(text_of(row, "memory_parts")));
+	(void)fclose(line);
+	put_wrapped(out, "memory", str_of(text, bytes), STR(" + "));
+	free(text);
 }
 
 static void status_warnings(FILE *out, const struct json *row, const struct settings *settings)
@@ -193,10 +200,10 @@ static void print_status(FILE *out, const struct json *row, const struct setting
 	status_load(out, row);
 	status_cores(out, row, settings);
 	status_store(out, row, settings);
-	put_wrapped(out, "queues", text_of(row, "pools"));
+	put_wrapped(out, "queues", text_of(row, "pools"), STR("   "));
 	status_memory(out, row);
 	if (text_of(row, "overrides").len)
-		put_wrapped(out, "temporary", text_of(row, "overrides"));
+		put_wrapped(out, "temporary", text_of(row, "overrides"), STR(", "));
 	status_warnings(out, row, settings);
 }
 
