@@ -2,6 +2,7 @@
 import concurrent.futures
 import os
 import pathlib
+import random
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ sys.path[:0] = [str(pathlib.Path(__file__).parents[1] / d) for d in ("support", 
 from authd import BUILD, Authd  # noqa: E402
 from conftest import PASSWORD, Client  # noqa: E402
 from mongo import BUILD as SERVERS, Java, Proxy, Secantus  # noqa: E402
+from test_kill import Writer  # noqa: E402
 from test_store import is_healthy, until  # noqa: E402
 
 LOGIN = {"email": "a@example.org", "password": PASSWORD}
@@ -321,3 +323,31 @@ def test_commands_that_fail_by_a_fail_point_are_503_and_then_served(secantus):
         statuses = [client.post("/login", LOGIN).status for _ in range(3)]
         mongo(secantus, "c.admin.command({'configureFailPoint': 'failCommand', 'mode': 'off'})")
         assert statuses == [503, 200, 200]
+
+
+# --- the daemon dies ---
+
+@pytest.mark.parametrize("round_number", range(3))
+def test_what_was_acknowledged_survives_kill_9_and_what_was_not_can_be_done_again(secantus, round_number):
+    with node(secantus.uri, **{"limits.enabled": "no"}) as authd:
+        client = Client(authd.port)
+        writers = [Writer(client, f"kill{round_number}-{i}") for i in range(4)]
+        for writer in writers:
+            writer.start()
+        time.sleep(random.uniform(0.3, 0.8))
+        authd.kill()
+        for writer in writers:
+            writer.stopped = True
+        for writer in writers:
+            writer.join()
+        authd.start()
+        assert sum(len(writer.accounts) for writer in writers) > 0
+        for writer in writers:
+            assert all(client.verify(token).status == 204 for token in writer.live)
+            assert all(client.verify(token).status == 401 for token in writer.ended)
+            for email in writer.accounts:
+                assert client.post("/login", {"email": email, "password": PASSWORD}).status == 200
+            # The one that was under way when it died: made as a whole, or not at all.
+            unknown = {"email": f"{writer.name}-{len(writer.accounts) + 1}@example.org", "password": PASSWORD}
+            assert client.post("/register", unknown).status in (201, 409)
+            assert client.post("/login", unknown).status == 200
