@@ -13,6 +13,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "adopt.h"
 #include "api/router.h"
 #include "auth/caches.h"
 #include "auth/common.h"
@@ -483,11 +484,13 @@ static int serve(const char *path, const sigset_t *signals)
 static int usage(FILE *out)
 {
 	(void)fprintf(out,
-		"usage: authd [-c FILE] [--check | --export FILE | --import FILE] [--version]\n"
+		"usage: authd [-c FILE] [--check | --export FILE | --import FILE | --adopt-check]\n"
 		"  -c, --config FILE  read this configuration (default: none, all defaults)\n"
 		"      --check        read it, say what is wrong, and end\n"
 		"      --export FILE  write all that the store has to a file, or go on with it\n"
-		"      --import FILE  add what a file has to the store\n");
+		"      --import FILE  add what a file has to the store\n"
+		"      --adopt-check  tell what an application's users are to authd\n"
+		"      --version      tell which one this is\n");
 	return out == stderr ? EXIT_USAGE : 0;
 }
 
@@ -509,57 +512,84 @@ static int config_read(const char *path)
 	return r;
 }
 
-/* Instead of serving. Signals end it: both can be called again. */
-static int transfer(int (*direction)(const char *path), const char *path)
+/* Instead of serving. Signals end it: all of these can be called again. */
+static int offline(int (*run)(const char *path), const char *path)
 {
 	int r = store_start(&config);
 
 	if (r < 0)
 		return r;
-	r = direction(path);
+	r = run(path);
 	store_close();
 	return r;
 }
 
-int main(int argc, char **argv)
+struct command_line {
+	const char *config, *moved;
+	int (*run)(const char *path); /* instead of serving; of `moved` */
+	bool is_check;
+};
+
+/* 0; 1 when it is answered already; -EINVAL. */
+static int command_line_parse(int argc, char **argv, struct command_line *line)
 {
 	static const struct option options[] = { { "config", required_argument, NULL, 'c' },
 		{ "check", no_argument, NULL, 'k' }, { "version", no_argument, NULL, 'v' },
 		{ "export", required_argument, NULL, 'e' },
-		{ "import", required_argument, NULL, 'i' }, { "help", no_argument, NULL, 'h' },
-		{} };
-	const char *path = NULL, *moved = NULL;
-	int (*direction)(const char *path) = NULL;
-	bool is_check = false;
-	sigset_t signals;
-	int option, r;
+		{ "import", required_argument, NULL, 'i' },
+		{ "adopt-check", no_argument, NULL, 'a' }, { "help", no_argument, NULL, 'h' }, {} };
+	int option;
 
 	while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
-		if (option == 'c')
-			path = optarg;
-		else if (option == 'k')
-			is_check = true;
-		else if (option == 'e' || option == 'i') {
-			direction = option == 'e' ? transfer_export : transfer_import;
-			moved = optarg;
-		} else if (option == 'v')
-			return printf("authd %s\n", AUTHD_VERSION) < 0;
-		else
-			return usage(option == 'h' ? stdout : stderr);
+		switch (option) {
+		case 'c':
+			line->config = optarg;
+			break;
+		case 'k':
+			line->is_check = true;
+			break;
+		case 'e':
+		case 'i':
+			line->run = option == 'e' ? transfer_export : transfer_import;
+			line->moved = optarg;
+			break;
+		case 'a':
+			line->run = adopt_check;
+			break;
+		case 'v':
+			(void)printf("authd %s\n", AUTHD_VERSION);
+			return 1;
+		case 'h':
+			(void)usage(stdout);
+			return 1;
+		default:
+			return -EINVAL;
+		}
 	}
-	if (optind < argc)
+	return optind < argc ? -EINVAL : 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct command_line line = {};
+	sigset_t signals;
+	int r = command_line_parse(argc, argv, &line);
+
+	if (r < 0)
 		return usage(stderr);
-	if (config_read(path) < 0 || trust_parse() < 0)
-		return EXIT_CONFIG;
-	if (is_check)
+	if (r > 0)
 		return 0;
-	if (direction)
-		return transfer(direction, moved) < 0 ? EXIT_FAILURE : 0;
+	if (config_read(line.config) < 0 || trust_parse() < 0)
+		return EXIT_CONFIG;
+	if (line.is_check)
+		return 0;
+	if (line.run)
+		return offline(line.run, line.moved) < 0 ? EXIT_FAILURE : 0;
 	signals_block(&signals); /* in every thread: who does not would be killed by them */
 	r = log_start(config.log.file, (enum log_level)config.log.level, "");
 	if (r < 0)
 		return fail(config.log.file, r, NULL) < 0 ? EXIT_FAILURE : 0;
-	r = serve(path, &signals);
+	r = serve(line.config, &signals);
 	log_stop();
 	return r < 0 ? EXIT_FAILURE : 0;
 }

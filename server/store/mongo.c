@@ -301,6 +301,7 @@ __attribute__((visibility("default"))) const struct store_backend MODULE_BACKEND
 	.index_create = mongo_index_create,
 	.index_progress = mongo_index_progress,
 	.explain = mongo_explain,
+	.adopt_check = mongo_adopt_check,
 	.accounts_scan = mongo_accounts_scan,
 	.sessions_scan = mongo_sessions_scan,
 	.account_put = mongo_account_put,

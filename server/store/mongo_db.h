@@ -133,6 +133,9 @@ int mongo_session_delete(struct mongo *c, const char *id);
 int mongo_session_make_room(struct mongo *c, const char *account_id, char *ended);
 int mongo_sessions_sweep(struct mongo *c, int64_t now_ms);
 
+/* mongo_adopt.c */
+int mongo_adopt_check(void *connection, store_finding_visit *visit, void *arg);
+
 /* mongo_transfer.c */
 int mongo_accounts_scan(
 	void *connection, const char *after, struct account *rows, unsigned rows_max);

@@ -324,6 +324,20 @@ typedef void store_explain_visit(const struct store_plan *plan, void *arg);
 /* Asks the server how it would run each of our statements. 0; -EOPNOTSUPP; -ERR_STORE_DOWN. */
 int store_explain(store_explain_visit *visit, void *arg);
 
+/* --- adopting an application's users: blocking, any thread but a core's --- */
+
+struct store_finding {
+	const char *what; /* static text, behind the number: "have no address" */
+	uint64_t count;
+	bool is_problem;
+	char examples[1024]; /* some ids or addresses; "" none */
+};
+typedef void store_finding_visit(const struct store_finding *finding, void *arg);
+
+/* Reads every account as the map of fields has it and tells what is wrong or worth to know; changes
+ * nothing. 0; -EOPNOTSUPP: this backend adopts nothing; -ERR_STORE_DOWN. */
+int store_adopt_check(store_finding_visit *visit, void *arg);
+
 /* --- signing keys: on the main thread before the cores start, blocking --- */
 
 struct store_key {

@@ -97,6 +97,7 @@ struct store_backend {
 	int (*index_create)(void *connection, const char *name);
 	int (*index_progress)(void *connection, uint64_t *ret_done, uint64_t *ret_total);
 	int (*explain)(void *connection, store_explain_visit *visit, void *arg);
+	int (*adopt_check)(void *connection, store_finding_visit *visit, void *arg);
 	/* For moving to another store; NULL where nobody does. Scans give the rows behind the id
 	 * `after` ("" none) in the order of bytes: how many, at most rows_max. */
 	int (*accounts_scan)(

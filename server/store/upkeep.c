@@ -1,6 +1,6 @@
 /*
- * What operators ask of a store beside its calls: indexes and plans. Each has a connection of its
- * own for as long as it takes, so that it holds up nobody.
+ * What operators ask of a store beside its calls: indexes, plans, adoption. Each has a connection
+ * of its own for as long as it takes, so that it holds up nobody.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -18,38 +18,45 @@ static struct {
 	bool is_joinable;
 } building = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
+/* A connection for something that the backend may not offer: 0, -EOPNOTSUPP, or as connect. */
+static int begin(bool is_offered, void **ret_connection)
+{
+	const char *why;
+
+	return is_offered ? store_connect(ret_connection, &why) : -EOPNOTSUPP;
+}
+
+static int end(void *connection, int result)
+{
+	store_backend()->disconnect(connection);
+	return result;
+}
+
 int store_indexes_check(store_index_visit *visit, void *arg)
 {
 	const struct store_backend *backend = store_backend();
-	const char *why;
 	void *connection;
-	int r;
+	int r = begin(backend->indexes_check, &connection);
 
-	if (!backend->indexes_check)
-		return -EOPNOTSUPP;
-	r = store_connect(&connection, &why);
-	if (r < 0)
-		return r;
-	r = backend->indexes_check(connection, visit, arg);
-	backend->disconnect(connection);
-	return r;
+	return r < 0 ? r : end(connection, backend->indexes_check(connection, visit, arg));
 }
 
 int store_explain(store_explain_visit *visit, void *arg)
 {
 	const struct store_backend *backend = store_backend();
-	const char *why;
 	void *connection;
-	int r;
+	int r = begin(backend->explain, &connection);
 
-	if (!backend->explain)
-		return -EOPNOTSUPP;
-	r = store_connect(&connection, &why);
-	if (r < 0)
-		return r;
-	r = backend->explain(connection, visit, arg);
-	backend->disconnect(connection);
-	return r;
+	return r < 0 ? r : end(connection, backend->explain(connection, visit, arg));
+}
+
+int store_adopt_check(store_finding_visit *visit, void *arg)
+{
+	const struct store_backend *backend = store_backend();
+	void *connection;
+	int r = begin(backend->adopt_check, &connection);
+
+	return r < 0 ? r : end(connection, backend->adopt_check(connection, visit, arg));
 }
 
 /* --- building an index --- */

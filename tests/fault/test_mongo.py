@@ -174,6 +174,51 @@ c.adopted.users.create_index('email', unique=True)""")
         within_a_second(lambda: refuses(client, grant))
 
 
+def adopt_check(uri, **config):
+    daemon = Authd({"store.backend": "mongodb", "store.uri": uri, **config})
+    done = subprocess.run([BUILD / "authd", "-c", daemon.conf, "--adopt-check"], capture_output=True, text=True, timeout=60)
+    daemon.__exit__()
+    return done
+
+
+def test_an_application_that_fits_is_told_so(secantus):
+    mongo(secantus, """
+for n in range(120): c.fits.users.insert_one({'email': f'u{n}@example.org', 'password': '$2b$10$' + 'x' * 53})
+c.fits.users.insert_one({'email': 'Capital@example.org', 'password': '$2a$10$' + 'x' * 53, 'status': 'banned'})""")
+    done = adopt_check(f"{secantus.uri}/fits")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "121 accounts were read" in done.stdout and "PROBLEM" not in done.stdout
+    assert "1 have capital letters in their address" in done.stdout and "Capital@example.org" in done.stdout
+    assert "1 have a status that suspends them: banned" in done.stdout
+    assert 'the index users.email { "email" : 1 } is missing' in done.stdout
+
+
+def test_what_does_not_fit_is_told_with_examples_and_nothing_is_changed(secantus):
+    documents = """[{'_id': 7, 'email': 'seven@example.org', 'password': '$2b$10$x'},
+ {'_id': 'none', 'password': '$2b$10$x'}, {'_id': 'long', 'email': 'x' * 255, 'password': '$2b$10$x'},
+ {'_id': 'space', 'email': ' a@example.org', 'password': '$2b$10$x'},
+ {'_id': 'one', 'email': 'twin@example.org', 'password': '$2b$10$x'},
+ {'_id': 'two', 'email': 'TWIN@example.org', 'password': '$2b$10$x'},
+ {'_id': 'argon', 'email': 'argon@example.org', 'password': '$argon2id$v=19$m=1'},
+ {'_id': 'social', 'email': 'social@example.org'}]"""
+    mongo(secantus, f"c.unfit.members.insert_many({documents})")
+    done = adopt_check(f"{secantus.uri}/unfit", **{"adopt.collection": "members"})
+    assert done.returncode == 1
+    for line in ("PROBLEM: 1 have an id", "PROBLEM: 2 have no address", "PROBLEM: 1 have an address without",
+                 "PROBLEM: 1 addresses are the same when case is ignored: twin@example.org",
+                 "PROBLEM: 1 have a password hash of a kind that cannot be checked: argon",
+                 "1 have no password"):
+        assert line in done.stdout, done.stdout
+    assert mongo(secantus, f"print(list(c.unfit.members.find()) == {documents})").strip() == "True"
+
+
+def test_only_mongodb_has_users_to_adopt():
+    daemon = Authd()
+    done = subprocess.run([BUILD / "authd", "-c", daemon.conf, "--adopt-check"], capture_output=True, text=True, timeout=60)
+    daemon.__exit__()
+    assert done.returncode == 1 and "only MongoDB" in done.stderr
+
+
 # --- what cannot be opened ---
 
 @pytest.mark.parametrize("config, says", [
