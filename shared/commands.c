@@ -273,6 +273,46 @@ static const struct command_column limit_clear_columns[] = {
 	{}
 };
 
+static const struct command_argument user_arguments[] = {
+	{ "user", ARGUMENT_TEXT, ARGUMENT_POSITIONAL | ARGUMENT_REQUIRED, "an email address or an id", NULL, NULL },
+	{}
+};
+
+static const struct command_column user_columns[] = {
+	{ "id", COLUMN_TEXT, "of the account", 0 },
+	{ "email", COLUMN_TEXT, "masked below admin", 0 },
+	{ "email_verified", COLUMN_BOOL, "is it proven?", 0 },
+	{ "name", COLUMN_TEXT, "masked below admin", 0 },
+	{ "status", COLUMN_TEXT, "active or suspended", 0 },
+	{ "roles", COLUMN_TEXT, "what it may", 0 },
+	{ "created", COLUMN_TIME, "when it was made", 0 },
+	{ "updated", COLUMN_TIME, "when it was changed", 0 },
+	{ "last_login", COLUMN_TIME, "when somebody logged in", 0 },
+	{ "failed_logins", COLUMN_INTEGER, "since the last good one", 0 },
+	{ "locked_until", COLUMN_TIME, "too many of them; none: it is not", 0 },
+	{}
+};
+
+static const struct command_argument session_revoke_arguments[] = {
+	{ "id", ARGUMENT_TEXT, ARGUMENT_POSITIONAL, "of one session", NULL, NULL },
+	{ "user", ARGUMENT_TEXT, 0, "all sessions of this account: an email address or an id", NULL, NULL },
+	{}
+};
+
+static const struct command_column session_revoke_columns[] = {
+	{ "id", COLUMN_TEXT, "of the session", 0 },
+	{ "user", COLUMN_TEXT, "whose sessions ended", 0 },
+	{ "done", COLUMN_BOOL, "false in a dry run", 0 },
+	{}
+};
+
+static const struct command_column key_columns[] = {
+	{ "kid", COLUMN_TEXT, "its id, in the header of tokens", 0 },
+	{ "algorithm", COLUMN_TEXT, "that it signs with", 0 },
+	{ "signs", COLUMN_BOOL, "new tokens; the others only verify", 0 },
+	{}
+};
+
 static const struct command_column mem_columns[] = {
 	{ "part", COLUMN_TEXT, "what it is used for", 0 },
 	{ "bytes", COLUMN_BYTES, "the parts add up to the resident memory", 0 },
@@ -529,6 +569,9 @@ const struct command commands[] = {
 	{ "limit.list", V, 0, "Rate limits: what they allow and how often they refused", "limit.list/1", NULL, limit_columns },
 	{ "limit.top", V, 0, "Who is refused most", "limit.top/1", limit_top_arguments, offender_columns },
 	{ "limit.clear", O, SINGLE | CHANGE, "Forget what somebody used of the limits", "limit.clear/1", limit_clear_arguments, limit_clear_columns },
+	{ "user.show", V, SINGLE | PERSONAL, "One account", "user.show/1", user_arguments, user_columns },
+	{ "session.revoke", O, SINGLE | CHANGE, "End one session, or all of an account, on every core", "session.revoke/1", session_revoke_arguments, session_revoke_columns },
+	{ "key.list", V, 0, "Keys that tokens are signed with and verified by", "key.list/1", NULL, key_columns },
 	{ "mem.show", V, 0, "Resident memory by use; the parts add up", "mem.show/1", NULL, mem_columns },
 	{ "config.show", V, 0, "Every option: value, origin, what waits for a restart", "config.show/1", config_show_arguments, config_columns },
 	{ "config.get", V, SINGLE, "One option", "config.get/1", config_get_arguments, config_columns },

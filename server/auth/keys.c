@@ -208,6 +208,15 @@ const struct signing_key *keys_find(const struct keys *keys, struct str kid)
 	return NULL;
 }
 
+void keys_each(const struct keys *keys,
+	void (*visit)(struct str kid, enum signing_algorithm algorithm, bool is_active, void *arg),
+	void *arg)
+{
+	for (size_t i = 0; i < keys->count; i++)
+		visit(str_cstr(keys->items[i].kid), signing_key_algorithm(keys->items[i].signing),
+			i == keys->active, arg);
+}
+
 int keys_jwks(const struct keys *keys, struct buf *json)
 {
 	return buf_append(json, buf_str(&keys->jwks));

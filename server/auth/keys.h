@@ -54,6 +54,11 @@ const struct signing_key *keys_active(const struct keys *keys, struct str *ret_k
 /* The key of that id among ours, NULL when there is none. */
 const struct signing_key *keys_find(const struct keys *keys, struct str kid);
 
+/* Visits every key: its id, how it signs, and whether it is the one that does. */
+void keys_each(const struct keys *keys,
+	void (*visit)(struct str kid, enum signing_algorithm algorithm, bool is_active, void *arg),
+	void *arg);
+
 /*
  * Appends {"keys":[...]} (RFC 7517) with the public keys; HS256 ones are left out. 0, or -ENOBUFS,
  * -ENOMEM with nothing appended.

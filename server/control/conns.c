@@ -157,7 +157,7 @@ bool conn_list_step(struct control_request *request, uint64_t now_ns)
 		conn_row(request, walk->core, &page->rows[i], now_ns);
 		walk->after = page->rows[i].id;
 	}
-	if (!page)
+	if (gather_is_silent(request->gather, walk->core))
 		request->silent[walk->core / 8] |= (uint8_t)(1 << walk->core % 8);
 	if (!page || page->count < PAGE_ROWS) {
 		walk->after = 0;

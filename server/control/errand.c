@@ -9,6 +9,7 @@
 #include <sys/eventfd.h>
 
 #include "core/core.h"
+#include "shared/err.h"
 #include "shared/macros.h"
 #include "shared/secret.h"
 
@@ -72,20 +73,26 @@ static void on_core(struct inbox_item *item)
 
 /*
  * A stuck core would keep the errand for ever: one that sleeps is not stuck, else the one that
- * turned last is taken.
+ * turned last is taken. NULL: all have ended.
  */
 static struct core *core_choose(void)
 {
-	struct core *chosen = core_at(0);
+	struct core *chosen = NULL;
+	uint64_t chosen_ns = 0;
 
 	for (unsigned i = 0; i < cores_count(); i++) {
 		struct core *core = core_at(i);
+		uint64_t alive_ns =
+			atomic_load_explicit(&core->stats.alive_ns, memory_order_relaxed);
 
+		if (atomic_load_explicit(&core->is_ended, memory_order_acquire))
+			continue;
 		if (atomic_load_explicit(&core->inbox.is_sleeping, memory_order_relaxed))
 			return core;
-		if (atomic_load_explicit(&core->stats.alive_ns, memory_order_relaxed) >
-			atomic_load_explicit(&chosen->stats.alive_ns, memory_order_relaxed))
+		if (!chosen || alive_ns > chosen_ns) {
 			chosen = core;
+			chosen_ns = alive_ns;
+		}
 	}
 	return chosen;
 }
@@ -93,8 +100,12 @@ static struct core *core_choose(void)
 int errand_new(void (*run_await)(void *data), const void *data, size_t bytes, uint64_t deadline_ns,
 	int wake_fd, struct errand **ret_errand)
 {
-	struct errand *errand = calloc(1, sizeof(*errand) + bytes);
+	struct core *core = core_choose();
+	struct errand *errand;
 
+	if (!core)
+		return -ERR_DRAINING;
+	errand = calloc(1, sizeof(*errand) + bytes);
 	if (!errand)
 		return -ENOMEM;
 	errand->magic = ERRAND_MAGIC;
@@ -105,7 +116,7 @@ int errand_new(void (*run_await)(void *data), const void *data, size_t bytes, ui
 	errand->item.on_core = on_core;
 	errand->bytes = bytes;
 	memcpy(errand->data, data, bytes);
-	inbox_send(&core_choose()->inbox, &errand->item);
+	inbox_send(&core->inbox, &errand->item);
 	*ret_errand = errand;
 	return 0;
 }

@@ -12,7 +12,8 @@ struct errand;
 
 /*
  * Copies data (bytes of it) and sends run_await to a core that turns. wake_fd is an eventfd that is
- * written to when it has returned; it must stay open until cores end. 0, -ENOMEM.
+ * written to when it has returned; it must stay open until cores end. 0; -ERR_DRAINING: no
+ * core is left; -ENOMEM.
  */
 int errand_new(void (*run_await)(void *data), const void *data, size_t bytes, uint64_t deadline_ns,
 	int wake_fd, struct errand **ret_errand);

@@ -54,6 +54,12 @@ void handle_admission_show(struct control_request *request);
 void handle_limit_list(struct control_request *request);
 void handle_limit_top(struct control_request *request);
 void handle_limit_clear(struct control_request *request);
+/* people.c */
+void user_show_begin(struct control_request *request);
+void handle_user_show(struct control_request *request);
+void session_revoke_begin(struct control_request *request);
+void handle_session_revoke(struct control_request *request);
+void handle_key_list(struct control_request *request);
 /* memory.c */
 void handle_mem_show(struct control_request *request);
 /* conns.c */

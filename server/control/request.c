@@ -11,6 +11,7 @@
 #include "control/dialog.h"
 #include "shared/clock.h"
 #include "shared/duration.h"
+#include "shared/err.h"
 
 /* --- arguments --- */
 
@@ -138,10 +139,11 @@ void request_ask(struct control_request *request, void (*on_core)(struct core *,
 void request_errand(struct control_request *request, void (*run_await)(void *data),
 	const void *data, size_t bytes)
 {
-	assert(!request->errand);
-	if (errand_new(run_await, data, bytes, request->deadline_ns, request->wake_fd,
-		    &request->errand) < 0)
-		request_fail(request, OUTCOME_FAILED, NULL, "no memory");
+	int r = errand_new(
+		run_await, data, bytes, request->deadline_ns, request->wake_fd, &request->errand);
+
+	if (r < 0)
+		request_fail(request, OUTCOME_UNAVAILABLE, NULL, "%s", err_text(r));
 }
 
 /* --- frames --- */

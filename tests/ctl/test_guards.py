@@ -139,5 +139,8 @@ def test_drain_then_shutdown_ends_the_process(authd):
     assert authd.ctl("--timeout", "20", "wait", "drained").returncode == 0
     assert "DRAINED" in authd.ctl("status").stdout
     assert authd.ctl("health").returncode == 6
+    assert authd.ctl("conn", "list").returncode == 0
+    refused = authd.ctl("user", "show", "a@example.org")
+    assert refused.returncode == 1 and "shutting down" in refused.stderr
     assert authd.ctl("shutdown", "--yes").returncode == 0
     assert authd.process.wait(timeout=30) == 0

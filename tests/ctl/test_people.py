@@ -1,0 +1,96 @@
+"""Accounts, sessions and keys through authctl: what is shown to whom, and what ends."""
+import http.client
+import json
+import pathlib
+import sys
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "support"))
+from authd import Authd  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def authd():
+    with Authd() as daemon:
+        yield daemon
+
+
+def request(authd, method, path, body=None, token=None):
+    connection = http.client.HTTPConnection("127.0.0.1", authd.port, timeout=20)
+    headers = {"Content-Type": "application/json"} if body else {}
+    if token:
+        headers["Authorization"] = f"Bearer {token}"
+    connection.request(method, path, json.dumps(body) if body else None, headers)
+    response = connection.getresponse()
+    data = response.read()
+    connection.close()
+    return response.status, json.loads(data) if data else None
+
+
+def register(authd, email, name="Ada Lovelace"):
+    status, body = request(authd, "POST", "/v1/auth/register",
+                           {"email": email, "password": "correct horse", "name": name})
+    assert status == 201, body
+    return body["data"]
+
+
+def shown(authd, *words):
+    return json.loads(authd.ctl("-o", "json", *words, check=True).stdout)
+
+
+def test_an_account_is_found_by_address_and_by_id(authd):
+    user = register(authd, "Show@Example.org")["user"]
+    by_email = shown(authd, "user", "show", " show@EXAMPLE.org")
+    assert by_email == shown(authd, "user", "show", user["id"])
+    assert by_email["email"] == "Show@Example.org" and by_email["name"] == "Ada Lovelace"
+    assert by_email["status"] == "active" and by_email["failed_logins"] == 0 and by_email["locked_until"] is None
+    assert "hash" not in json.dumps(by_email) and "$2" not in json.dumps(by_email)
+
+
+def test_what_is_personal_is_masked_below_admin_and_looking_is_written_down(authd):
+    register(authd, "masked@example.org")
+    user = json.loads(authd.ctl("--as", "viewer", "-o", "json", "user", "show", "masked@example.org").stdout)
+    assert user["email"] == "m***@example.org" and user["name"] == "A***"
+    rows = shown(authd, "audit", "list", "--command", "user.show")
+    assert rows[-1]["level"] == "viewer" and rows[-1]["result"] == "ok"
+
+
+@pytest.mark.parametrize("words, code", [
+    (["user", "show", "nobody@example.org"], 1), (["user", "show", "no@"], 2), (["user", "show", "x" * 65], 2),
+    (["session", "revoke"], 2), (["session", "revoke", "a", "--user", "b@example.org"], 2),
+    (["session", "revoke", "0192-none"], 1), (["session", "revoke", "--user", "nobody@example.org"], 1),
+])
+def test_who_is_not_there_or_misspelt_is_told_apart(authd, words, code):
+    assert authd.ctl(*words).returncode == code
+
+
+def test_failed_logins_show(authd):
+    register(authd, "locked@example.org")
+    for _ in range(6):
+        request(authd, "POST", "/v1/auth/login", {"email": "locked@example.org", "password": "wrong horse"})
+    user = shown(authd, "user", "show", "locked@example.org")
+    assert user["failed_logins"] >= 5
+
+
+def test_revoking_ends_every_token_of_an_account(authd):
+    grants = [register(authd, "revoked@example.org")]
+    status, body = request(authd, "POST", "/v1/auth/login",
+                           {"email": "revoked@example.org", "password": "correct horse"})
+    grants.append(body["data"])
+    for grant in grants:  # cached as good, maybe on both cores
+        for _ in range(4):
+            assert request(authd, "GET", "/v1/auth/me", token=grant["access_token"])[0] == 200
+    assert shown(authd, "--dry-run", "session", "revoke", "--user", "revoked@example.org")["done"] is False
+    assert request(authd, "GET", "/v1/auth/me", token=grants[0]["access_token"])[0] == 200
+    assert shown(authd, "session", "revoke", "--user", "revoked@example.org")["done"] is True
+    for grant in grants:
+        for _ in range(4):
+            assert request(authd, "GET", "/v1/auth/me", token=grant["access_token"])[0] == 401
+        assert request(authd, "POST", "/v1/auth/refresh", {"refresh_token": grant["refresh_token"]})[0] == 401
+
+
+def test_keys_are_listed_and_one_signs(authd):
+    rows = shown(authd, "key", "list")
+    assert [r["algorithm"] for r in rows if r["signs"]] == ["ES256"]
+    assert {k["kid"] for k in request(authd, "GET", "/.well-known/jwks.json")[1]["keys"]} == {r["kid"] for r in rows}
