@@ -16,7 +16,7 @@
 
 static struct {
 	const struct keys *keys;
-	struct config config; /* the last one applied: for live_keys() */
+	struct config config; /* the last one applied */
 	_Atomic uint64_t drain_timeout_ms;
 } live;
 
@@ -153,18 +153,6 @@ int live_apply(const struct config *config)
 	log_level_set((enum log_level)config->log.level);
 	remember(config);
 	return 0;
-}
-
-int live_keys(const struct keys *keys)
-{
-	const struct keys *before = live.keys;
-	int r;
-
-	live.keys = keys;
-	r = policy_set(&live.config);
-	if (r < 0)
-		live.keys = before;
-	return r;
 }
 
 uint64_t live_drain_timeout_ms(void)

@@ -19,8 +19,5 @@ int live_start(const struct config *config, const struct keys *keys);
  */
 int live_apply(const struct config *config);
 
-/* Other keys sign and verify from now on. As live_apply(). */
-int live_keys(const struct keys *keys);
-
 /* What is in force now: any thread. */
 uint64_t live_drain_timeout_ms(void);
