@@ -44,6 +44,7 @@ void conn_close(struct conn *conn)
 	if (conn->state == CONN_CLOSING)
 		return;
 	become(conn, CONN_CLOSING);
+	timer_cancel(conn->server->core->wheel, &conn->rest);
 	if (conn->exchange)
 		exchange_abandon(TAKE(conn->exchange));
 	loop_stream_close(&conn->stream);
@@ -137,7 +138,7 @@ static void settle(struct conn *conn)
 		return;
 	}
 	loop_stream_deadline(&conn->stream, deadline_of(conn));
-	if (conn->in.len < CONN_IN_BYTES_PAUSE)
+	if (conn->in.len < CONN_IN_BYTES_PAUSE && !conn->is_resting)
 		loop_stream_receive(&conn->stream);
 	else
 		loop_stream_receive_pause(&conn->stream);
@@ -162,6 +163,25 @@ static void count_response(
 	if (response->problem == PROBLEM_SERVICE_UNAVAILABLE &&
 		now_ns >= exchange->request.deadline_ns)
 		stat_add(&stats->timeouts_server, 1);
+}
+
+/* Others behind a proxy share its connection, and it has no reason to hurry: it never rests. */
+static void rest_if_refused(struct conn *conn, enum problem problem)
+{
+	if (problem != PROBLEM_SERVICE_UNAVAILABLE && problem != PROBLEM_RATE_LIMITED) {
+		conn->refusals = 0;
+		return;
+	}
+	if (conn->refusals < CONN_REFUSALS_FREE) {
+		conn->refusals++;
+		return;
+	}
+	if (conn->is_trusted || conn->closes)
+		return;
+	stat_add(&conn->server->stats.rests, 1);
+	conn->is_resting = true;
+	timer_set(conn->server->core->wheel, &conn->rest,
+		clock_after_ms(conn_now(conn), CONN_REST_MS));
 }
 
 static void respond(struct conn *conn)
@@ -190,6 +210,7 @@ static void respond(struct conn *conn)
 	if (server->service->done)
 		server->service->done(
 			&exchange->request, response, now_ns - exchange->request.started_ns);
+	rest_if_refused(conn, response->problem);
 	exchange_end(TAKE(conn->exchange));
 	become(conn, CONN_IDLE);
 }
@@ -294,7 +315,7 @@ static bool begin(struct conn *conn)
 
 static bool can_parse(const struct conn *conn)
 {
-	return !conn->closes && conn->out.len < CONN_OUT_BYTES_HIGH &&
+	return !conn->closes && !conn->is_resting && conn->out.len < CONN_OUT_BYTES_HIGH &&
 	       (conn->state == CONN_IDLE || conn->state == CONN_RECEIVING);
 }
 
@@ -341,6 +362,14 @@ static void conn_go_on(struct conn *conn)
 	if (conn->closes || !conn->in.len)
 		buf_wipe(&conn->in);
 	settle(conn);
+}
+
+static void rested(struct timer *timer)
+{
+	struct conn *conn = container_of(timer, struct conn, rest);
+
+	conn->is_resting = false;
+	conn_go_on(conn);
 }
 
 /* --- receiving --- */
@@ -477,7 +506,7 @@ void conn_open(struct http_server *server, int fd)
 		close(fd);
 		return;
 	}
-	*conn = (struct conn){ .server = server, .state = CONN_RECEIVING };
+	*conn = (struct conn){ .server = server, .state = CONN_RECEIVING, .rest.on_timer = rested };
 	conn->peer.bytes = sizeof(conn->peer.storage);
 	if (getpeername(fd, (struct sockaddr *)&conn->peer.storage, &conn->peer.bytes) < 0)
 		conn->peer.bytes = 0; /* gone again: the first receive will say so */

@@ -26,6 +26,11 @@
  * before may have sent its next one, which is on its way to us: to close at once would lose it. */
 #define CONN_DRAIN_FIRST_MS 1000
 #define CONN_DRAIN_NEXT_MS 100
+/* A client that asks again at once after each refusal costs as much as it likes to send. After a
+ * few in a row its connection is not read from for a moment: a person does not notice, a loop does.
+ */
+#define CONN_REFUSALS_FREE 3
+#define CONN_REST_MS 100
 /* Output buffers kept for the next responses: a pass of the loop with many clients fills as many.
  */
 #define SPARE_BUFFERS_MAX 64
@@ -79,6 +84,9 @@ struct conn {
 	bool has_eof; /* the peer sends no more */
 	bool is_sending;
 	bool is_trusted; /* the peer is a proxy that says who its client is */
+	bool is_resting;
+	uint8_t refusals; /* in a row */
+	struct timer rest;
 	struct exchange *exchange;
 	struct buf in;      /* arrived while a handler ran */
 	struct buf out;     /* responses to be sent next */

@@ -61,6 +61,7 @@ struct http_stats {
 	_Atomic uint64_t responses[6]; /* by status / 100 */
 	_Atomic uint64_t bytes_received, bytes_sent;
 	_Atomic uint64_t timeouts_client, timeouts_server; /* 408, 503 */
+	_Atomic uint64_t rests;    /* pauses of connections that were refused and went on asking */
 	_Atomic uint64_t gave_way; /* of timeouts_client: slow ones that made room for others */
 	_Atomic uint32_t connections, connections_idle;
 };
