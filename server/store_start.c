@@ -136,7 +136,7 @@ static int open_options(const struct config *config, struct store_options *optio
 		return 0;
 	if (options->pool_min > options->pool_max - STORE_POOL_KEPT)
 		return fail("store.pool_min", -EINVAL,
-			"leaves no room: four of pool_max are kept for other work");
+			"leaves no room: five of pool_max are kept for other work");
 	return uri_make(config);
 }
 

@@ -96,6 +96,7 @@ int mongo_explain(void *connection, store_explain_visit *visit, void *arg)
 	const struct statement statements[] = {
 		{ "account_find", INDEX_USERS, "{\"%s\":\"a@b.example\"}", FIELD(email), true },
 		{ "account_get", INDEX_USERS, "{\"%s\":\"x\"}", "_id", false },
+		{ "account_find, of nobody", INDEX_STRANGERS, "{\"%s\":\"x\"}", "_id", false },
 		{ "session_find", INDEX_SESSIONS, "{\"%s\":\"x\"}", "_id", false },
 		{ "sessions_end", INDEX_SESSIONS, "{\"%s\":\"x\"}", "user", false },
 		{ "refresh", INDEX_SESSIONS, "{\"%s\":\"x\"}", "tokens.h", false },

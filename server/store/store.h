@@ -213,10 +213,9 @@ struct store_options {
 };
 
 #define STORE_WHY_BYTES 512
-/* Of pool_max these are not for calls: the main thread's, the keeper's, the watcher's and one for
- * an operator who asks. */
-#define STORE_POOL_KEPT 4
-#define STORE_POOL_MAX 64
+/* Of pool_max these are not for calls: the main thread's, the keeper's, the watcher's, one for an
+ * index that is being built and one for an operator who asks. */
+#define STORE_POOL_KEPT 5
 
 /*
  * Opens the store, brings its schema up to date, starts its threads. 0; a negative error and a

@@ -377,6 +377,19 @@ TEST(a_closed_queue_is_worked_off_before_it_says_so)
 	wait_until(is_finished, &asker);
 }
 
+TEST(a_thread_that_is_asked_to_leave_does_what_waits_first)
+{
+	struct asker asker = {};
+	struct job *job;
+	QUEUE(queue, 8);
+
+	ask(&asker, &queue, false);
+	job_queue_leave(&queue, 1);
+	assert_ptr_equal(serve(&queue), &asker);
+	assert_int_equal(job_queue_take(&queue, 1, &job), 0);
+	assert_int_equal(queue.leaving, 0); /* one was asked, and one has left */
+}
+
 TEST(who_looks_himself_gets_stale_jobs_too_and_may_drop_them)
 {
 	struct asker late = {};
