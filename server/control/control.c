@@ -169,7 +169,7 @@ const char *control_group_hint(enum command_level level)
 	const struct peer_rule *rule = &control.rules.rules[level - LEVEL_VIEWER];
 	static char hint[CONFIG_TEXT_BYTES + 128];
 
-	if (*rule->group)
+	if (rule->group && *rule->group)
 		(void)snprintf(hint, sizeof(hint), "membership in group '%s' gives it%s",
 			rule->group,
 			rule->gid == (gid_t)-1 ? " (the group does not exist here yet)" : "");

@@ -91,6 +91,51 @@ def test_a_level_can_be_given_away_and_not_taken_back(authd):
     assert authd.ctl("log", "level").returncode == 0
 
 
+def test_the_daemons_own_user_may_reload_and_nothing_else():
+    if os.geteuid() != 0:
+        pytest.skip("needs root to be somebody else")
+    with Authd({"control.viewer_group": GROUPS["viewer"]}, user=NOBODY) as authd:
+        # as ExecReload= of a unit runs it
+        assert as_level(authd, None, "config", "reload").returncode == 0
+        for words in [["status"], ["config", "show"], ["config", "undo"], ["drain", "--yes"]]:
+            assert as_level(authd, None, *words).returncode == 8, words
+
+
+class As:
+    """Within it this process is somebody else, as the kernel tells the peer of a socket."""
+
+    def __init__(self, uid, gids):
+        self.uid, self.gids = uid, gids
+
+    def __enter__(self):
+        self.before = os.getgroups()
+        os.setgroups(self.gids)
+        os.seteuid(self.uid)
+
+    def __exit__(self, *_):
+        os.seteuid(0)
+        os.setgroups(self.before)
+
+
+def test_thirty_two_connections_and_two_of_them_are_roots(authd):
+    if os.geteuid() != 0:
+        pytest.skip("needs root to be somebody else")
+    held = []
+    for i in range(30):
+        with As(20000 + i // 8, [GID[GROUPS["viewer"]]]):
+            held.append(Raw(authd))
+    assert all(raw.hello["level"] == "viewer" for raw in held)
+    with As(20009, [GID[GROUPS["viewer"]]]), Raw(authd) as refused:
+        assert refused.hear()["error"]["code"] == "busy"
+    held += [Raw(authd), Raw(authd)]
+    assert held[-1].ask("meta.version")[1]["status"] == "ok"
+    with Raw(authd) as refused:
+        assert refused.hear()["error"]["code"] == "busy"
+    for raw in held:
+        raw.close()
+    assert authd.ctl("status").returncode == 0
+
+
 # --- audit ---
 
 def test_a_change_is_written_down_before_and_after_and_listed_once(authd):
@@ -279,6 +324,28 @@ def test_log_tail_shows_what_is_logged(authd):
         assert event["d"]["event"] == "ctl.command" and "log.level" in event["d"]["body"]
         raw.say({"t": "cancel", "id": id})
         assert raw.until_end(id)[-1]["error"]["code"] == "canceled"
+
+
+def test_a_reader_that_is_too_slow_is_told_how_much_it_has_missed(authd):
+    with Raw(authd) as slow, Raw(authd) as busy:
+        tail = slow.send("log.tail", {"filter": "log.level"})
+        assert slow.hear()["t"] == "head"
+        for i in range(1500):  # about 2 MiB of records, and the reader holds still
+            busy.ask("log.level")
+        busy.ask("log.level", {"level": "info", "for": "7s"})
+        seen = lost = 0
+        while True:
+            event = slow.hear()
+            if event["t"] != "evt":
+                continue
+            lost += event["d"] is not None and event["lost"]
+            seen += 1
+            assert event["seq"] == seen + lost, "a gap that nobody told of"
+            if '"for":"7s"' in event["d"]["fields"].replace("\\", ""):
+                break
+        assert lost > 0 and seen > 100
+        slow.say({"t": "cancel", "id": tail})
+        assert slow.until_end(tail)[-1]["error"]["code"] == "canceled"
 
 
 def test_a_stream_that_is_silent_has_a_heartbeat(authd):

@@ -23,8 +23,12 @@ def free_port():
 class Authd:
     """with Authd(config={"password.cost": 5}) as authd: ..."""
 
-    def __init__(self, config=None):
+    def __init__(self, config=None, user=None):
+        """user: the uid and gid it runs as, with no other groups; needs root."""
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="authd-"))
+        self.user = {} if user is None else {"user": user, "group": user, "extra_groups": []}
+        if user is not None:
+            os.chown(self.dir, user, user)
         self.port = free_port()
         self.socket = self.dir / "authctl.sock"
         self.process = None
@@ -56,7 +60,7 @@ class Authd:
 
     def start(self):
         with open(self.dir / "log", "ab") as log:
-            self.process = subprocess.Popen([BUILD / "authd", "-c", self.conf], stdout=log, stderr=log)
+            self.process = subprocess.Popen([BUILD / "authd", "-c", self.conf], stdout=log, stderr=log, **self.user)
         end = time.monotonic() + START_S
         while time.monotonic() < end:
             assert self.process.poll() is None, self.log()
