@@ -484,12 +484,14 @@ static int serve(const char *path, const sigset_t *signals)
 static int usage(FILE *out)
 {
 	(void)fprintf(out,
-		"usage: authd [-c FILE] [--check | --export FILE | --import FILE | --adopt-check]\n"
+		"usage: authd [-c FILE] [--check | --export FILE | --import FILE | --adopt-check\n"
+		"                        | --create-indexes]\n"
 		"  -c, --config FILE  read this configuration (default: none, all defaults)\n"
 		"      --check        read it, say what is wrong, and end\n"
 		"      --export FILE  write all that the store has to a file, or go on with it\n"
 		"      --import FILE  add what a file has to the store\n"
 		"      --adopt-check  tell what an application's users are to authd\n"
+		"      --create-indexes  build those that are missing in MongoDB\n"
 		"      --version      tell which one this is\n");
 	return out == stderr ? EXIT_USAGE : 0;
 }
@@ -537,7 +539,9 @@ static int command_line_parse(int argc, char **argv, struct command_line *line)
 		{ "check", no_argument, NULL, 'k' }, { "version", no_argument, NULL, 'v' },
 		{ "export", required_argument, NULL, 'e' },
 		{ "import", required_argument, NULL, 'i' },
-		{ "adopt-check", no_argument, NULL, 'a' }, { "help", no_argument, NULL, 'h' }, {} };
+		{ "adopt-check", no_argument, NULL, 'a' },
+		{ "create-indexes", no_argument, NULL, 'x' }, { "help", no_argument, NULL, 'h' },
+		{} };
 	int option;
 
 	while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
@@ -555,6 +559,9 @@ static int command_line_parse(int argc, char **argv, struct command_line *line)
 			break;
 		case 'a':
 			line->run = adopt_check;
+			break;
+		case 'x':
+			line->run = indexes_create;
 			break;
 		case 'v':
 			(void)printf("authd %s\n", AUTHD_VERSION);

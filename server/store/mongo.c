@@ -271,6 +271,7 @@ static int mongo_sweep(void *connection, int64_t now_ms)
 {
 	int sessions, strangers;
 
+	mongo_searches_choose(connection); /* somebody may have built what was missing */
 	sessions = mongo_sessions_sweep(connection, now_ms);
 	if (sessions < 0)
 		return sessions;

@@ -152,6 +152,8 @@ int mongo_key_add(void *connection, const struct store_key *key);
 /* mongo_indexes.c, mongo_explain.c */
 mongoc_collection_t *mongo_collection_of(struct mongo *c, enum index_collection which);
 int mongo_indexes_begin(struct mongo *c);
+/* Sets is_collating and is_polling_users by the indexes that are there now. */
+void mongo_searches_choose(struct mongo *c);
 int mongo_indexes_check(void *connection, store_index_visit *visit, void *arg);
 int mongo_index_create(void *connection, const char *name);
 int mongo_index_progress(void *connection, uint64_t *ret_done, uint64_t *ret_total);

@@ -85,8 +85,9 @@ static int index_build(struct mongo *c, const struct index *index)
 	bson_append_array_end(command, &array);
 	if (mongoc_collection_write_command_with_opts(collection, command, NULL, NULL, &error))
 		return 0;
-	/* Two documents that are the same to a unique index: the message names them. */
-	return mongo_failed_why(c, error.message);
+	/* What two documents have in common comes last, behind more words than there is room for.
+	 */
+	return mongo_failed_why(c, strstr(error.message, "dup key") ?: error.message);
 }
 
 /* --- those that are there --- */
@@ -282,7 +283,7 @@ static bool is_cheap(struct mongo *c, const char *name)
 	return has_index(c, index_find(name)) || is_small(c->users);
 }
 
-static void searches_choose(struct mongo *c)
+void mongo_searches_choose(struct mongo *c)
 {
 	atomic_store(&mongo_shared.is_collating,
 		mongo_shared.has_collation && is_cheap(c, "users.email"));
@@ -295,7 +296,7 @@ int mongo_index_create(void *connection, const char *name)
 	int r = index ? index_build(connection, index) : -ENOENT;
 
 	if (r == 0)
-		searches_choose(connection);
+		mongo_searches_choose(connection);
 	return r;
 }
 
@@ -331,7 +332,7 @@ int mongo_indexes_begin(struct mongo *c)
 			r = index_begin(c, index);
 	}
 	if (r == 0)
-		searches_choose(c);
+		mongo_searches_choose(c);
 	return r;
 }
 

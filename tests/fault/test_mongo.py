@@ -193,6 +193,35 @@ c.fits.users.insert_one({'email': 'Capital@example.org', 'password': '$2a$10$' +
     assert 'the index users.email { "email" : 1 } is missing' in done.stdout
 
 
+def test_missing_indexes_are_built_on_demand_and_others_left_alone(secantus):
+    mongo(secantus, """
+c.late.users.insert_many([{'email': f'u{n}@example.org'} for n in range(300)])
+c.late.users.create_index('email')
+c.late.users.create_index('shoes')""")
+    daemon = Authd({"store.backend": "mongodb", "store.uri": f"{secantus.uri}/late"})
+
+    def create():
+        return subprocess.run([BUILD / "authd", "-c", daemon.conf, "--create-indexes"], capture_output=True, text=True, timeout=60)
+    done = create()
+    assert done.returncode == 1 and "users.email" in done.stdout and "it is not unique" in done.stdout
+    assert "users.status: built" in done.stdout
+    mongo(secantus, "c.late.users.drop_index('email_1')")
+    done = create()
+    assert done.returncode == 0 and "users.email: built" in done.stdout, done.stdout + done.stderr
+    assert create().stdout == "no index is missing\n"
+    names = mongo(secantus, "print(sorted(i['name'] for i in c.late.users.list_indexes()))")
+    assert names.strip() == "['_id_', 'shoes_1', 'users.email', 'users.loginAttempts.count', 'users.status']"
+    daemon.__exit__()
+
+
+def test_an_index_that_cannot_be_unique_says_which_address_is_twice(secantus):
+    mongo(secantus, "c.twins.users.insert_many([{'email': 'twin@example.org'}, {'email': 'TWIN@example.org'}])")
+    daemon = Authd({"store.backend": "mongodb", "store.uri": f"{secantus.uri}/twins"})
+    done = subprocess.run([BUILD / "authd", "-c", daemon.conf, "--create-indexes"], capture_output=True, text=True, timeout=60)
+    daemon.__exit__()
+    assert done.returncode == 1 and "users.email: mongodb: " in done.stderr and "twin@example.org" in done.stderr.lower()
+
+
 def test_what_does_not_fit_is_told_with_examples_and_nothing_is_changed(secantus):
     documents = """[{'_id': 7, 'email': 'seven@example.org', 'password': '$2b$10$x'},
  {'_id': 'none', 'password': '$2b$10$x'}, {'_id': 'long', 'email': 'x' * 255, 'password': '$2b$10$x'},
