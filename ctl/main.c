@@ -3,6 +3,7 @@
  * (shared/outcome.h). Without a command and on a terminal: the interactive shell. What a command
  * line becomes: run.c.
  */
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,7 +13,6 @@
 #include "ctl/help.h"
 #include "ctl/prompt.h"
 #include "ctl/run.h"
-#include "ctl/screen.h"
 
 static void on_signal(int number)
 {
@@ -38,12 +38,20 @@ static int usage(void)
 	return EXIT_USAGE;
 }
 
-/* Data that did not reach its reader is no success. */
+/*
+ * A reader that has seen enough is no failure of a command that has had its whole answer; a full
+ * disk is.
+ */
 static int flushed(int code)
 {
+	struct pollfd out = { .fd = STDOUT_FILENO, .events = POLLOUT };
+
 	if (fflush(stdout) == 0 && !ferror(stdout))
 		return code;
-	return code == EXIT_DONE && !screen_is_terminal() ? EXIT_PIPE : code;
+	if (poll(&out, 1, 0) > 0 && (out.revents & POLLERR))
+		return code;
+	(void)fputs("authctl: standard output cannot be written\n", stderr);
+	return code == EXIT_DONE ? EXIT_REFUSED : code;
 }
 
 int main(int argc, char **argv)

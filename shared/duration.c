@@ -1,22 +1,11 @@
-/* Lengths of time: see duration.h. */
+/* Numbers with units: see duration.h. */
 #include "shared/duration.h"
 
 #include <errno.h>
 
 #include "shared/macros.h"
 
-static const struct {
-	struct str name;
-	uint64_t ms;
-} units[] = {
-	{ STR("ms"), 1 },
-	{ STR("s"), 1000 },
-	{ STR("m"), 60 * 1000 },
-	{ STR("h"), 3600 * 1000 },
-	{ STR("d"), 86400 * 1000 },
-};
-
-int duration_parse(struct str text, uint64_t *ret_ms)
+int units_parse(struct str text, const struct unit *units, size_t count, uint64_t *ret_value)
 {
 	size_t digits = 0;
 	uint64_t value;
@@ -28,11 +17,25 @@ int duration_parse(struct str text, uint64_t *ret_ms)
 	if (r < 0)
 		return r;
 	if (value == 0 && digits == text.len) { /* nothing is nothing in every unit */
-		*ret_ms = 0;
+		*ret_value = 0;
 		return 0;
 	}
-	for (size_t i = 0; i < ARRAY_SIZE(units); i++)
+	for (size_t i = 0; i < count; i++)
 		if (str_equal(units[i].name, str_skip(text, digits)))
-			return __builtin_mul_overflow(value, units[i].ms, ret_ms) ? -ERANGE : 0;
+			return __builtin_mul_overflow(value, units[i].factor, ret_value) ? -ERANGE
+											 : 0;
 	return -EINVAL;
+}
+
+int duration_parse(struct str text, uint64_t *ret_ms)
+{
+	static const struct unit units[] = {
+		{ STR("ms"), 1 },
+		{ STR("s"), 1000 },
+		{ STR("m"), 60 * 1000 },
+		{ STR("h"), 3600 * 1000 },
+		{ STR("d"), 86400 * 1000 },
+	};
+
+	return units_parse(text, units, ARRAY_SIZE(units), ret_ms);
 }

@@ -170,37 +170,12 @@ const struct option *option_nearest(struct str section, struct str key)
 	return nearest;
 }
 
-static const struct unit {
-	enum option_type type;
-	struct str name;
-	uint64_t factor;
-} units[] = {
-	{ OPTION_SIZE, STR(""), 1 },
-	{ OPTION_SIZE, STR("KiB"), KIB },
-	{ OPTION_SIZE, STR("MiB"), KIB *KIB },
-	{ OPTION_NUMBER, STR(""), 1 },
-};
-
-static int number_parse(enum option_type type, struct str text, uint64_t *ret_value)
+static int size_parse(struct str text, uint64_t *ret_bytes)
 {
-	size_t digits = 0;
-	uint64_t value;
-	int r;
+	static const struct unit units[] = { { STR(""), 1 }, { STR("KiB"), KIB },
+		{ STR("MiB"), KIB * KIB } };
 
-	while (digits < text.len && text.data[digits] >= '0' && text.data[digits] <= '9')
-		digits++;
-	r = str_to_u64(str_of(text.data, digits), &value);
-	if (r < 0)
-		return r;
-	if (value == 0 && digits == text.len) { /* nothing is nothing in every unit */
-		*ret_value = 0;
-		return 0;
-	}
-	for (size_t i = 0; i < ARRAY_SIZE(units); i++)
-		if (units[i].type == type && str_equal(units[i].name, str_skip(text, digits)))
-			return __builtin_mul_overflow(value, units[i].factor, ret_value) ? -ERANGE
-											 : 0;
-	return -EINVAL;
+	return units_parse(text, units, ARRAY_SIZE(units), ret_bytes);
 }
 
 /* "300/1m" */
@@ -295,8 +270,11 @@ int option_set(const struct option *option, struct str text, struct config *conf
 	case OPTION_DURATION:
 		r = duration_parse(text, &value);
 		break;
+	case OPTION_SIZE:
+		r = size_parse(text, &value);
+		break;
 	default:
-		r = number_parse(option->type, text, &value);
+		r = str_to_u64(text, &value);
 	}
 	if (r < 0)
 		return r;

@@ -1,5 +1,4 @@
 """Changing the configuration of a running daemon: what is live, what waits, what goes back by itself."""
-import http.client
 import json
 import pathlib
 import socket
@@ -10,7 +9,7 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "support"))
 from authd import Authd  # noqa: E402
-from control import Raw  # noqa: E402
+from control import Raw, request  # noqa: E402
 
 
 @pytest.fixture
@@ -38,13 +37,7 @@ def state(authd):
 
 
 def register(authd, email, password):
-    connection = http.client.HTTPConnection("127.0.0.1", authd.port, timeout=20)
-    connection.request("POST", "/v1/auth/register", json.dumps({"email": email, "password": password}),
-                       {"Content-Type": "application/json"})
-    response = connection.getresponse()
-    body = json.loads(response.read() or b"null")
-    connection.close()
-    return response.status, body
+    return request(authd, "POST", "/v1/auth/register", {"email": email, "password": password})
 
 
 def test_a_reload_takes_over_what_is_live_and_says_what_needs_a_restart(authd):

@@ -9,6 +9,7 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "support"))
 from authd import Authd  # noqa: E402
+from control import request  # noqa: E402
 
 
 @pytest.fixture
@@ -19,18 +20,6 @@ def authd():
 
 def rows(authd, *words):
     return json.loads(authd.ctl("-o", "json", *words, check=True).stdout)
-
-
-def request(authd, method, path, body=None, token=None):
-    connection = http.client.HTTPConnection("127.0.0.1", authd.port, timeout=20)
-    headers = {"Content-Type": "application/json"} if body else {}
-    if token:
-        headers["Authorization"] = f"Bearer {token}"
-    connection.request(method, path, json.dumps(body) if body else None, headers)
-    response = connection.getresponse()
-    data = response.read()
-    connection.close()
-    return response.status, json.loads(data) if data else None
 
 
 def register(authd, email="a@example.org"):

@@ -1,5 +1,4 @@
 """Accounts, sessions and keys through authctl: what is shown to whom, and what ends."""
-import http.client
 import json
 import pathlib
 import sys
@@ -8,24 +7,13 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "support"))
 from authd import Authd  # noqa: E402
+from control import request  # noqa: E402
 
 
 @pytest.fixture(scope="module")
 def authd():
     with Authd() as daemon:
         yield daemon
-
-
-def request(authd, method, path, body=None, token=None):
-    connection = http.client.HTTPConnection("127.0.0.1", authd.port, timeout=20)
-    headers = {"Content-Type": "application/json"} if body else {}
-    if token:
-        headers["Authorization"] = f"Bearer {token}"
-    connection.request(method, path, json.dumps(body) if body else None, headers)
-    response = connection.getresponse()
-    data = response.read()
-    connection.close()
-    return response.status, json.loads(data) if data else None
 
 
 def register(authd, email, name="Ada Lovelace"):

@@ -283,6 +283,17 @@ def test_a_reader_that_leaves_is_a_broken_pipe(authd):
     assert tail.wait(timeout=20) == 141
 
 
+def test_a_reader_that_leaves_a_whole_answer_is_no_failure_and_a_full_disk_is(authd):
+    reader, writer = os.pipe()
+    os.close(reader)
+    answer = subprocess.run([CTL, "--socket", authd.socket, "config", "show"], stdout=writer, stderr=subprocess.PIPE)
+    os.close(writer)
+    assert answer.returncode == 0 and not answer.stderr
+    with open("/dev/full", "w") as full:
+        answer = subprocess.run([CTL, "--socket", authd.socket, "config", "show"], stdout=full, stderr=subprocess.PIPE)
+    assert answer.returncode == 1 and b"cannot be written" in answer.stderr
+
+
 def test_an_interrupt_cancels_and_is_130(authd):
     for number in (signal.SIGINT, signal.SIGTERM):
         wait = subprocess.Popen([CTL, "--socket", authd.socket, "wait", "drained"], stdout=subprocess.PIPE)

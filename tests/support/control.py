@@ -1,9 +1,23 @@
-"""authctl's socket, raw; and ways to make a daemon behave badly."""
+"""authctl's socket, raw; requests over HTTP beside it; and ways to make a daemon behave badly."""
 import ctypes
+import http.client
 import json
 import os
 import pathlib
 import socket
+
+
+def request(authd, method, path, body=None, token=None):
+    """Over HTTP: the status and the JSON."""
+    connection = http.client.HTTPConnection("127.0.0.1", authd.port, timeout=20)
+    headers = {"Content-Type": "application/json"} if body else {}
+    if token:
+        headers["Authorization"] = f"Bearer {token}"
+    connection.request(method, path, json.dumps(body) if body else None, headers)
+    response = connection.getresponse()
+    data = response.read()
+    connection.close()
+    return response.status, json.loads(data) if data else None
 
 
 class Raw:
