@@ -29,6 +29,7 @@
 #include "http/server.h"
 #include "live.h"
 #include "observe/log.h"
+#include "observe/notify.h"
 #include "shared/clock.h"
 #include "shared/err.h"
 #include "shared/macros.h"
@@ -40,6 +41,7 @@
 
 #define LISTEN_BACKLOG 4096 /* a burst of reconnecting clients; the kernel cuts it to somaxconn */
 #define JOIN_TIMEOUT_MS 5000
+#define STORE_CLOSE_MS 30000 /* the last commit, on a disk that is slow */
 
 /* sysexits.h: a supervisor can tell a wrong configuration from a failure. */
 enum { EXIT_USAGE = 2, EXIT_CONFIG = 78 };
@@ -367,6 +369,35 @@ static bool is_draining(void)
 	return atomic_load_explicit(&core_at(0)->is_draining, memory_order_relaxed);
 }
 
+/* --- what the service manager is told --- */
+
+static void tell_serving(void)
+{
+	char status[CONFIG_TEXT_BYTES + 64];
+
+	(void)snprintf(status, sizeof(status), "serving %s on %u cores",
+		config.http.listen.items[0], cores_count());
+	notify_ready(status);
+}
+
+/* On the control thread. */
+static int apply(const struct config *changed)
+{
+	int r;
+
+	notify_reloading();
+	r = live_apply(changed);
+	tell_serving();
+	return r;
+}
+
+/* How long the end may take: draining, cutting off, and what the store has in hand. */
+static void tell_stopping(void)
+{
+	notify_stopping("finishing what is in progress",
+		live_drain_timeout_ms() + JOIN_TIMEOUT_MS + STORE_CLOSE_MS);
+}
+
 static int control_run(const char *path)
 {
 	const struct loop_features *features = loop_features(core_at(0)->loop);
@@ -374,7 +405,7 @@ static int control_run(const char *path)
 	const struct control_options options = {
 		.config = &config,
 		.origins = &origins,
-		.apply = live_apply,
+		.apply = apply,
 		.check = config_try,
 		.context = { .version = AUTHD_VERSION,
 			.boot = uuid_new(boot).data,
@@ -455,6 +486,11 @@ static int serve(const char *path, const sigset_t *signals)
 	if (r < 0)
 		return r;
 	remote_begin();
+	r = notify_start();
+	if (r < 0)
+		log_event(LOG_LEVEL_WARN, "notify.unavailable",
+			STR("the service manager cannot be told how it is"),
+			LOG_TEXT("error.type", str_cstr(err_name(r))));
 	if (config.control.socket[0] && control_run(path) < 0)
 		log_event(LOG_LEVEL_WARN, "control.unavailable", STR("authctl cannot connect"),
 			LOG_TEXT("path", str_cstr(config.control.socket)));
@@ -462,8 +498,10 @@ static int serve(const char *path, const sigset_t *signals)
 	log_event(LOG_LEVEL_INFO, "server.started", STR("serving"),
 		LOG_TEXT("server.address", str_cstr(config.http.listen.items[0])),
 		LOG_NUMBER("authd.cores", cores_count()));
+	tell_serving();
 
 	wait_for_end(signals);
+	tell_stopping();
 	cores_drain();
 	if (cores_join((unsigned)live_drain_timeout_ms()) < 0) {
 		cores_stop();
@@ -476,6 +514,7 @@ static int serve(const char *path, const sigset_t *signals)
 	limits_stop();
 	common_unload();
 	keys_free(keys);
+	notify_stop();
 	log_event(LOG_LEVEL_INFO, "server.stopped", STR("everything was finished"),
 		LOG_NUMBER("exit", 0));
 	return 0;

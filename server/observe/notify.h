@@ -1,0 +1,30 @@
+/*
+ * What the service manager is told, in the protocol of sd_notify(3): datagrams to $NOTIFY_SOCKET.
+ * Without that variable nothing is sent and nothing runs. A thread of its own answers the
+ * manager's watchdog, and only as long as every core turns: a daemon with one stuck core loses a
+ * share of its clients, so it is to be restarted. See also systemd.service(5), WatchdogSec=.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/*
+ * Reads NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID; after cores_start(). 0 (also when nobody
+ * wants to know), or -errno: then nothing will be told.
+ */
+int notify_start(void);
+/* Ends the thread. Nothing is told any more. */
+void notify_stop(void);
+
+/* Any thread. status: one line of text for people (`systemctl status`). */
+void notify_ready(const char *status);
+void notify_reloading(void); /* until the next notify_ready() */
+/* It may take stop_ms from now until the process has ended, whatever the manager's own limit. */
+void notify_stopping(const char *status, uint64_t stop_ms);
+
+/*
+ * The watchdog's question, apart for tests; one thread. Has every core that still runs taken the
+ * message of the call before? If so each is sent another one; the first call only sends.
+ */
+bool notify_cores_turned(void);
