@@ -46,7 +46,7 @@ struct client client_of(const struct request *request)
 		.address = request->peer };
 }
 
-static void put_time(struct json_writer *w, const char *key, int64_t wall_ms)
+void put_time(struct json_writer *w, const char *key, int64_t wall_ms)
 {
 	char text[CLOCK_RFC3339_BYTES];
 

@@ -17,6 +17,9 @@ int field_name(struct call *call, struct response *response, struct str *ret_nam
 
 struct client client_of(const struct request *request);
 
+/* A time as text, or null for 0. */
+void put_time(struct json_writer *w, const char *key, int64_t wall_ms);
+
 /* "user":{...} into an answer that was begun. */
 void put_user(struct json_writer *w, const struct account *account);
 

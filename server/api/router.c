@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "api/limited.h"
+#include "api/paths.h"
 #include "api/routes.h"
 #include "guard/admission.h"
 #include "observe/log.h"
@@ -23,14 +24,14 @@ void router_init(struct str path)
 	base = path;
 }
 
-static bool path_matches(const struct route *route, struct str path)
+static bool route_matches(const struct route *route, struct str path, struct str *ret_id)
 {
 	if (route->is_under_base) {
 		if (!str_starts(path, base))
 			return false;
 		path = str_skip(path, base.len);
 	}
-	return str_equal(path, str_cstr(route->path));
+	return path_match(str_cstr(route->path), path, ret_id);
 }
 
 static bool method_matches(const struct route *route, enum http_method method)
@@ -41,12 +42,12 @@ static bool method_matches(const struct route *route, enum http_method method)
 /* 405 says what would be right (RFC 9110 section 15.5.6). */
 static void refuse_method(struct request *request, struct response *response)
 {
-	struct str allow = {};
+	struct str allow = {}, id;
 
 	for (size_t i = 0; i < routes_count; i++) {
 		const struct route *route = &routes[i];
 
-		if (path_matches(route, request->path))
+		if (route_matches(route, request->path, &id))
 			allow = arena_printf(request->arena, STR_FORMAT "%s%s%s", STR_ARGS(allow),
 				allow.len ? ", " : "", http_method_name(route->method),
 				route->method == METHOD_GET ? ", HEAD" : "");
@@ -59,11 +60,12 @@ static void refuse_method(struct request *request, struct response *response)
 static bool admit(struct request *request, struct response *response)
 {
 	bool is_known = false;
+	struct str id;
 
 	for (size_t i = 0; i < routes_count; i++) {
 		const struct route *route = &routes[i];
 
-		if (!path_matches(route, request->path))
+		if (!route_matches(route, request->path, &id))
 			continue;
 		is_known = true;
 		if (!method_matches(route, request->method))
@@ -185,8 +187,11 @@ static void handle(struct request *request, struct response *response)
 {
 	const struct route *route = request->route;
 	struct call call = { .request = request };
+	struct str id;
 	int r;
 
+	if (route_matches(route, request->path, &id) && id.len)
+		memcpy(call.id, id.data, id.len);
 	r = prepare_await(route, &call, response);
 	if (r == 0)
 		r = route->handle(&call, response);

@@ -15,6 +15,8 @@ const struct route routes[] = {
 	{ METHOD_POST,  true,  "/refresh",               api_refresh,      AUTH_NONE,   LIMIT_REFRESH,  false, SMALL, false, "Exchange a refresh token for a fresh pair" },
 	{ METHOD_POST,  true,  "/logout",                api_logout,       AUTH_NONE,   LIMIT_OTHER,    false, SMALL, true,  "End a session" },
 	{ METHOD_POST,  true,  "/logout-all",            api_logout_all,   AUTH_BEARER, LIMIT_OTHER,    false, SMALL, true,  "End every session of the account" },
+	{ METHOD_GET,   true,  "/sessions",              api_sessions,     AUTH_BEARER, LIMIT_OTHER,    false, 0,     false, "The sessions of this account, the latest used first" },
+	{ METHOD_DELETE, true, "/sessions/{id}",         api_session_end,  AUTH_BEARER, LIMIT_OTHER,    false, 0,     false, "End one of one's own sessions" },
 	{ METHOD_GET,   true,  "/me",                    api_me,           AUTH_BEARER, LIMIT_OTHER,    false, 0,     false, "The account of this token" },
 	{ METHOD_PATCH, true,  "/me",                    api_me_change,    AUTH_BEARER, LIMIT_OTHER,    false, SMALL, false, "Change the name" },
 	{ METHOD_GET,   false, "/health",                api_health,       AUTH_NONE,   LIMIT_NONE,     false, 0,     false, "How the service is, for people and dashboards" },

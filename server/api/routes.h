@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "api/paths.h"
 #include "auth/verified.h"
 #include "guard/limits.h"
 #include "http/request.h"
@@ -14,14 +15,15 @@ enum route_auth { AUTH_NONE, AUTH_BEARER };
 /* A request with what the router found out about it. */
 struct call {
 	const struct request *request;
-	struct identity identity; /* for AUTH_BEARER */
-	const struct json *body;  /* for routes with a body; an object */
+	struct identity identity;       /* for AUTH_BEARER */
+	const struct json *body;        /* for routes with a body; an object */
+	char id[PATH_ID_BYTES_MAX + 1]; /* for paths with {id} */
 };
 
 struct route {
 	enum http_method method; /* GET serves HEAD too */
 	bool is_under_base;      /* [http] base comes before the path */
-	const char *path;
+	const char *path;        /* with {id} for any id: see paths.h */
 	int (*handle)(struct call *call, struct response *response);
 	enum route_auth auth;
 	enum limit limit;      /* of the client's address; probes of health have none */
@@ -43,6 +45,8 @@ int api_me_change(struct call *call, struct response *response);
 int api_refresh(struct call *call, struct response *response);
 int api_logout(struct call *call, struct response *response);
 int api_logout_all(struct call *call, struct response *response);
+int api_sessions(struct call *call, struct response *response);
+int api_session_end(struct call *call, struct response *response);
 int api_verify(struct call *call, struct response *response);
 int api_jwks(struct call *call, struct response *response);
 /* health.c */

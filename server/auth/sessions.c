@@ -158,6 +158,21 @@ int session_end_await(const char *session_id)
 	return end_shielded_await(end_step_await, session_id);
 }
 
+int session_end_own_await(const char *account_id, const char *session_id)
+{
+	struct account account;
+	struct session session;
+	int r = store_session_find_await(session_id, clock_wall_ms(), &session, &account);
+
+	secret_wipe(&account, sizeof(account));
+	if (r <= 0)
+		return r;
+	if (strcmp(session.account_id, account_id) != 0) /* for ever: owners do not change */
+		return 0;
+	r = session_end_await(session_id);
+	return r < 0 ? r : 1;
+}
+
 int session_end_by_refresh_await(struct str refresh)
 {
 	uint8_t hash[STORE_DIGEST_BYTES];

@@ -36,5 +36,7 @@ int session_refresh_await(struct str refresh, const struct client *client, struc
 
 /* Ends a session everywhere before it returns; ending what is not there is fine. 0 or an error. */
 int session_end_await(const char *session_id);
+/* The same for one that must be this account's: 1, or 0 when it has none of that id. */
+int session_end_own_await(const char *account_id, const char *session_id);
 int session_end_by_refresh_await(struct str refresh);
 int sessions_end_await(const char *account_id);

@@ -62,14 +62,23 @@ struct lookup *verified_lookup(void)
 
 static void identity_of(const struct token_claims *claims, struct identity *identity)
 {
-	size_t at = 0;
-
 	*identity = (struct identity){ .expires_s = claims->expires_s };
 	memcpy(identity->account_id, claims->account_id, sizeof(identity->account_id));
 	memcpy(identity->session_id, claims->session_id, sizeof(identity->session_id));
-	for (unsigned i = 0; i < claims->role_count; i++)
+}
+
+/* As the account has them now, not as they were when the token was signed: whoever is no
+ * administrator any more is none at once. */
+static void roles_of(const struct account *account, struct identity *identity)
+{
+	size_t at = 0;
+
+	static_assert(
+		STORE_ROLES_MAX <= TOKEN_ROLES_MAX && STORE_ROLE_BYTES_MAX <= TOKEN_ROLE_BYTES_MAX,
+		"roles of an account fit an identity");
+	for (unsigned i = 0; i < account->role_count; i++)
 		at += (size_t)snprintf(identity->roles + at, sizeof(identity->roles) - at, "%s%s",
-			i ? "," : "", claims->roles[i]);
+			i ? "," : "", account->roles[i]);
 }
 
 /* Reads the token and proves it, in its turn when that is dear. An outcome of tokens.h. */
@@ -92,7 +101,7 @@ static int claims_await(struct str token, int64_t now_s, struct token_unproven *
 
 /* Does its session live, and until when at the longest? An outcome. */
 static int session_check_await(
-	const struct identity *identity, int64_t now_ms, struct lookup_found *found)
+	struct identity *identity, int64_t now_ms, struct lookup_found *found)
 {
 	struct account account;
 	struct session session;
@@ -105,6 +114,7 @@ static int session_check_await(
 		return IDENTITY_REVOKED;
 	/* A refresh moves idle_until_ms; asking once more then is all that costs. */
 	found->keep_ms = MIN(found->keep_ms, MIN(session.idle_until_ms, session.ends_ms) - now_ms);
+	roles_of(&account, identity);
 	return account.status == ACCOUNT_SUSPENDED ? IDENTITY_SUSPENDED : IDENTITY_VALID;
 }
 

@@ -91,6 +91,25 @@ int networks_add_file(struct networks *networks, const char *path, unsigned *ret
 	return r == 0 && ferror(file) ? -EIO : r;
 }
 
+struct str network_text(const struct address *address, char text[static NETWORK_TEXT_BYTES])
+{
+	bool is_v4 = address->storage.ss_family == AF_INET;
+	uint8_t bytes[ADDRESS_BYTES];
+	struct address network;
+	size_t kept = is_v4 ? 3 : 6, first = is_v4 ? V4_BITS_BEFORE / 8 : 0;
+	char host[ADDRESS_TEXT_BYTES];
+	int n;
+
+	text[0] = '\0';
+	if (!address_bytes(address, bytes))
+		return str_cstr(text);
+	memset(bytes + first + kept, 0, ADDRESS_BYTES - first - kept);
+	network = is_v4 ? address_of_v4(bytes + first, 0) : address_of_v6(bytes, 0);
+	n = snprintf(
+		text, NETWORK_TEXT_BYTES, "%s/%zu", address_host(&network, host).data, kept * 8);
+	return str_of(text, (size_t)n);
+}
+
 static bool network_has(const struct network *network, const uint8_t bytes[static ADDRESS_BYTES])
 {
 	unsigned whole = network->bits / 8, rest = network->bits % 8;

@@ -37,5 +37,10 @@ int networks_add(struct networks *networks, struct str text);
  */
 int networks_add_file(struct networks *networks, const char *path, unsigned *ret_line);
 
+/* The network that an address is in, as it is shown where the whole would tell too much of its
+ * owner: "192.0.2.0/24", "2001:db8::/48"; "" for what is no IP address. */
+#define NETWORK_TEXT_BYTES (ADDRESS_TEXT_BYTES + 3)
+struct str network_text(const struct address *address, char text[static NETWORK_TEXT_BYTES]);
+
 /* Of no network: also what is no IP address. */
 bool networks_have(const struct networks *networks, const struct address *address);

@@ -8,7 +8,7 @@
 
 /* --- finding --- */
 
-static int64_t account_row(const char *id)
+int64_t memory_account_row(const char *id)
 {
 	ROWS_EACH(&tables.accounts, i)
 	if (strcmp(((struct account *)row_at(&tables.accounts, i))->id, id) == 0)
@@ -16,7 +16,7 @@ static int64_t account_row(const char *id)
 	return -1;
 }
 
-static int64_t account_row_by_key(const char *key)
+int64_t memory_account_row_by_key(const char *key)
 {
 	ROWS_EACH(&tables.accounts, i)
 	if (strcmp(((struct account *)row_at(&tables.accounts, i))->email_key, key) == 0)
@@ -143,18 +143,24 @@ static int session_make_room(const char *account_id, char *ended)
 
 /* --- the calls --- */
 
+int memory_stranger_forget(const char *key)
+{
+	int64_t row = stranger_row(key);
+
+	return row < 0 ? 0 : row_delete(&tables.strangers, (uint32_t)row);
+}
+
 static int account_create(struct store_call *call)
 {
-	int64_t stranger = stranger_row(call->account.email_key);
-	int r = 0;
+	int r;
 
-	if (account_row_by_key(call->account.email_key) >= 0 || account_row(call->account.id) >= 0)
+	if (memory_account_row_by_key(call->account.email_key) >= 0 ||
+		memory_account_row(call->account.id) >= 0)
 		return 0;
-	if (stranger >= 0)
-		r = row_delete(&tables.strangers, (uint32_t)stranger);
+	r = memory_stranger_forget(call->account.email_key);
 	if (r == 0)
 		r = row_insert(&tables.accounts, &call->account);
-	if (r == 0)
+	if (r == 0 && call->session_new.session.id[0])
 		r = session_insert(&call->session_new);
 	return r < 0 ? r : 1;
 }
@@ -178,7 +184,7 @@ static int account_found(int64_t row, struct store_call *call)
 
 static int account_find(struct store_call *call)
 {
-	int r = account_found(account_row_by_key(call->key), call);
+	int r = account_found(memory_account_row_by_key(call->key), call);
 
 	if (r == 0)
 		stranger_attempts(call->key, &call->account.attempts);
@@ -187,12 +193,12 @@ static int account_find(struct store_call *call)
 
 static int account_get(struct store_call *call)
 {
-	return account_found(account_row(call->key), call);
+	return account_found(memory_account_row(call->key), call);
 }
 
 static int account_rename(struct store_call *call)
 {
-	int64_t row = account_row(call->key);
+	int64_t row = memory_account_row(call->key);
 	int r = account_found(row, call);
 
 	if (r == 0)
@@ -215,7 +221,7 @@ static int stranger_put(struct store_call *call)
 
 static int login_fail(struct store_call *call)
 {
-	int64_t row = account_row_by_key(call->key);
+	int64_t row = memory_account_row_by_key(call->key);
 	int r = account_found(row, call);
 
 	if (r == 0)
@@ -232,7 +238,7 @@ static int login_fail(struct store_call *call)
 static int login(struct store_call *call)
 {
 	const char *id = call->session_new.session.account_id;
-	int64_t row = account_row(id);
+	int64_t row = memory_account_row(id);
 	int r = account_found(row, call);
 
 	if (r == 0)
@@ -258,7 +264,7 @@ static int session_get(const char *id, struct store_call *call)
 	if (row < 0)
 		return 0;
 	call->session = *(struct session *)row_at(&tables.sessions, (uint32_t)row);
-	return account_found(account_row(call->session.account_id), call);
+	return account_found(memory_account_row(call->session.account_id), call);
 }
 
 static int session_find(struct store_call *call)
@@ -282,7 +288,7 @@ static int session_end_by_refresh(struct store_call *call)
 	return session_delete(call->id);
 }
 
-static int sessions_end(struct store_call *call)
+int memory_sessions_delete(const char *account_id)
 {
 	int ended = 0;
 
@@ -290,7 +296,7 @@ static int sessions_end(struct store_call *call)
 		struct session session = *(struct session *)row_at(&tables.sessions, i);
 		int r;
 
-		if (strcmp(session.account_id, call->key) != 0)
+		if (strcmp(session.account_id, account_id) != 0)
 			continue;
 		r = session_delete(session.id);
 		if (r < 0)
@@ -298,6 +304,11 @@ static int sessions_end(struct store_call *call)
 		ended++;
 	}
 	return ended;
+}
+
+static int sessions_end(struct store_call *call)
+{
+	return memory_sessions_delete(call->key);
 }
 
 static int refresh_rotate(struct store_call *call, uint32_t row, struct token *token)
@@ -350,6 +361,10 @@ static int (*const calls[STORE_OPS])(struct store_call *call) = {
 	[OP_SESSION_END_BY_REFRESH] = session_end_by_refresh,
 	[OP_SESSIONS_END] = sessions_end,
 	[OP_REFRESH] = refresh,
+	[OP_SESSIONS_LIST] = memory_sessions_list,
+	[OP_ACCOUNTS_LIST] = memory_accounts_list,
+	[OP_ACCOUNT_CHANGE] = memory_account_change,
+	[OP_ACCOUNT_DELETE] = memory_account_delete,
 };
 
 int memory_call(struct store_call *call)

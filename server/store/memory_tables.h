@@ -56,6 +56,18 @@ void changes_drop(const struct change *until, bool is_undone);
 /* Forgets all that the tables hold. */
 void tables_clear(void);
 
+/* The row of an account, -1 when there is none; and what goes with it: memory_calls.c. */
+int64_t memory_account_row(const char *id);
+int64_t memory_account_row_by_key(const char *key);
+int memory_sessions_delete(const char *account_id); /* how many */
+int memory_stranger_forget(const char *key);
+
+/* memory_admin.c */
+int memory_sessions_list(struct store_call *call);
+int memory_accounts_list(struct store_call *call);
+int memory_account_change(struct store_call *call);
+int memory_account_delete(struct store_call *call);
+
 /* Does one call, or a part of the sweep: memory_calls.c. */
 int memory_call(struct store_call *call);
 int memory_sweep_part(int64_t now_ms);

@@ -237,6 +237,10 @@ static mongo_call *const calls[STORE_OPS] = {
 	[OP_SESSION_END_BY_REFRESH] = mongo_session_end_by_refresh,
 	[OP_SESSIONS_END] = mongo_sessions_end,
 	[OP_REFRESH] = mongo_refresh,
+	[OP_SESSIONS_LIST] = mongo_sessions_list,
+	[OP_ACCOUNTS_LIST] = mongo_accounts_list,
+	[OP_ACCOUNT_CHANGE] = mongo_account_change,
+	[OP_ACCOUNT_DELETE] = mongo_account_delete,
 };
 
 static int mongo_run(void *connection, struct store_call *call)

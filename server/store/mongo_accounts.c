@@ -31,7 +31,7 @@ int mongo_account_by_id(struct mongo *c, const char *id, struct account *account
 
 /* Without case, as the unique index has it; but the server also thinks that "ss" and sharp s are
  * equal, and that somebody else's account must not be found. */
-static int account_by_key(struct mongo *c, const char *key, struct account *account)
+int mongo_account_by_key(struct mongo *c, const char *key, struct account *account)
 {
 	_bson_ bson_t *filter = BCON_NEW(FIELD(email), BCON_UTF8(key)), *document = NULL;
 	int r = mongo_find(c, c->users, filter, true, &document);
@@ -54,7 +54,7 @@ static int stranger_find(struct mongo *c, const char *key, struct login_attempts
 
 int mongo_account_find(struct mongo *c, struct store_call *call)
 {
-	int r = account_by_key(c, call->key, &call->account);
+	int r = mongo_account_by_key(c, call->key, &call->account);
 
 	if (r == 0) {
 		r = stranger_find(c, call->key, &call->account.attempts);
@@ -98,14 +98,15 @@ static void stranger_forget(struct mongo *c, const char *key)
  */
 int mongo_account_create(struct mongo *c, struct store_call *call)
 {
-	int r = mongo_session_insert(c, &call->session_new);
+	bool has_session = call->session_new.session.id[0];
+	int r = has_session ? mongo_session_insert(c, &call->session_new) : 0;
 
 	if (r < 0)
 		return r;
 	r = mongo_account_insert(c, &call->account);
 	if (r == 1)
 		stranger_forget(c, call->account.email_key);
-	else
+	else if (has_session)
 		(void)mongo_session_delete(c, call->session_new.session.id);
 	return r;
 }
@@ -167,7 +168,7 @@ static int login_fail_try(struct mongo *c, struct store_call *call)
 	struct login_attempts seen;
 	int account, stranger = 0, r;
 
-	account = account_by_key(c, call->key, &call->account);
+	account = mongo_account_by_key(c, call->key, &call->account);
 	if (account < 0)
 		return account;
 	seen = call->account.attempts;

@@ -70,6 +70,9 @@ int mongo_delete(struct mongo *c, mongoc_collection_t *collection, const bson_t 
 typedef int mongo_call(struct mongo *c, struct store_call *call);
 int mongo_again(struct mongo *c, mongo_call *try, struct store_call *call);
 
+/* What is left for the call: the server stops working on what nobody waits for. */
+int64_t mongo_time_left_ms(const struct mongo *c);
+
 int mongo_failed(struct mongo *c, const bson_error_t *error);
 int mongo_failed_why(struct mongo *c, const char *why);
 
@@ -78,11 +81,15 @@ int mongo_failed_why(struct mongo *c, const char *why);
 /* Our ids are text; 24 hexadecimal digits are an ObjectId of an adopted collection. */
 void mongo_id_append(bson_t *bson, const char *key, const char *id);
 bson_t *mongo_id_filter(const char *id);
+bool mongo_is_object_id(const char *id);
 
 bool mongo_account_read(const bson_t *document, struct account *account);
 
 /* What an update sets for a new account. */
 void mongo_account_append(bson_t *set, const struct account *account);
+
+/* The update of an OP_ACCOUNT_CHANGE. */
+void mongo_change_append(bson_t *update, const struct store_call *call);
 
 /* Adds to a filter that the failures must be as they were read. */
 void mongo_attempts_expect(bson_t *filter, const char *count_key, const char *until_key,
@@ -109,11 +116,15 @@ mongo_call mongo_login_fail, mongo_login;
 /* 1, or 0 when the address or the id is taken. */
 int mongo_account_insert(struct mongo *c, const struct account *account);
 int mongo_account_by_id(struct mongo *c, const char *id, struct account *account);
+int mongo_account_by_key(struct mongo *c, const char *key, struct account *account);
 int mongo_strangers_sweep(struct mongo *c, int64_t now_ms);
+
+/* mongo_admin.c */
+mongo_call mongo_accounts_list, mongo_account_change, mongo_account_delete;
 
 /* mongo_sessions.c */
 mongo_call mongo_session_find, mongo_session_end, mongo_session_end_by_refresh;
-mongo_call mongo_sessions_end, mongo_refresh;
+mongo_call mongo_sessions_end, mongo_sessions_list, mongo_refresh;
 struct token {
 	uint8_t hash[STORE_DIGEST_BYTES];
 	int64_t created_ms, used_ms;

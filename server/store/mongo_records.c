@@ -19,7 +19,7 @@ struct mongo_shared mongo_shared;
 
 /* --- ids --- */
 
-static bool is_object_id(const char *id)
+bool mongo_is_object_id(const char *id)
 {
 	return strlen(id) == 24 && strspn(id, "0123456789abcdef") == 24;
 }
@@ -28,7 +28,7 @@ void mongo_id_append(bson_t *bson, const char *key, const char *id)
 {
 	bson_oid_t oid;
 
-	if (!is_object_id(id)) {
+	if (!mongo_is_object_id(id)) {
 		bson_append_utf8(bson, key, -1, id, -1);
 		return;
 	}
@@ -193,22 +193,27 @@ void mongo_status_append(bson_t *set, enum account_status status)
 		set, FIELD(status), -1, status == ACCOUNT_ACTIVE ? FIELD(active) : "suspended", -1);
 }
 
-void mongo_account_append(bson_t *set, const struct account *account)
+static void roles_append(bson_t *set, const struct account *account)
 {
 	char index[16];
 	bson_t roles;
 
-	bson_append_utf8(set, FIELD(email), -1, account->email_key, -1);
-	if (strcmp(account->email, account->email_key) != 0)
-		bson_append_utf8(set, EMAIL_TYPED, -1, account->email, -1);
-	bson_append_utf8(set, FIELD(name), -1, account->name, -1);
-	bson_append_utf8(set, FIELD(password), -1, account->hash, -1);
 	bson_append_array_begin(set, FIELD(roles), -1, &roles);
 	for (unsigned i = 0; i < account->role_count; i++) {
 		(void)snprintf(index, sizeof(index), "%u", i);
 		bson_append_utf8(&roles, index, -1, account->roles[i], -1);
 	}
 	bson_append_array_end(set, &roles);
+}
+
+void mongo_account_append(bson_t *set, const struct account *account)
+{
+	bson_append_utf8(set, FIELD(email), -1, account->email_key, -1);
+	if (strcmp(account->email, account->email_key) != 0)
+		bson_append_utf8(set, EMAIL_TYPED, -1, account->email, -1);
+	bson_append_utf8(set, FIELD(name), -1, account->name, -1);
+	bson_append_utf8(set, FIELD(password), -1, account->hash, -1);
+	roles_append(set, account);
 	mongo_status_append(set, account->status);
 	bson_append_bool(set, FIELD(verified), -1, account->is_email_verified);
 	bson_append_date_time(set, FIELD(created), -1, account->created_ms);
@@ -216,6 +221,37 @@ void mongo_account_append(bson_t *set, const struct account *account)
 	if (account->last_login_ms)
 		bson_append_date_time(set, FIELD(last_login), -1, account->last_login_ms);
 	mongo_attempts_append(set, FIELD(attempts), FIELD(locked_until), &account->attempts);
+}
+
+void mongo_change_append(bson_t *update, const struct store_call *call)
+{
+	const struct account *account = &call->account;
+	bool is_typed_folded = call->fields & ACCOUNT_FIELD_EMAIL &&
+			       strcmp(account->email, account->email_key) == 0;
+	bson_t set;
+
+	bson_append_document_begin(update, "$set", -1, &set);
+	bson_append_date_time(&set, FIELD(updated), -1, call->now_ms);
+	if (call->fields & ACCOUNT_FIELD_EMAIL)
+		bson_append_utf8(&set, FIELD(email), -1, account->email_key, -1);
+	if (call->fields & ACCOUNT_FIELD_EMAIL && !is_typed_folded)
+		bson_append_utf8(&set, EMAIL_TYPED, -1, account->email, -1);
+	if (call->fields & ACCOUNT_FIELD_NAME)
+		bson_append_utf8(&set, FIELD(name), -1, account->name, -1);
+	if (call->fields & ACCOUNT_FIELD_ROLES)
+		roles_append(&set, account);
+	if (call->fields & ACCOUNT_FIELD_STATUS)
+		mongo_status_append(&set, account->status);
+	if (call->fields & ACCOUNT_FIELD_VERIFIED)
+		bson_append_bool(&set, FIELD(verified), -1, account->is_email_verified);
+	if (call->fields & ACCOUNT_FIELD_PASSWORD) {
+		bson_append_utf8(&set, FIELD(password), -1, account->hash, -1);
+		mongo_attempts_append(
+			&set, FIELD(attempts), FIELD(locked_until), &(struct login_attempts){});
+	}
+	bson_append_document_end(update, &set);
+	if (is_typed_folded)
+		BCON_APPEND(update, "$unset", "{", EMAIL_TYPED, BCON_UTF8(""), "}");
 }
 
 void mongo_attempts_append(bson_t *set, const char *count_key, const char *until_key,

@@ -187,6 +187,26 @@ int mongo_session_find(struct mongo *c, struct store_call *call)
 	return mongo_account_by_id(c, call->session.account_id, &call->account);
 }
 
+int mongo_sessions_list(struct mongo *c, struct store_call *call)
+{
+	_cleanup_(mongoc_cursor_destroy_p) mongoc_cursor_t *cursor = NULL;
+	_bson_ bson_t *filter = bson_new(), *opts = NULL;
+	struct session *sessions = call->rows;
+	const bson_t *document;
+	bson_error_t error;
+	unsigned count = 0;
+
+	mongo_id_append(filter, "user", call->key);
+	opts = BCON_NEW("sort", "{", "usedAt", BCON_INT32(-1), "}", "limit",
+		BCON_INT64(call->rows_max), "maxTimeMS", BCON_INT64(mongo_time_left_ms(c)));
+	cursor = mongoc_collection_find_with_opts(c->sessions, filter, opts, NULL);
+	while (count < call->rows_max && mongoc_cursor_next(cursor, &document)) {
+		mongo_session_read(document, &sessions[count]);
+		count += session_lives(&sessions[count], call->now_ms);
+	}
+	return mongoc_cursor_error(cursor, &error) ? mongo_failed(c, &error) : (int)count;
+}
+
 int mongo_session_end(struct mongo *c, struct store_call *call)
 {
 	return mongo_session_delete(c, call->key);

@@ -31,8 +31,7 @@ int mongo_failed(struct mongo *c, const bson_error_t *error)
 	return error->code == CODE_MAX_TIME ? -ETIMEDOUT : -ERR_STORE_DOWN;
 }
 
-/* What is left for the call: the server stops working on what nobody waits for. */
-static int64_t time_left_ms(const struct mongo *c)
+int64_t mongo_time_left_ms(const struct mongo *c)
 {
 	uint64_t now_ns = clock_now_ns();
 	uint64_t left_ms = c->deadline_ns > now_ns ? (c->deadline_ns - now_ns) / NS_PER_MS : 0;
@@ -52,7 +51,7 @@ int mongo_find(struct mongo *c, mongoc_collection_t *collection, const bson_t *f
 {
 	_cleanup_(mongoc_cursor_destroy_p) mongoc_cursor_t *cursor = NULL;
 	_bson_ bson_t *opts = BCON_NEW("limit", BCON_INT64(1), "singleBatch", BCON_BOOL(true),
-		"maxTimeMS", BCON_INT64(time_left_ms(c)));
+		"maxTimeMS", BCON_INT64(mongo_time_left_ms(c)));
 	const bson_t *document;
 	bson_error_t error;
 

@@ -56,6 +56,33 @@ void login_apply(struct account *account, const struct store_call *call)
 	account->attempts = (struct login_attempts){};
 }
 
+/* --- changes --- */
+
+void change_apply(struct account *account, const struct store_call *call)
+{
+	const struct account *values = &call->account;
+
+	if (call->fields & ACCOUNT_FIELD_EMAIL) {
+		memcpy(account->email, values->email, sizeof(account->email));
+		memcpy(account->email_key, values->email_key, sizeof(account->email_key));
+	}
+	if (call->fields & ACCOUNT_FIELD_NAME)
+		memcpy(account->name, values->name, sizeof(account->name));
+	if (call->fields & ACCOUNT_FIELD_ROLES) {
+		memcpy(account->roles, values->roles, sizeof(account->roles));
+		account->role_count = values->role_count;
+	}
+	if (call->fields & ACCOUNT_FIELD_STATUS)
+		account->status = values->status;
+	if (call->fields & ACCOUNT_FIELD_VERIFIED)
+		account->is_email_verified = values->is_email_verified;
+	if (call->fields & ACCOUNT_FIELD_PASSWORD) {
+		memcpy(account->hash, values->hash, sizeof(account->hash));
+		account->attempts = (struct login_attempts){};
+	}
+	account->updated_ms = call->now_ms;
+}
+
 /* --- refresh tokens --- */
 
 enum refresh_outcome refresh_judge(const struct refresh_request *request,

@@ -19,6 +19,9 @@ enum login_outcome attempts_count(
 /* May this login, whose password matched call->hash, go on with the account as it is now? */
 enum login_outcome login_judge(const struct account *account, const struct store_call *call);
 
+/* The account as a change of call->fields to the values of call->account leaves it. */
+void change_apply(struct account *account, const struct store_call *call);
+
 /* The account as a login leaves it. */
 void login_apply(struct account *account, const struct store_call *call);
 

@@ -21,8 +21,7 @@ void db_account_read(sqlite3_stmt *s, struct account *account)
 	account->attempts.locked_until_ms = sqlite3_column_int64(s, 12);
 }
 
-static int account_by(
-	struct sqlite *c, enum statement which, const char *key, struct account *account)
+int db_account_by(struct sqlite *c, enum statement which, const char *key, struct account *account)
 {
 	sqlite3_stmt *s = db_statement(c, which);
 	int r;
@@ -67,7 +66,7 @@ int db_account_create(struct sqlite *c, struct store_call *call)
 	if (r <= 0)
 		return r;
 	r = db_change_by(c, STRANGER_FORGET, call->account.email_key);
-	if (r >= 0)
+	if (r >= 0 && call->session_new.session.id[0])
 		r = db_session_insert(c, &call->session_new);
 	return r < 0 ? r : 1;
 }
@@ -90,7 +89,7 @@ static int stranger_attempts(struct sqlite *c, const char *key, struct login_att
 
 int db_account_find(struct sqlite *c, struct store_call *call)
 {
-	int r = account_by(c, ACCOUNT_BY_KEY, call->key, &call->account);
+	int r = db_account_by(c, ACCOUNT_BY_KEY, call->key, &call->account);
 
 	if (r == 0) {
 		r = stranger_attempts(c, call->key, &call->account.attempts);
@@ -101,7 +100,7 @@ int db_account_find(struct sqlite *c, struct store_call *call)
 
 int db_account_get(struct sqlite *c, struct store_call *call)
 {
-	return account_by(c, ACCOUNT_BY_ID, call->key, &call->account);
+	return db_account_by(c, ACCOUNT_BY_ID, call->key, &call->account);
 }
 
 int db_account_rename(struct sqlite *c, struct store_call *call)
@@ -143,7 +142,7 @@ int db_login_fail(struct sqlite *c, struct store_call *call)
 	struct login_attempts *attempts = &call->attempts;
 	int found, r;
 
-	found = account_by(c, ACCOUNT_BY_KEY, call->key, &call->account);
+	found = db_account_by(c, ACCOUNT_BY_KEY, call->key, &call->account);
 	if (found < 0)
 		return found;
 	*attempts = call->account.attempts;
@@ -182,7 +181,7 @@ int db_login(struct sqlite *c, struct store_call *call)
 	sqlite3_stmt *s;
 	int r;
 
-	r = account_by(c, ACCOUNT_BY_ID, id, account);
+	r = db_account_by(c, ACCOUNT_BY_ID, id, account);
 	if (r <= 0)
 		return r < 0 ? r : LOGIN_GONE;
 	r = login_judge(account, call);

@@ -1,7 +1,7 @@
 /*
  * Inside the SQLite backend: a connection, its prepared statements, and the steps that its files
  * share. The only file that includes SQLite's header. Next: sqlite.c, then the calls in
- * sqlite_accounts.c and sqlite_sessions.c.
+ * sqlite_accounts.c, sqlite_sessions.c and sqlite_admin.c.
  */
 #pragma once
 
@@ -18,12 +18,18 @@ enum statement {
 	ACCOUNT_RENAME,
 	ACCOUNT_COUNT_FAILURE,
 	ACCOUNT_LOGIN,
+	ACCOUNT_CHANGE,
+	ACCOUNT_DELETE,
+	ACCOUNTS_LIST,
+	ACCOUNTS_LIST_ACTIVE,
+	ACCOUNTS_LIST_SUSPENDED,
 	STRANGER_GET,
 	STRANGER_PUT,
 	STRANGERS_TRIM,
 	STRANGER_FORGET,
 	SESSION_INSERT,
 	SESSION_GET,
+	SESSIONS_LIST,
 	SESSION_DELETE,
 	SESSIONS_DELETE,
 	SESSION_OLDEST,
@@ -102,9 +108,14 @@ typedef int db_call(struct sqlite *c, struct store_call *call);
 /* sqlite_accounts.c */
 db_call db_account_create, db_account_find, db_account_get, db_account_rename;
 db_call db_login_fail, db_login;
+int db_account_by(struct sqlite *c, enum statement which, const char *key, struct account *account);
+
+/* sqlite_admin.c */
+db_call db_accounts_list, db_account_change, db_account_delete;
 
 /* sqlite_sessions.c */
 db_call db_session_find, db_session_end, db_session_end_by_refresh, db_sessions_end, db_refresh;
+db_call db_sessions_list;
 
 /* A session and its first refresh token. */
 int db_session_insert(struct sqlite *c, const struct session_new *new);

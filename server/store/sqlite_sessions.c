@@ -77,6 +77,20 @@ int db_session_find(struct sqlite *c, struct store_call *call)
 	return r == 1 ? session_lives(&call->session, call->now_ms) : r;
 }
 
+int db_sessions_list(struct sqlite *c, struct store_call *call)
+{
+	sqlite3_stmt *s = db_statement(c, SESSIONS_LIST);
+	struct session *sessions = call->rows;
+	int count = 0, r;
+
+	db_bind_text(s, 1, call->key);
+	db_bind_i64(s, 2, call->now_ms);
+	db_bind_i64(s, 3, call->rows_max);
+	while ((r = db_step(c, s)) == 1)
+		db_session_read(s, 0, &sessions[count++]);
+	return r < 0 ? r : count;
+}
+
 int db_session_end(struct sqlite *c, struct store_call *call)
 {
 	return db_change_by(c, SESSION_DELETE, call->key);

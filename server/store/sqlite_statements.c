@@ -27,6 +27,18 @@ static const char *const statements[STATEMENTS] = {
 				  " WHERE email_key = ?1",
 	[ACCOUNT_LOGIN] = "UPDATE accounts SET attempts = 0, locked_until = 0, last_login = ?2,"
 			  " hash = ?3 WHERE id = ?1",
+	[ACCOUNT_CHANGE] = "UPDATE accounts SET email = ?2, email_key = ?3, name = ?4, hash = ?5,"
+			   " roles = ?6, status = ?7, email_verified = ?8, updated = ?9,"
+			   " attempts = ?10, locked_until = ?11 WHERE id = ?1",
+	[ACCOUNT_DELETE] = "DELETE FROM accounts WHERE id = ?1",
+	[ACCOUNTS_LIST] = "SELECT " ACCOUNT_COLUMNS " FROM accounts a WHERE id > ?1 ORDER BY id"
+			  " LIMIT ?2",
+	/* Nearly all are active: by id, as above. Few are not: by the index that has those alone,
+	 * which the second condition names. */
+	[ACCOUNTS_LIST_ACTIVE] = "SELECT " ACCOUNT_COLUMNS " FROM accounts a WHERE id > ?1 AND"
+				 " status = 0 ORDER BY id LIMIT ?2",
+	[ACCOUNTS_LIST_SUSPENDED] = "SELECT " ACCOUNT_COLUMNS " FROM accounts a WHERE id > ?1 AND"
+				    " status = 1 AND status <> 0 ORDER BY id LIMIT ?2",
 	[STRANGER_GET] = "SELECT attempts, locked_until FROM strangers WHERE email_key = ?1",
 	[STRANGER_PUT] = "INSERT INTO strangers VALUES (?1,?2,?3,?4) ON CONFLICT DO UPDATE SET"
 			 " attempts = ?2, locked_until = ?3, seen = ?4",
@@ -38,6 +50,8 @@ static const char *const statements[STATEMENTS] = {
 	[SESSION_INSERT] = "INSERT INTO sessions VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9)",
 	[SESSION_GET] = "SELECT " ACCOUNT_COLUMNS ", " SESSION_COLUMNS
 			" FROM sessions s JOIN accounts a ON a.id = s.account_id WHERE s.id = ?1",
+	[SESSIONS_LIST] = "SELECT " SESSION_COLUMNS " FROM sessions s WHERE account_id = ?1 AND"
+			  " idle_until > ?2 AND ends > ?2 ORDER BY used DESC, id LIMIT ?3",
 	[SESSION_DELETE] = "DELETE FROM sessions WHERE id = ?1",
 	[SESSIONS_DELETE] = "DELETE FROM sessions WHERE account_id = ?1",
 	[SESSION_OLDEST] = "SELECT id FROM sessions WHERE account_id = ?1 ORDER BY used DESC"

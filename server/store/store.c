@@ -5,16 +5,12 @@
  */
 #include "store/store.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "shared/macros.h"
 #include "shared/secret.h"
-#include "store/keeper.h"
-#include "store/store_backend.h"
-#include "store/store_guard.h"
+#include "store/store_call.h"
 
 const char *store_op_name(enum store_op op)
 {
@@ -30,6 +26,10 @@ const char *store_op_name(enum store_op op)
 		[OP_SESSION_END_BY_REFRESH] = "session_end_by_refresh",
 		[OP_SESSIONS_END] = "sessions_end",
 		[OP_REFRESH] = "refresh",
+		[OP_SESSIONS_LIST] = "sessions_list",
+		[OP_ACCOUNTS_LIST] = "accounts_list",
+		[OP_ACCOUNT_CHANGE] = "account_change",
+		[OP_ACCOUNT_DELETE] = "account_delete",
 	};
 
 	return names[op];
@@ -45,11 +45,13 @@ static void call_release(struct job *job)
 {
 	struct store_call *call = container_of(job, struct store_call, job);
 
+	secret_wipe(call->rows, call->rows_bytes);
+	free(call->rows);
 	secret_wipe(call, sizeof(*call));
 	free(call);
 }
 
-static struct store_call *call_new(enum store_op op)
+struct store_call *store_call_new(enum store_op op)
 {
 	struct store_call *call = calloc(1, sizeof(*call));
 
@@ -60,32 +62,6 @@ static struct store_call *call_new(enum store_op op)
 	return call;
 }
 
-static void call_put(struct store_call **call)
-{
-	if (*call)
-		job_put(&(*call)->job);
-}
-#define CALL(op) _cleanup_(call_put) struct store_call *call = call_new(op)
-
-static void copy(char *to, size_t bytes, const char *from)
-{
-	size_t length = strlen(from);
-
-	assert(length < bytes);
-	memcpy(to, from, length + 1);
-}
-#define COPY(to, from) copy((to), sizeof(to), (from))
-
-static int read_await(struct store_call *call)
-{
-	return store_guard_await(KEEPER_READING, store_queue(KEEPER_READING), call);
-}
-
-static int write_await(struct store_call *call)
-{
-	return store_guard_await(KEEPER_WRITING, store_queue(KEEPER_WRITING), call);
-}
-
 int store_account_create_await(const struct account *account, const struct session_new *session)
 {
 	CALL(OP_ACCOUNT_CREATE);
@@ -93,7 +69,8 @@ int store_account_create_await(const struct account *account, const struct sessi
 	if (!call)
 		return -ENOMEM;
 	call->account = *account;
-	call->session_new = *session;
+	if (session)
+		call->session_new = *session;
 	return write_await(call);
 }
 

@@ -85,7 +85,10 @@ struct lockout_policy {
 
 /* --- accounts --- */
 
-/* Makes an account and its first session, both or none: 1, or 0 when email_key is taken. */
+/*
+ * Makes an account and its first session, both or none: 1, or 0 when email_key is taken. session
+ * may be NULL: somebody else makes it, and its owner logs in later.
+ */
 int store_account_create_await(const struct account *account, const struct session_new *session);
 
 /*
@@ -100,6 +103,49 @@ int store_account_get_await(const char *id, struct account *ret_account);
 /* The name; updated_ms becomes now_ms. 1 and the account as it is now, or 0. */
 int store_account_rename_await(
 	const char *id, const char *name, int64_t now_ms, struct account *ret_account);
+
+/* Which values of struct account_change are meant. */
+enum account_field {
+	ACCOUNT_FIELD_EMAIL = 1, /* and email_key */
+	ACCOUNT_FIELD_NAME = 2,
+	ACCOUNT_FIELD_ROLES = 4,
+	ACCOUNT_FIELD_STATUS = 8,
+	ACCOUNT_FIELD_VERIFIED = 16,
+	/* The hash: failures are forgotten and every session ends with it. */
+	ACCOUNT_FIELD_PASSWORD = 32,
+};
+
+struct account_change {
+	const char *id;
+	unsigned fields; /* of enum account_field, together */
+	const struct account *values;
+	int64_t now_ms; /* becomes updated_ms */
+};
+
+enum change_outcome { CHANGE_NOBODY, CHANGE_DONE, CHANGE_EMAIL_TAKEN };
+
+/* Changes all of the fields or none: an outcome; for CHANGE_DONE the account as it is now. */
+int store_account_change_await(const struct account_change *change, struct account *ret_account);
+
+/* Removes an account with its sessions: 1, or 0 when there is none. */
+int store_account_delete_await(const char *id);
+
+#define STORE_PAGE_MAX 128 /* a page of 100 and whether there is more; 240 KB while it is read */
+
+struct accounts_query {
+	const char *after;     /* only ids behind this one, in the order of bytes; "" all */
+	const char *email_key; /* NULL: any */
+	int status;            /* enum account_status; -1: any */
+	unsigned rows_max;     /* at most STORE_PAGE_MAX */
+};
+
+/*
+ * Calls visit for each account that the query means, by id, once all have been read: how many.
+ * visit must not wait. The order stays when accounts come and go.
+ */
+typedef void store_account_visit(const struct account *account, void *arg);
+int store_accounts_list_await(
+	const struct accounts_query *query, store_account_visit *visit, void *arg);
 
 /* --- login --- */
 
@@ -142,6 +188,12 @@ int store_login_await(const struct login_request *request, struct login_result *
  */
 int store_session_find_await(
 	const char *id, int64_t now_ms, struct session *ret_session, struct account *ret_account);
+
+/* Calls visit for each session of an account that lives at now_ms, the latest used first: how many.
+ * visit must not wait. */
+typedef void store_session_visit(const struct session *session, void *arg);
+int store_sessions_list_await(
+	const char *account_id, int64_t now_ms, store_session_visit *visit, void *arg);
 
 /* Ends one session: 1, or 0 when there was none. */
 int store_session_end_await(const char *id);

@@ -20,13 +20,18 @@ enum store_op {
 	OP_SESSION_END_BY_REFRESH,
 	OP_SESSIONS_END,
 	OP_REFRESH,
+	OP_SESSIONS_LIST,
+	OP_ACCOUNTS_LIST,
+	OP_ACCOUNT_CHANGE,
+	OP_ACCOUNT_DELETE,
 	STORE_OPS
 };
 
 /* Does this kind of call change anything? */
 static inline bool store_op_writes(enum store_op op)
 {
-	return op != OP_ACCOUNT_FIND && op != OP_ACCOUNT_GET && op != OP_SESSION_FIND;
+	return op != OP_ACCOUNT_FIND && op != OP_ACCOUNT_GET && op != OP_SESSION_FIND &&
+	       op != OP_SESSIONS_LIST && op != OP_ACCOUNTS_LIST;
 }
 
 struct store_call {
@@ -46,6 +51,14 @@ struct store_call {
 	struct session session;
 	struct login_attempts attempts;
 	char id[STORE_ID_BYTES_MAX + 1];
+	/* OP_ACCOUNT_CHANGE: in, which fields of account. */
+	unsigned fields;
+	/* Lists: in, what account.status must be (-1 any) and behind which account.id; out, the
+	 * rows, struct session or struct account, whose number is the result. */
+	int status;
+	unsigned rows_max;
+	size_t rows_bytes;
+	void *rows;
 };
 
 /* A session as it is moved from one store to another. */

@@ -144,3 +144,19 @@ TEST(a_bad_line_of_a_file_is_named)
 	assert_int_equal(line, 2);
 	assert_int_equal(networks_add_file(&networks, "/nonexistent/networks", &line), -ENOENT);
 }
+
+TEST(a_network_is_shown_without_the_host)
+{
+	char text[NETWORK_TEXT_BYTES];
+	struct address address = host("203.0.113.77");
+
+	assert_string_equal(network_text(&address, text).data, "203.0.113.0/24");
+	address = host("2001:db8:1:2:3:4:5:6");
+	assert_string_equal(network_text(&address, text).data, "2001:db8:1::/48");
+	address = host("ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff");
+	assert_string_equal(network_text(&address, text).data, "ffff:ffff:ffff::/48");
+	address = host("::ffff:192.0.2.9"); /* is IPv4 */
+	assert_string_equal(network_text(&address, text).data, "192.0.2.0/24");
+	address.storage.ss_family = AF_UNIX;
+	assert_int_equal(network_text(&address, text).len, 0);
+}
