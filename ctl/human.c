@@ -34,9 +34,11 @@ void human_seconds(FILE *out, double seconds)
 	else if (seconds < 60)
 		(void)fprintf(out, "%.1f s", seconds);
 	else if (seconds < 3600)
-		(void)fprintf(out, "%" PRIu64 "m %02" PRIu64 "s", whole / 60, whole % 60);
+		(void)fprintf(out, whole % 60 ? "%" PRIu64 "m %02" PRIu64 "s" : "%" PRIu64 "m",
+			whole / 60, whole % 60);
 	else if (seconds < 86400)
-		(void)fprintf(out, "%" PRIu64 "h %02" PRIu64 "m", whole / 3600, whole / 60 % 60);
+		(void)fprintf(out, whole / 60 % 60 ? "%" PRIu64 "h %02" PRIu64 "m" : "%" PRIu64 "h",
+			whole / 3600, whole / 60 % 60);
 	else
 		(void)fprintf(out, "%" PRIu64 "d %02" PRIu64 ":%02" PRIu64, whole / 86400,
 			whole / 3600 % 24, whole / 60 % 60);
@@ -88,6 +90,13 @@ void human_value(FILE *out, enum column_type type, const struct json *value)
 
 	if (json_get_bool(value, &is_true) == 0) {
 		(void)fputs(is_true ? "yes" : "no", out);
+		return;
+	}
+	if (json_get_str(value, &string) == 0 && type == COLUMN_TIME && string.len >= 19) {
+		/* To the second, as people read it; JSON has the rest. Always UTC. */
+		escape_print(out, str_of(string.data, 10), 0);
+		(void)fputc(' ', out);
+		escape_print(out, str_of(string.data + 11, 8), 0);
 		return;
 	}
 	if (json_get_str(value, &string) == 0) {

@@ -12,7 +12,6 @@
 
 #include "crypt/signing.h"
 #include "observe/log.h"
-#include "shared/arena.h"
 #include "shared/buf.h"
 #include "shared/clock.h"
 #include "shared/json.h"
@@ -33,8 +32,11 @@ static void hash_of(struct str line, char hex[static AUDIT_HASH_BYTES])
 	unsigned char digest[SHA256_BYTES];
 
 	sha256(line, digest);
-	for (unsigned i = 0; i < SHA256_BYTES; i++)
-		(void)snprintf(hex + 2 * i, 3, "%02x", digest[i]);
+	for (unsigned i = 0; i < SHA256_BYTES; i++) {
+		hex[2 * i] = "0123456789abcdef"[digest[i] >> 4];
+		hex[2 * i + 1] = "0123456789abcdef"[digest[i] & 15];
+	}
+	hex[AUDIT_HASH_BYTES - 1] = '\0';
 }
 
 static void head_clear(void)
@@ -91,30 +93,38 @@ int audit_each(bool (*visit)(struct str line, void *arg), void *arg)
 	return r < 0 ? r : file_each(audit.path, visit, arg);
 }
 
-/* seq and prev of a line: 0, -EBADMSG. */
+bool audit_line_number(struct str line, const char *key, uint64_t *ret_value)
+{
+	char pattern[16];
+	int len = snprintf(pattern, sizeof(pattern), "\"%s\":", key);
+	const char *at = memmem(line.data, line.len, pattern, (size_t)len);
+	struct str rest;
+	size_t digits = 0;
+
+	if (!at)
+		return false;
+	rest = str_skip(line, (size_t)(at - line.data) + (size_t)len);
+	while (digits < rest.len && rest.data[digits] >= '0' && rest.data[digits] <= '9')
+		digits++;
+	return str_to_u64(str_of(rest.data, digits), ret_value) == 0;
+}
+
+/* seq and prev of a line: 0, -EBADMSG. prev is what every record of ours ends with. */
 static int record_read(struct str line, uint64_t *ret_seq, char ret_prev[static AUDIT_HASH_BYTES])
 {
-	struct arena arena;
-	const struct json *record;
-	struct str prev = {};
-	int64_t seq = 0;
-	int r;
+	const struct str mark = STR("\"prev\":\""), end = STR("\"}");
+	const size_t hash_bytes = AUDIT_HASH_BYTES - 1;
+	struct str tail;
 
-	arena_init(&arena, 4096, 16 * AUDIT_RECORD_BYTES_MAX);
-	r = json_parse(&arena, line, &json_limits_frame, &record);
-	if (r == 0)
-		r = json_get_i64(json_member(record, "seq"), &seq);
-	if (r == 0)
-		r = json_get_str(json_member(record, "prev"), &prev);
-	if (r == 0 && prev.len == AUDIT_HASH_BYTES - 1 && seq > 0) {
-		memcpy(ret_prev, prev.data, prev.len);
-		ret_prev[prev.len] = '\0';
-		*ret_seq = (uint64_t)seq;
-	} else {
-		r = -EBADMSG;
-	}
-	arena_deinit(&arena);
-	return r;
+	if (line.len < mark.len + hash_bytes + end.len)
+		return -EBADMSG;
+	tail = str_skip(line, line.len - (mark.len + hash_bytes + end.len));
+	if (!str_starts(tail, mark) || !str_equal(str_skip(tail, mark.len + hash_bytes), end) ||
+		!audit_line_number(line, "seq", ret_seq))
+		return -EBADMSG;
+	memcpy(ret_prev, tail.data + mark.len, hash_bytes);
+	ret_prev[hash_bytes] = '\0';
+	return 0;
 }
 
 struct walk {

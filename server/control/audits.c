@@ -1,4 +1,5 @@
 /* audit list, audit verify: reading what audit.c wrote. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -42,38 +43,30 @@ struct latest {
 	} lines[RECORDS_MAX];
 };
 
-static int64_t i64_of(const struct json *record, const char *key)
-{
-	int64_t value = 0;
+/* Every record begins with its time: {"time":"2026-11-24T04:39:40.120Z", */
+#define TIME_AT (sizeof("{\"time\":\"") - 1)
 
-	(void)json_get_i64(json_member(record, key), &value);
-	return value;
-}
-
-static struct str text_of(const struct json *record, const char *key)
-{
-	struct str value = {};
-
-	(void)json_get_str(json_member(record, key), &value);
-	return value;
-}
-
-static bool is_wanted(const struct latest *latest, const struct json *record)
+static bool is_wanted(const struct latest *latest, struct str line)
 {
 	const struct control_request *request = latest->request;
 	struct str command = request_text(request, "command");
-	char since[CLOCK_RFC3339_BYTES];
+	char since[CLOCK_RFC3339_BYTES], pattern[128];
+	uint64_t uid;
+	int len;
 
-	if (command.len && !str_equal(command, text_of(record, "command")))
+	len = snprintf(pattern, sizeof(pattern), "\"command\":\"" STR_FORMAT "\"",
+		(int)MIN(command.len, 64), command.len ? command.data : "");
+	if (command.len && !memmem(line.data, line.len, pattern, (size_t)len))
 		return false;
-	if (request_has(request, "user") &&
-		(uint64_t)i64_of(record, "uid") != request_number(request, "user", 0))
+	if (request_has(request, "user") && (!audit_line_number(line, "uid", &uid) ||
+						    uid != request_number(request, "user", 0)))
 		return false;
 	if (!request_has(request, "since"))
 		return true;
 	/* RFC 3339 in one form sorts as text. */
 	clock_rfc3339(latest->since_ms, since);
-	return memcmp(text_of(record, "time").data, since, CLOCK_RFC3339_BYTES - 1) >= 0;
+	return line.len > TIME_AT + sizeof(since) &&
+	       memcmp(line.data + TIME_AT, since, sizeof(since) - 1) >= 0;
 }
 
 /* How a change ended takes the place of its beginning. */
@@ -88,21 +81,33 @@ static struct line *line_slot(struct latest *latest, uint64_t of)
 static bool record_take(struct str line, void *arg)
 {
 	struct latest *latest = arg;
-	const struct json *record;
-	struct arena arena;
+	uint64_t seq = 0, of = 0;
+	struct line *slot;
 
-	arena_init(&arena, 4096, 16 * AUDIT_RECORD_BYTES_MAX);
-	if (json_parse(&arena, line, &json_limits_frame, &record) == 0 &&
-		text_of(record, "time").len == CLOCK_RFC3339_BYTES - 1 &&
-		is_wanted(latest, record)) {
-		struct line *slot = line_slot(latest, (uint64_t)i64_of(record, "of"));
-
-		free(slot->text);
-		slot->text = strndup(line.data, line.len);
-		slot->seq = (uint64_t)i64_of(record, "seq");
-	}
-	arena_deinit(&arena);
+	if (!audit_line_number(line, "seq", &seq) || !is_wanted(latest, line))
+		return true;
+	(void)audit_line_number(line, "of", &of);
+	slot = line_slot(latest, of);
+	free(slot->text);
+	slot->text = strndup(line.data, line.len);
+	slot->seq = seq;
 	return true;
+}
+
+static int64_t i64_of(const struct json *record, const char *key)
+{
+	int64_t value = 0;
+
+	(void)json_get_i64(json_member(record, key), &value);
+	return value;
+}
+
+static struct str text_of(const struct json *record, const char *key)
+{
+	struct str value = {};
+
+	(void)json_get_str(json_member(record, key), &value);
+	return value;
 }
 
 static void copy_text(struct json_writer *w, const struct json *record, const char *key)
