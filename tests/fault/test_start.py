@@ -152,7 +152,7 @@ def test_without_io_uring_epoll_serves_and_says_why(authd, error):
         except (OSError, AssertionError):
             return False
     until(answers, "it serves")
-    assert "loop.fallback" in authd.log() and error in authd.log()
+    assert authd.logged("loop.fallback", error)
 
 
 def test_two_daemons_do_not_share_a_control_socket(authd):
@@ -162,7 +162,7 @@ def test_two_daemons_do_not_share_a_control_socket(authd):
         second.start()
         # The socket is still the first one's: authctl speaks to whom it spoke before.
         assert f'"pid":{authd.pid}' in authd.ctl("-o", "json", "status").stdout.replace(" ", "")
-        assert "control.unavailable" in second.log()
+        assert second.logged("control.unavailable")
     finally:
         second.__exit__()
     assert authd.ctl("status").returncode == 0, "the second one's end left the socket alone"

@@ -83,7 +83,7 @@ def test_the_store_in_memory_serves_and_says_that_it_forgets(memory):
     client = Client(memory.port)
     grant = client.register("a@example.org")
     assert client.verify(grant["access_token"]).status == 204
-    assert "store.memory" in memory.log()
+    assert memory.logged("store.memory")
     memory.stop()
     memory.start()
     assert client.verify(grant["access_token"]).status == 401

@@ -58,6 +58,14 @@ class Authd:
     def log(self):
         return (self.dir / "log").read_text(errors="replace")
 
+    def logged(self, *texts):
+        """Waits until the log has them all: it is written by a thread of its own."""
+        end = time.monotonic() + START_S
+        while not all(text in self.log() for text in texts):
+            assert time.monotonic() < end, f"{texts} not in\n{self.log()}"
+            time.sleep(0.01)
+        return True
+
     def start(self):
         with open(self.dir / "log", "ab") as log:
             self.process = subprocess.Popen([BUILD / "authd", "-c", self.conf], stdout=log, stderr=log, **self.user)
