@@ -293,6 +293,37 @@ static const struct command_column user_columns[] = {
 	{}
 };
 
+static const struct command_argument user_list_arguments[] = {
+	{ "status", ARGUMENT_TEXT, 0, "only these", "active|suspended", NULL },
+	{ "after", ARGUMENT_TEXT, 0, "the id that the page before ended with", NULL, NULL },
+	{ "limit", ARGUMENT_NUMBER, 0, "so many (100, which is the most)", NULL, NULL },
+	{}
+};
+
+static const struct command_column user_list_columns[] = {
+	{ "id", COLUMN_TEXT, "of the account", 0 },
+	{ "email", COLUMN_TEXT, "masked below admin", 0 },
+	{ "status", COLUMN_TEXT, "active or suspended", 0 },
+	{ "created", COLUMN_TIME, "when it was made", 0 },
+	{ "last_login", COLUMN_TIME, "when somebody logged in", 0 },
+	{}
+};
+
+static const struct command_argument session_list_arguments[] = {
+	{ "user", ARGUMENT_TEXT, ARGUMENT_REQUIRED, "an email address or an id", NULL, NULL },
+	{}
+};
+
+static const struct command_column session_columns[] = {
+	{ "id", COLUMN_TEXT, "of the session", 0 },
+	{ "address", COLUMN_TEXT, "of the client that opened it", 0 },
+	{ "agent", COLUMN_TEXT, "its User-Agent", 0 },
+	{ "created", COLUMN_TIME, "when it was opened", 0 },
+	{ "used", COLUMN_TIME, "when it was refreshed last", 0 },
+	{ "ends", COLUMN_TIME, "unless it is refreshed", 0 },
+	{}
+};
+
 static const struct command_argument session_revoke_arguments[] = {
 	{ "id", ARGUMENT_TEXT, ARGUMENT_POSITIONAL, "of one session", NULL, NULL },
 	{ "user", ARGUMENT_TEXT, 0, "all sessions of this account: an email address or an id", NULL, NULL },
@@ -570,6 +601,11 @@ const struct command commands[] = {
 	{ "limit.top", V, 0, "Who is refused most", "limit.top/1", limit_top_arguments, offender_columns },
 	{ "limit.clear", O, SINGLE | CHANGE, "Forget what somebody used of the limits", "limit.clear/1", limit_clear_arguments, limit_clear_columns },
 	{ "user.show", V, SINGLE | PERSONAL, "One account", "user.show/1", user_arguments, user_columns },
+	{ "user.list", V, PERSONAL, "Accounts, a page at a time", "user.list/1", user_list_arguments, user_list_columns },
+	{ "user.lock", O, SINGLE | CHANGE | PERSONAL, "Suspend an account: nobody logs in, its tokens are refused", "user.lock/1", user_arguments, user_columns },
+	{ "user.unlock", O, SINGLE | CHANGE | PERSONAL, "End the suspension of an account", "user.unlock/1", user_arguments, user_columns },
+	{ "user.delete", A, SINGLE | CHANGE | PERSONAL | COMMAND_ASKS_NAME, "Remove an account with its sessions", "user.delete/1", user_arguments, user_columns },
+	{ "session.list", O, PERSONAL, "Sessions of an account that live", "session.list/1", session_list_arguments, session_columns },
 	{ "session.revoke", O, SINGLE | CHANGE, "End one session, or all of an account, on every core", "session.revoke/1", session_revoke_arguments, session_revoke_columns },
 	{ "key.list", V, 0, "Keys that tokens are signed with and verified by", "key.list/1", NULL, key_columns },
 	{ "mem.show", V, 0, "Resident memory by use; the parts add up", "mem.show/1", NULL, mem_columns },

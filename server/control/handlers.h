@@ -54,6 +54,15 @@ void handle_admission_show(struct control_request *request);
 void handle_limit_list(struct control_request *request);
 void handle_limit_top(struct control_request *request);
 void handle_limit_clear(struct control_request *request);
+/* crowd.c */
+void user_list_begin(struct control_request *request);
+void handle_user_list(struct control_request *request);
+void session_list_begin(struct control_request *request);
+void handle_session_list(struct control_request *request);
+void user_lock_begin(struct control_request *request);
+void user_unlock_begin(struct control_request *request);
+void user_delete_begin(struct control_request *request);
+void handle_user_change(struct control_request *request);
 /* people.c */
 void user_show_begin(struct control_request *request);
 void handle_user_show(struct control_request *request);

@@ -6,11 +6,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "auth/emails.h"
 #include "auth/keys.h"
 #include "auth/policy.h"
 #include "auth/sessions.h"
 #include "control/handlers.h"
+#include "control/people.h"
 #include "shared/clock.h"
 #include "shared/err.h"
 #include "shared/macros.h"
@@ -20,12 +20,7 @@
 
 /* --- finding an account, by its address or its id --- */
 
-struct whom {
-	char key[EMAIL_BYTES_MAX + 1]; /* folded, or an id */
-	bool is_email;
-};
-
-static bool whom_read(struct control_request *request, const char *argument, struct whom *whom)
+bool whom_read(struct control_request *request, const char *argument, struct whom *whom)
 {
 	struct str text = request_text(request, argument), trimmed;
 	int r = 0;
@@ -42,8 +37,8 @@ static bool whom_read(struct control_request *request, const char *argument, str
 	return r == 0;
 }
 
-/* 1, 0 or an error of the store. The hash is of no use here, and gone at once. */
-static int whom_find_await(const struct whom *whom, struct account *account)
+/* The hash is of no use here, and gone at once. */
+int whom_find_await(const struct whom *whom, struct account *account)
 {
 	int r = whom->is_email ? store_account_find_await(whom->key, account)
 			       : store_account_get_await(whom->key, account);
@@ -52,7 +47,7 @@ static int whom_find_await(const struct whom *whom, struct account *account)
 	return r;
 }
 
-static void store_failed(struct control_request *request, int error)
+void people_failed(struct control_request *request, int error)
 {
 	if (error == -ETIMEDOUT)
 		request_fail(request, OUTCOME_TIMEOUT, "authctl pool list", "%s", err_text(error));
@@ -84,7 +79,7 @@ void user_show_begin(struct control_request *request)
 }
 
 /* "a***@example.org": enough to tell two apart, not enough to write to them. */
-static void put_masked(struct json_writer *w, const char *key, const char *text, bool is_shown)
+void person_put_masked(struct json_writer *w, const char *key, const char *text, bool is_shown)
 {
 	char masked[MASKED_BYTES];
 	const char *at = strchr(text, '@');
@@ -97,7 +92,7 @@ static void put_masked(struct json_writer *w, const char *key, const char *text,
 	json_put_str(w, key, str_cstr(masked));
 }
 
-static void put_time(struct json_writer *w, const char *key, int64_t ms)
+void person_put_time(struct json_writer *w, const char *key, int64_t ms)
 {
 	char text[CLOCK_RFC3339_BYTES];
 
@@ -118,28 +113,28 @@ static void put_roles(struct json_writer *w, const struct account *account)
 	json_put_str(w, "roles", str_cstr(text));
 }
 
-static void user_row(struct control_request *request, const struct account *account)
+void user_row(struct control_request *request, const struct account *account)
 {
 	bool is_admin = request->peer->level == LEVEL_ADMIN;
 	int64_t locked_ms = account->attempts.locked_until_ms;
 	struct json_writer *w = request_row_begin(request);
 
 	json_put_str(w, "id", str_cstr(account->id));
-	put_masked(w, "email", account->email, is_admin);
+	person_put_masked(w, "email", account->email, is_admin);
 	json_put_bool(w, "email_verified", account->is_email_verified);
-	put_masked(w, "name", account->name, is_admin);
+	person_put_masked(w, "name", account->name, is_admin);
 	json_put_str(w, "status",
 		account->status == ACCOUNT_SUSPENDED ? STR("suspended") : STR("active"));
 	put_roles(w, account);
-	put_time(w, "created", account->created_ms);
-	put_time(w, "updated", account->updated_ms);
-	put_time(w, "last_login", account->last_login_ms);
+	person_put_time(w, "created", account->created_ms);
+	person_put_time(w, "updated", account->updated_ms);
+	person_put_time(w, "last_login", account->last_login_ms);
 	json_put_u64(w, "failed_logins", account->attempts.count);
-	put_time(w, "locked_until", locked_ms > clock_wall_ms() ? locked_ms : 0);
+	person_put_time(w, "locked_until", locked_ms > clock_wall_ms() ? locked_ms : 0);
 	request_row_end(request);
 }
 
-static void nobody(struct control_request *request, const char *argument)
+void people_nobody(struct control_request *request, const char *argument)
 {
 	request_fail(request, OUTCOME_NOT_FOUND, NULL, "nobody is '" STR_FORMAT "'",
 		STR_ARGS(request_text(request, argument)));
@@ -150,9 +145,9 @@ void handle_user_show(struct control_request *request)
 	const struct user_show *show = errand_data(request->errand);
 
 	if (show->result < 0)
-		store_failed(request, show->result);
+		people_failed(request, show->result);
 	else if (show->result == 0)
-		nobody(request, "user");
+		people_nobody(request, "user");
 	else
 		user_row(request, &show->account);
 }
@@ -229,11 +224,11 @@ void handle_session_revoke(struct control_request *request)
 	struct json_writer *w;
 
 	if (revoke->result < 0) {
-		store_failed(request, revoke->result);
+		people_failed(request, revoke->result);
 		return;
 	}
 	if (revoke->result == 0) {
-		nobody(request, request_has(request, "user") ? "user" : "id");
+		people_nobody(request, request_has(request, "user") ? "user" : "id");
 		return;
 	}
 	w = request_row_begin(request);

@@ -82,3 +82,67 @@ def test_keys_are_listed_and_one_signs(authd):
     rows = shown(authd, "key", "list")
     assert [r["algorithm"] for r in rows if r["signs"]] == ["ES256"]
     assert {k["kid"] for k in request(authd, "GET", "/.well-known/jwks.json")[1]["keys"]} == {r["kid"] for r in rows}
+
+
+def test_accounts_are_listed_page_by_page(authd):
+    emails = [f"page{i}@example.org" for i in range(5)]
+    ids = [register(authd, email)["user"]["id"] for email in emails]
+    seen, after = [], ""
+    while True:
+        answer = authd.ctl("-o", "json", "user", "list", "--limit", "2", *(["--after", after] if after else []))
+        page = json.loads(answer.stdout)
+        assert len(page) <= 2
+        seen += page
+        if "there are more" not in answer.stderr:
+            break
+        after = page[-1]["id"]
+    assert [r["id"] for r in seen] == sorted(r["id"] for r in seen) and set(ids) <= {r["id"] for r in seen}
+    masked = json.loads(authd.ctl("--as", "viewer", "-o", "json", "user", "list").stdout)
+    assert all("***" in r["email"] for r in masked)
+    assert authd.ctl("user", "list", "--status", "odd").returncode == 2
+
+
+def test_a_locked_account_is_refused_everywhere_until_it_is_unlocked(authd):
+    grant = register(authd, "lockme@example.org")
+    token = grant["access_token"]
+    for _ in range(4):
+        assert request(authd, "GET", "/v1/auth/verify", token=token)[0] in (200, 204)
+    assert shown(authd, "--dry-run", "user", "lock", "lockme@example.org")["status"] == "active"
+    assert request(authd, "GET", "/v1/auth/verify", token=token)[0] in (200, 204)
+    locked = authd.ctl("-o", "json", "user", "lock", "lockme@example.org")
+    assert json.loads(locked.stdout)["status"] == "suspended" and "undo: authctl user unlock" in locked.stderr
+    for _ in range(4):
+        assert request(authd, "GET", "/v1/auth/verify", token=token)[0] in (401, 403)
+    body = {"email": "lockme@example.org", "password": "correct horse"}
+    assert request(authd, "POST", "/v1/auth/login", body)[0] == 403
+    assert [r["email"] for r in shown(authd, "user", "list", "--status", "suspended")] == ["lockme@example.org"]
+    assert shown(authd, "user", "unlock", grant["user"]["id"])["status"] == "active"
+    assert request(authd, "POST", "/v1/auth/login", body)[0] == 200
+    assert request(authd, "GET", "/v1/auth/verify", token=token)[0] in (200, 204)
+
+
+def test_sessions_are_listed_and_one_is_ended(authd):
+    register(authd, "sessions@example.org")
+    grant = request(authd, "POST", "/v1/auth/login",
+                    {"email": "sessions@example.org", "password": "correct horse"})[1]["data"]
+    rows = shown(authd, "session", "list", "--user", "sessions@example.org")
+    assert len(rows) == 2 and all(r["address"] == "127.0.0.1" for r in rows)
+    for row in rows:
+        assert shown(authd, "session", "revoke", row["id"])["done"] is True
+    assert shown(authd, "session", "list", "--user", "sessions@example.org") == []
+    assert request(authd, "GET", "/v1/auth/me", token=grant["access_token"])[0] == 401
+    assert authd.ctl("--as", "viewer", "session", "list", "--user", "sessions@example.org").returncode == 8
+
+
+def test_deleting_wants_the_name_and_leaves_nothing(authd):
+    token = register(authd, "gone@example.org")["access_token"]
+    assert request(authd, "GET", "/v1/auth/me", token=token)[0] == 200
+    refused = authd.ctl("user", "delete", "gone@example.org")
+    assert refused.returncode == 7 and "--yes=gone@example.org" in refused.stderr
+    assert authd.ctl("user", "delete", "gone@example.org", "--yes").returncode == 7
+    assert authd.ctl("user", "delete", "gone@example.org", "--yes=other@example.org").returncode == 7
+    assert authd.ctl("user", "show", "gone@example.org").returncode == 0
+    assert authd.ctl("user", "delete", "gone@example.org", "--yes=gone@example.org").returncode == 0
+    assert authd.ctl("user", "show", "gone@example.org").returncode == 1
+    assert request(authd, "GET", "/v1/auth/me", token=token)[0] == 401
+    assert authd.ctl("user", "delete", "gone@example.org", "--yes=gone@example.org").returncode == 1
