@@ -121,12 +121,10 @@ static bool has_keys(const bson_t *document, const bson_t *keys)
 /* "" when it does what the declared one does, else what differs. */
 static const char *difference(const struct index *index, const bson_t *document)
 {
-	bool has_case = mongo_number_read(document, "collation.strength", 3) > 2;
-
 	if (index->is_unique && !mongo_number_read(document, "unique", 0))
 		return "it is not unique";
-	if (index->is_without_case && mongo_shared.has_collation && has_case)
-		return "it tells upper from lower case";
+	if (bson_has_field(document, "partialFilterExpression"))
+		return "it covers some documents only";
 	if (index->ttl_s != mongo_number_read(document, "expireAfterSeconds", -1))
 		return "it removes documents at another time, or never";
 	return "";
@@ -154,6 +152,15 @@ static int present_list(
 
 #define PRESENT_MAX 64 /* MongoDB's own limit for a collection */
 
+/* MongoDB lets indexes on the same keys stand side by side when they compare text in other ways:
+ * the usual one of an application, which tells upper from lower case, is not in the way of ours. */
+static bool compares_alike(const struct index *index, const bson_t *document)
+{
+	bool is_without_case = mongo_number_read(document, "collation.strength", 3) <= 2;
+
+	return is_without_case == (index->is_without_case && mongo_shared.has_collation);
+}
+
 /* Which of them has the declared keys: the best match, or -1. */
 static int present_find(const struct index *index, bson_t *const *documents, int count)
 {
@@ -161,7 +168,7 @@ static int present_find(const struct index *index, bson_t *const *documents, int
 	int found = -1;
 
 	for (int i = 0; i < count; i++) {
-		if (!has_keys(documents[i], keys))
+		if (!has_keys(documents[i], keys) || !compares_alike(index, documents[i]))
 			continue;
 		found = i;
 		if (!*difference(index, documents[i]))

@@ -196,7 +196,8 @@ c.fits.users.insert_one({'email': 'Capital@example.org', 'password': '$2a$10$' +
 def test_missing_indexes_are_built_on_demand_and_others_left_alone(secantus):
     mongo(secantus, """
 c.late.users.insert_many([{'email': f'u{n}@example.org'} for n in range(300)])
-c.late.users.create_index('email')
+c.late.users.create_index('email', name='loose', collation={'locale': 'en', 'strength': 2})
+c.late.users.create_index('email', unique=True)
 c.late.users.create_index('shoes')""")
     daemon = Authd({"store.backend": "mongodb", "store.uri": f"{secantus.uri}/late"})
 
@@ -205,13 +206,33 @@ c.late.users.create_index('shoes')""")
     done = create()
     assert done.returncode == 1 and "users.email" in done.stdout and "it is not unique" in done.stdout
     assert "users.status: built" in done.stdout
-    mongo(secantus, "c.late.users.drop_index('email_1')")
+    mongo(secantus, "c.late.users.drop_index('loose')")
     done = create()
     assert done.returncode == 0 and "users.email: built" in done.stdout, done.stdout + done.stderr
     assert create().stdout == "no index is missing\n"
     names = mongo(secantus, "print(sorted(i['name'] for i in c.late.users.list_indexes()))")
-    assert names.strip() == "['_id_', 'shoes_1', 'users.email', 'users.loginAttempts.count', 'users.status']"
+    assert names.strip() == "['_id_', 'email_1', 'shoes_1', 'users.email', 'users.loginAttempts.count', 'users.status']"
     daemon.__exit__()
+
+
+def test_a_large_collection_is_not_searched_without_case_until_the_index_is_there(secantus):
+    with node(secantus.uri, "giver") as giver:
+        Client(giver.port).register("a@example.org")
+    mongo(secantus, """
+hash = c.giver.users.find_one()['password']
+c.large.users.insert_many([{'email': f'u{n}@example.org', 'password': hash} for n in range(10100)])
+c.large.users.insert_one({'email': 'Capital@example.org', 'password': hash})
+c.large.users.create_index('email', unique=True)""")
+    with node(secantus.uri, "large") as authd:
+        client = Client(authd.port)
+        folded, capital = ({**LOGIN, "email": email} for email in ("U7@example.org", "capital@example.org"))
+        assert client.post("/login", folded).status == 200
+        assert client.post("/login", capital).status == 401
+        authd.stop()
+        subprocess.run([BUILD / "authd", "-c", authd.conf, "--create-indexes"], check=True, capture_output=True, timeout=120)
+        authd.start()
+        assert client.post("/login", folded).status == 200
+        assert client.post("/login", capital).status == 200
 
 
 def test_an_index_that_cannot_be_unique_says_which_address_is_twice(secantus):
