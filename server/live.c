@@ -32,6 +32,9 @@ static int policy_set(const struct config *config)
 		.hash_cost = (unsigned)config->password.cost,
 		.password_points_min = (unsigned)config->password.min,
 		.is_hiding_existing = config->accounts.is_hiding_existing,
+		.is_mailing = config->mail.transport != MAIL_TRANSPORT_NONE,
+		.is_verifying_email = config->accounts.is_verifying_email,
+		.is_requiring_verified = config->accounts.is_requiring_verified,
 		.token_ms = (int64_t)config->token.ttl_ms,
 		.session_idle_ms = (int64_t)config->session.idle_ms,
 		.session_ms = (int64_t)config->session.absolute_ms,
@@ -52,6 +55,8 @@ static int limits_set(const struct config *config)
 		{ LIMIT_VERIFY, &config->limits.verify },
 		{ LIMIT_ACCOUNT, &config->limits.account },
 		{ LIMIT_FAILURES, &config->limits.failures },
+		{ LIMIT_MAIL, &config->limits.mail },
+		{ LIMIT_MAILBOX, &config->limits.mailbox },
 	};
 	struct limits_options options = { .subjects_max = (uint32_t)config->limits.subjects_max };
 

@@ -27,6 +27,7 @@
 #include "guard/admission.h"
 #include "guard/limits.h"
 #include "http/server.h"
+#include "mail_start.h"
 #include "live.h"
 #include "observe/log.h"
 #include "observe/notify.h"
@@ -480,6 +481,9 @@ static int serve(const char *path, const sigset_t *signals)
 	r = hashing_start();
 	if (r < 0)
 		return fail("password hashing", r, NULL);
+	r = mail_start(&config);
+	if (r < 0)
+		return r;
 	admission_make();
 	router_init(str_cstr(config.http.base));
 	r = cores_run();
@@ -510,6 +514,7 @@ static int serve(const char *path, const sigset_t *signals)
 	if (config.control.socket[0])
 		control_stop();
 	password_threads_stop();
+	mail_stop();
 	store_close();
 	limits_stop();
 	common_unload();

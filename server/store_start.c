@@ -2,14 +2,12 @@
 #include "store_start.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "auth/remote.h"
 #include "observe/log.h"
+#include "secret_file.h"
 #include "shared/err.h"
 #include "shared/macros.h"
 #include "store/store.h"
@@ -27,32 +25,6 @@ static int fail(const char *what, int error, const char *why)
 
 /* --- where MongoDB is --- */
 
-static void fd_close(const int *fd)
-{
-	if (*fd >= 0)
-		(void)close(*fd);
-}
-
-static int uri_read(const char *path)
-{
-	_cleanup_(fd_close) int fd = open(path, O_RDONLY | O_CLOEXEC);
-	struct stat stat;
-	ssize_t n;
-
-	if (fd < 0)
-		return fail(path, -errno, NULL);
-	if (fstat(fd, &stat) == 0 && (stat.st_mode & S_IRWXO))
-		return fail(
-			path, -EPERM, "everybody may read it: chmod o= first, it holds a password");
-	n = read(fd, uri, URI_BYTES_MAX);
-	if (n < 0)
-		return fail(path, -errno, NULL);
-	while (n > 0 && (uri[n - 1] == '\n' || uri[n - 1] == ' '))
-		n--;
-	uri[n] = '\0';
-	return 0;
-}
-
 /* Configurations are read by everybody and shown by authctl: no passwords in them. */
 static bool has_password(const char *text)
 {
@@ -64,7 +36,7 @@ static bool has_password(const char *text)
 static int uri_make(const struct config *config)
 {
 	if (config->store.uri_file[0])
-		return uri_read(config->store.uri_file);
+		return secret_file_read(config->store.uri_file, uri, sizeof(uri));
 	if (has_password(config->store.uri))
 		return fail("store.uri", -EINVAL,
 			"has a password in it: write the URI into a file of its own and name that in"
@@ -136,7 +108,7 @@ static int open_options(const struct config *config, struct store_options *optio
 		return 0;
 	if (options->pool_min > options->pool_max - STORE_POOL_KEPT)
 		return fail("store.pool_min", -EINVAL,
-			"leaves no room: five of pool_max are kept for other work");
+			"leaves no room: six of pool_max are kept for other work");
 	return uri_make(config);
 }
 

@@ -38,6 +38,7 @@ int api_register(struct call *call, struct response *response)
 		return r;
 	registration.email_key = key;
 	registration.is_hiding_existing = auth_policy()->is_hiding_existing;
+	registration.is_requiring_verified = auth_policy()->is_requiring_verified;
 	r = account_register_await(&registration, &client, &grant);
 	if (r < 0)
 		return r;
@@ -45,14 +46,9 @@ int api_register(struct call *call, struct response *response)
 		return response_empty(response, 202);
 	if (r == 0)
 		return response_problem(response, PROBLEM_EMAIL_TAKEN);
+	if (registration.is_requiring_verified)
+		return response_empty(response, 202);
 	return respond_grant(response, 201, &grant);
-}
-
-static int respond_locked(struct response *response, int64_t retry_ms)
-{
-	response_problem(response, PROBLEM_TOO_MANY_ATTEMPTS);
-	/* Rounded up: a client that waits so long is not too early. */
-	return response_header_u64(response, "Retry-After", (uint64_t)(retry_ms + 999) / 1000);
 }
 
 int api_login(struct call *call, struct response *response)
@@ -87,6 +83,8 @@ int api_login(struct call *call, struct response *response)
 		return respond_locked(response, retry_ms);
 	case CREDENTIALS_SUSPENDED:
 		return response_problem(response, PROBLEM_ACCOUNT_SUSPENDED);
+	case CREDENTIALS_UNVERIFIED:
+		return response_problem(response, PROBLEM_EMAIL_NOT_VERIFIED);
 	default:
 		return r;
 	}

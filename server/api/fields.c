@@ -91,3 +91,10 @@ int respond_grant(struct response *response, unsigned status, const struct grant
 	r = response_header(response, "Cache-Control", STR("no-store"));
 	return r < 0 ? r : response_end(response);
 }
+
+int respond_locked(struct response *response, int64_t retry_ms)
+{
+	response_problem(response, PROBLEM_TOO_MANY_ATTEMPTS);
+	/* Rounded up: a client that waits so long is not too early. */
+	return response_header_u64(response, "Retry-After", (uint64_t)(retry_ms + 999) / 1000);
+}

@@ -25,3 +25,6 @@ void put_user(struct json_writer *w, const struct account *account);
 
 /* {"success":true,"data":grant}, never to be cached. */
 int respond_grant(struct response *response, unsigned status, const struct grant *grant);
+
+/* 429: failures have locked the account, or the network of the client, for so long. */
+int respond_locked(struct response *response, int64_t retry_ms);

@@ -41,6 +41,12 @@ int api_register(struct call *call, struct response *response);
 int api_login(struct call *call, struct response *response);
 int api_me(struct call *call, struct response *response);
 int api_me_change(struct call *call, struct response *response);
+/* recovery.c */
+int api_password_change(struct call *call, struct response *response);
+int api_password_forgot(struct call *call, struct response *response);
+int api_password_reset(struct call *call, struct response *response);
+int api_email_verify(struct call *call, struct response *response);
+int api_email_resend(struct call *call, struct response *response);
 /* sessions.c */
 int api_refresh(struct call *call, struct response *response);
 int api_logout(struct call *call, struct response *response);

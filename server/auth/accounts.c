@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "auth/policy.h"
+#include "auth/recovery.h"
 #include "auth/users.h"
 #include "auth/verified.h"
 #include "core/core.h"
@@ -15,11 +16,31 @@
 #include "guard/limits.h"
 #include "observe/log.h"
 #include "shared/clock.h"
+#include "shared/err.h"
 #include "shared/macros.h"
 #include "shared/random.h"
 #include "shared/secret.h"
 
 static_assert(STORE_HASH_BYTES_MAX + 1 == PASSWORD_HASH_BYTES, "a hash fits its column");
+
+/* A mail is asked for in both cases, or time would tell. It can be asked for again: without room
+ * for it the account is made all the same. */
+static void register_mail_await(const struct registration *registration, bool is_made)
+{
+	int r = 0;
+
+	if (auth_policy()->is_verifying_email && (is_made || registration->is_hiding_existing))
+		r = mail_ask_await(is_made ? MAIL_VERIFY : MAIL_EXISTS, registration->email_key);
+	if (r < 0)
+		log_event(LOG_LEVEL_WARN, "mail.not_kept", str_cstr(err_text(r)),
+			LOG_TEXT("error.type", str_cstr(err_name(r))));
+}
+
+/* Does registering log in? */
+static bool is_granting(const struct registration *registration)
+{
+	return !registration->is_hiding_existing && !registration->is_requiring_verified;
+}
 
 int account_register_await(const struct registration *registration, const struct client *client,
 	struct grant *ret_grant)
@@ -45,10 +66,13 @@ int account_register_await(const struct registration *registration, const struct
 		return r;
 	session_prepare(account->id, client, now_ms, &session, ret_grant->refresh);
 	/* It would tell of its own success: nobody gets the session, so it ends as it begins. */
-	if (registration->is_hiding_existing)
+	if (!is_granting(registration))
 		session.session.idle_until_ms = session.session.ends_ms = now_ms;
 	r = store_account_create_await(account, &session);
-	if (r <= 0 || registration->is_hiding_existing)
+	if (r < 0)
+		return r;
+	register_mail_await(registration, r == 1);
+	if (r == 0 || !is_granting(registration))
 		return r;
 	r = grant_sign(ret_grant, session.session.id, now_ms);
 	return r < 0 ? r : 1;
@@ -108,12 +132,29 @@ static void login_step_wipe(struct login_step *step)
 	secret_wipe(step, sizeof(*step));
 }
 
+/* As with a session: whoever guesses while the account is locked learns nothing. */
+static int login_unverified_await(const struct account *account, int64_t *ret_retry_ms)
+{
+	int64_t now_ms = clock_wall_ms();
+	struct account now;
+	int r = store_account_get_await(account->id, &now);
+
+	if (r <= 0)
+		return r < 0 ? r : CREDENTIALS_WRONG;
+	if (now.attempts.locked_until_ms <= now_ms)
+		return CREDENTIALS_UNVERIFIED;
+	*ret_retry_ms = now.attempts.locked_until_ms - now_ms;
+	return CREDENTIALS_LOCKED;
+}
+
 static int login_accepted_await(const struct account *account, struct str password,
 	const struct client *client, struct grant *ret_grant, int64_t *ret_retry_ms)
 {
 	_cleanup_(login_step_wipe) struct login_step step = {};
 	int r;
 
+	if (auth_policy()->is_requiring_verified && !account->is_email_verified)
+		return login_unverified_await(account, ret_retry_ms);
 	r = rehash_await(account, password, step.new_hash);
 	if (r < 0)
 		return r;
@@ -147,39 +188,48 @@ static bool may_network_guess(struct limiter_verdict verdict, int64_t *ret_retry
 	return verdict.is_allowed;
 }
 
-int account_login_await(const char *email_key, struct str password, const struct client *client,
-	struct grant *ret_grant, int64_t *ret_retry_ms)
+int credentials_check_await(const struct account *account, bool is_found, const char *email_key,
+	struct str password, const struct client *client, int64_t *ret_retry_ms)
 {
-	int64_t now_ms = clock_wall_ms();
 	struct subject network = subject_of_network(client->address);
-	struct account account = {};
+	int64_t now_ms = clock_wall_ms();
 	char dummy[PASSWORD_DUMMY_BYTES];
-	int found, match;
 	bool is_right;
+	int match;
 
+	/* Nothing is hashed for a locked network or address: that is what the lock is for. */
 	if (!may_network_guess(limit_look(LIMIT_FAILURES, &network, clock_now_ns()), ret_retry_ms))
 		return CREDENTIALS_LOCKED;
-	found = store_account_find_await(email_key, &account);
-	if (found < 0)
-		return found;
-	/* Nothing is hashed for a locked address: that is what the lock is for. */
-	if (account.attempts.locked_until_ms > now_ms) {
-		*ret_retry_ms = account.attempts.locked_until_ms - now_ms;
+	if (account->attempts.locked_until_ms > now_ms) {
+		*ret_retry_ms = account->attempts.locked_until_ms - now_ms;
 		return CREDENTIALS_LOCKED;
 	}
 	/* An address that nobody owns costs one hash too: the time must not tell. */
-	match = password_check_await(
-		found ? str_cstr(account.hash) : password_dummy_hash(str_cstr(email_key), dummy),
+	match = password_check_await(is_found ? str_cstr(account->hash)
+					      : password_dummy_hash(str_cstr(email_key), dummy),
 		password);
 	if (match < 0)
 		return match;
-	is_right = found && match;
+	is_right = is_found && match;
 	if (!may_network_guess(is_right ? limit_look(LIMIT_FAILURES, &network, clock_now_ns())
 					: limit_take(LIMIT_FAILURES, &network, clock_now_ns()),
 		    ret_retry_ms))
 		return CREDENTIALS_LOCKED;
-	if (!is_right)
-		return login_failed_await(email_key, ret_retry_ms);
+	return is_right ? CREDENTIALS_ACCEPTED : login_failed_await(email_key, ret_retry_ms);
+}
+
+int account_login_await(const char *email_key, struct str password, const struct client *client,
+	struct grant *ret_grant, int64_t *ret_retry_ms)
+{
+	struct account account = {};
+	int found, r;
+
+	found = store_account_find_await(email_key, &account);
+	if (found < 0)
+		return found;
+	r = credentials_check_await(&account, found, email_key, password, client, ret_retry_ms);
+	if (r != CREDENTIALS_ACCEPTED)
+		return r;
 	return login_accepted_await(&account, password, client, ret_grant, ret_retry_ms);
 }
 

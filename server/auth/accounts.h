@@ -9,14 +9,15 @@ struct registration {
 	const char *email_key; /* folded */
 	struct str name;       /* "" none; at most STORE_NAME_BYTES_MAX bytes */
 	struct str password;   /* normalised */
-	/* Do not tell whether the address was taken: the policy's word when the request began,
-	 * which may have changed since. */
-	bool is_hiding_existing;
+	/* The policy's word when the request began, which may have changed since: do not tell
+	 * whether the address was taken; do not log in before it is verified. */
+	bool is_hiding_existing, is_requiring_verified;
 };
 
 /*
- * Makes an account and its first session: 1; 0 when the address is taken; or an error. When the
- * policy hides which addresses are taken nobody is logged in: *ret_grant is not written.
+ * Makes an account and its first session: 1; 0 when the address is taken; or an error. When it
+ * hides which addresses are taken, or wants verified ones, nobody is logged in: *ret_grant is not
+ * written.
  */
 int account_register_await(const struct registration *registration, const struct client *client,
 	struct grant *ret_grant);
@@ -25,8 +26,17 @@ enum credentials_outcome {
 	CREDENTIALS_ACCEPTED,
 	CREDENTIALS_WRONG, /* password or address: the caller cannot tell, nor can a clock */
 	CREDENTIALS_LOCKED,
-	CREDENTIALS_SUSPENDED, /* said only after the right password */
+	CREDENTIALS_SUSPENDED,  /* said only after the right password */
+	CREDENTIALS_UNVERIFIED, /* likewise, where the policy wants a verified address */
 };
+
+/*
+ * Checks a password as a login does, with its lockout and limits: CREDENTIALS_ACCEPTED, _WRONG,
+ * _LOCKED, or an error. When nobody has the address, only account->attempts is read. The caller
+ * looks at the lock again when he acts on it, or guesses at the same time would all be answered.
+ */
+int credentials_check_await(const struct account *account, bool is_found, const char *email_key,
+	struct str password, const struct client *client, int64_t *ret_retry_ms);
 
 /*
  * An outcome, or an error. *ret_retry_ms is written for CREDENTIALS_LOCKED: how long until another

@@ -12,8 +12,11 @@ struct auth_policy {
 	struct lockout_policy lockout;
 	unsigned hash_cost;
 	unsigned password_points_min;
-	bool is_hiding_existing; /* registering does not tell whether the address was taken */
-	int64_t token_ms;        /* life of an access token */
+	bool is_hiding_existing;    /* registering does not tell whether the address was taken */
+	bool is_mailing;            /* mails are sent, or at least written to files */
+	bool is_verifying_email;    /* registering mails a token to the address */
+	bool is_requiring_verified; /* nobody logs in before the address is verified */
+	int64_t token_ms;           /* life of an access token */
 	int64_t session_idle_ms, session_ms, grace_ms; /* idle and absolute life; lost answers */
 };
 

@@ -19,6 +19,8 @@ enum config_receive { RECEIVE_AUTO, RECEIVE_MULTISHOT, RECEIVE_ONESHOT };
 enum config_backend { BACKEND_SQLITE, BACKEND_MEMORY, BACKEND_MONGODB };
 enum config_algorithm { ALGORITHM_ES256, ALGORITHM_EDDSA, ALGORITHM_RS256, ALGORITHM_HS256 };
 enum config_forwarded { FORWARDED_X_FORWARDED_FOR, FORWARDED_RFC_7239 };
+enum config_mail_transport { MAIL_TRANSPORT_FILE, MAIL_TRANSPORT_SMTP, MAIL_TRANSPORT_NONE };
+enum config_starttls { STARTTLS_REQUIRED, STARTTLS_OPTIONAL, STARTTLS_OFF, STARTTLS_IMPLICIT };
 enum config_log_level { LEVEL_DEBUG, LEVEL_INFO, LEVEL_WARN, LEVEL_ERROR };
 
 typedef char config_text[CONFIG_TEXT_BYTES];
@@ -90,7 +92,8 @@ struct config {
 	struct {
 		bool is_enabled;
 		uint64_t subjects_max; /* of each limit */
-		struct config_rate login, registration, refresh, other, verify, account, failures;
+		struct config_rate login, registration, refresh, other, verify, account, failures,
+			mail, mailbox;
 	} limits;
 	struct {
 		uint64_t algorithm; /* enum config_algorithm */
@@ -105,8 +108,17 @@ struct config {
 		uint64_t ttl_ms, sweep_ms;
 	} cache;
 	struct {
-		bool is_hiding_existing;
+		bool is_hiding_existing, is_verifying_email, is_requiring_verified;
 	} accounts;
+	struct {
+		uint64_t transport; /* enum config_mail_transport */
+		config_text folder; /* "": "mails" beside the database */
+		config_text templates, link_base, from, from_name;
+		config_text host, user, password_file, ca_file;
+		uint64_t port, starttls; /* enum config_starttls */
+		uint64_t timeout_ms, attempts_max, age_max_ms, retry_base_ms, retry_max_ms;
+		uint64_t reset_ms, verify_ms;
+	} mail;
 	struct {
 		config_text socket;
 		config_text viewer_group, operator_group, admin_group;

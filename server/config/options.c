@@ -1,6 +1,6 @@
 /*
- * The table of options, how their values are read, and which name a misspelt one was meant to be.
- * Files are read in config.c.
+ * The table of options, and how their values are read. nearest.c knows which name a misspelt one
+ * was meant to be. Files are read in config.c.
  */
 #include "config/options.h"
 
@@ -48,7 +48,7 @@ const struct option options[] = {
 	{ "store", "uri", OPTION_TEXT, "mongodb://127.0.0.1:27017/authd", 0, TEXT_MAX, "URI", true, "Where MongoDB is, and the database; without a password", AT(store.uri) },
 	{ "store", "uri_file", OPTION_TEXT, "", 0, TEXT_MAX, "file", true, "A file with the URI, for one with a password", AT(store.uri_file) },
 	{ "store", "pool_min", OPTION_NUMBER, "5", 1, 60, "connections", true, "To MongoDB, kept ready", AT(store.pool_min) },
-	{ "store", "pool_max", OPTION_NUMBER, "50", 6, 64, "connections", true, "To MongoDB, of all cores together", AT(store.pool_max) },
+	{ "store", "pool_max", OPTION_NUMBER, "50", 7, 64, "connections", true, "To MongoDB, of all cores together", AT(store.pool_max) },
 	{ "store", "connect_timeout", OPTION_DURATION, "5s", 1, 60 * SECOND, "time", true, "To connect to a server of MongoDB", AT(store.connect_timeout_ms) },
 	{ "store", "op_timeout", OPTION_DURATION, "10s", SECOND, 60 * SECOND, "time", true, "For one operation of MongoDB", AT(store.op_timeout_ms) },
 	{ "store", "select_timeout", OPTION_DURATION, "5s", 1, 60 * SECOND, "time", true, "To find a primary of MongoDB", AT(store.select_timeout_ms) },
@@ -91,6 +91,8 @@ const struct option options[] = {
 	{ "limits", "verify", OPTION_RATE, "off", 1, RATE_MAX, "per time, or off", false, "Verified tokens of an address; it is mostly your own proxy that asks", AT(limits.verify) },
 	{ "limits", "account", OPTION_RATE, "30/1m", 1, RATE_MAX, "per time, or off", false, "Logins into one account from anywhere", AT(limits.account) },
 	{ "limits", "failures", OPTION_RATE, "100/10m", 1, RATE_MAX, "per time, or off", false, "Wrong passwords from a network, /24 or /64, into whatever accounts", AT(limits.failures) },
+	{ "limits", "mail", OPTION_RATE, "60/1h", 1, RATE_MAX, "per time, or off", false, "Mails that an address asks for: forgotten passwords, verification", AT(limits.mail) },
+	{ "limits", "mailbox", OPTION_RATE, "5/1h", 1, RATE_MAX, "per time, or off", false, "Mails to one account, whoever asks; more are not sent, and nobody is told", AT(limits.mailbox) },
 	{ "token", "algorithm", OPTION_CHOICE, "ES256", 0, 3, "ES256|EdDSA|RS256|HS256", true, "How access tokens are signed", AT(token.algorithm) },
 	{ "token", "secret_file", OPTION_TEXT, "", 0, TEXT_MAX, "file", true, "The secret for HS256", AT(token.secret_file) },
 	{ "token", "issuer", OPTION_TEXT, "authd", 1, TEXT_MAX, "text", false, "The iss claim", AT(token.issuer) },
@@ -104,6 +106,27 @@ const struct option options[] = {
 	{ "cache", "ttl", OPTION_DURATION, "10m", SECOND, DAY, "time", true, "What is cached is looked up again after this", AT(cache.ttl_ms) },
 	{ "cache", "sweep", OPTION_DURATION, "2m", SECOND, DAY, "time", true, "What is too old is removed this often", AT(cache.sweep_ms) },
 	{ "accounts", "hide_existing", OPTION_BOOL, "no", 0, 1, "yes or no", false, "Registering answers 202 whether or not the address is known", AT(accounts.is_hiding_existing) },
+	{ "accounts", "verify_email", OPTION_BOOL, "no", 0, 1, "yes or no", false, "Registering mails a token that verifies the address", AT(accounts.is_verifying_email) },
+	{ "accounts", "require_verified", OPTION_BOOL, "no", 0, 1, "yes or no", false, "Nobody logs in before the address is verified", AT(accounts.is_requiring_verified) },
+	{ "mail", "transport", OPTION_CHOICE, "file", 0, 2, "file|smtp|none", true, "Mails are written to files, sent, or neither", AT(mail.transport) },
+	{ "mail", "folder", OPTION_TEXT, "", 0, TEXT_MAX, "folder", true, "For transport = file; empty is mails, beside the database", AT(mail.folder) },
+	{ "mail", "from", OPTION_TEXT, "authd@localhost", 3, TEXT_MAX, "address", true, "Who mails are from", AT(mail.from) },
+	{ "mail", "from_name", OPTION_TEXT, "", 0, TEXT_MAX, "text", true, "The name before that address", AT(mail.from_name) },
+	{ "mail", "link_base", OPTION_TEXT, "http://localhost:3000", 1, TEXT_MAX, "URL", true, "Where the links in mails begin: your application, not authd", AT(mail.link_base) },
+	{ "mail", "templates", OPTION_TEXT, "", 0, TEXT_MAX, "folder", true, "Your own reset.txt, verify.txt, exists.txt; what is not there is built in", AT(mail.templates) },
+	{ "mail", "reset_time", OPTION_DURATION, "30m", 60 * SECOND, DAY, "time", true, "How long a token for a new password is good for", AT(mail.reset_ms) },
+	{ "mail", "verify_time", OPTION_DURATION, "1d", 60 * SECOND, 30 * DAY, "time", true, "The same for a token that verifies the address", AT(mail.verify_ms) },
+	{ "mail", "host", OPTION_TEXT, "localhost", 1, TEXT_MAX, "host", true, "The SMTP server", AT(mail.host) },
+	{ "mail", "port", OPTION_NUMBER, "587", 1, 65535, "port", true, "Its port; 465 with starttls = implicit", AT(mail.port) },
+	{ "mail", "starttls", OPTION_CHOICE, "required", 0, 3, "required|optional|off|implicit", true, "TLS with it; optional neither insists nor checks who it is", AT(mail.starttls) },
+	{ "mail", "ca_file", OPTION_TEXT, "", 0, TEXT_MAX, "file", true, "Who may vouch for it; empty is whom the system trusts", AT(mail.ca_file) },
+	{ "mail", "user", OPTION_TEXT, "", 0, TEXT_MAX, "name", true, "To log in there; empty for none", AT(mail.user) },
+	{ "mail", "password_file", OPTION_TEXT, "", 0, TEXT_MAX, "file", true, "Its password, in a file", AT(mail.password_file) },
+	{ "mail", "timeout", OPTION_DURATION, "30s", SECOND, 600 * SECOND, "time", true, "For sending one mail", AT(mail.timeout_ms) },
+	{ "mail", "attempts_max", OPTION_NUMBER, "20", 1, 1000, "attempts", true, "Give a mail up after so many", AT(mail.attempts_max) },
+	{ "mail", "age_max", OPTION_DURATION, "1d", 60 * SECOND, 30 * DAY, "time", true, "Give a mail up after this", AT(mail.age_max_ms) },
+	{ "mail", "retry_base", OPTION_DURATION, "30s", 10, 3600 * SECOND, "time", true, "Until the second attempt; doubles each time", AT(mail.retry_base_ms) },
+	{ "mail", "retry_max", OPTION_DURATION, "1h", 10, DAY, "time", true, "But never longer than this", AT(mail.retry_max_ms) },
 	{ "control", "socket", OPTION_TEXT, "/run/authd/authctl.sock", 0, 107, "file", true, "Where authctl connects; empty for none", AT(control.socket) },
 	{ "control", "viewer_group", OPTION_TEXT, "authctl", 0, TEXT_MAX, "group", false, "May look", AT(control.viewer_group) },
 	{ "control", "operator_group", OPTION_TEXT, "authctl-operator", 0, TEXT_MAX, "group", false, "May also change how it runs", AT(control.operator_group) },
@@ -123,51 +146,6 @@ const struct option *option_find(struct str section, struct str key)
 			str_equal(key, str_cstr(options[i].key)))
 			return &options[i];
 	return NULL;
-}
-
-/* Longer than every "section.key" of the table; what is longer resembles none of them. */
-#define NAME_MAX_BYTES 48
-
-/* Levenshtein's distance: insertions, removals and replacements that make a into b. */
-static unsigned distance(struct str a, struct str b)
-{
-	unsigned row[NAME_MAX_BYTES + 1];
-
-	assert(b.len <= NAME_MAX_BYTES);
-	for (size_t j = 0; j <= b.len; j++)
-		row[j] = (unsigned)j;
-	for (size_t i = 0; i < a.len; i++) {
-		unsigned diagonal = row[0];
-
-		row[0]++;
-		for (size_t j = 0; j < b.len; j++) {
-			unsigned replaced = diagonal + (a.data[i] != b.data[j]);
-
-			diagonal = row[j + 1];
-			row[j + 1] = MIN(replaced, MIN(row[j], diagonal) + 1);
-		}
-	}
-	return row[b.len];
-}
-
-const struct option *option_nearest(struct str section, struct str key)
-{
-	const struct option *nearest = NULL;
-	unsigned best = (unsigned)key.len / 3 + 3; /* further away is another word, not a slip */
-
-	if (section.len > NAME_MAX_BYTES || key.len > NAME_MAX_BYTES)
-		return NULL;
-	for (size_t i = 0; i < options_count; i++) {
-		/* A right key in a wrong section is a likely slip, so the section counts once. */
-		unsigned far = distance(key, str_cstr(options[i].key)) +
-			       !str_equal(section, str_cstr(options[i].section));
-
-		if (far < best) {
-			best = far;
-			nearest = &options[i];
-		}
-	}
-	return nearest;
 }
 
 static int size_parse(struct str text, uint64_t *ret_bytes)

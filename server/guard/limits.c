@@ -15,6 +15,8 @@ static const struct limit_row {
 	[LIMIT_VERIFY] = { "verify", "verified tokens of an address" },
 	[LIMIT_ACCOUNT] = { "account", "logins into an account, from anywhere" },
 	[LIMIT_FAILURES] = { "failures", "wrong passwords of a network" },
+	[LIMIT_MAIL] = { "mail", "mails that an address asks for" },
+	[LIMIT_MAILBOX] = { "mailbox", "mails to an account, whoever asks" },
 };
 
 /* A table that was made stays until the end: a core may be counting in it. */

@@ -16,6 +16,9 @@ const struct index indexes[] = {
 	{ "sessions.user", INDEX_SESSIONS, "user", "-usedAt", false, false, -1, "every login counts the sessions of its account" },
 	{ "sessions.idleUntil", INDEX_SESSIONS, "idleUntil", NULL, false, false, 0, "sessions that have ended are removed" },
 	{ "strangers.seenAt", INDEX_STRANGERS, "seenAt", NULL, false, false, 86400, "failures of addresses that nobody owns are forgotten" },
+	{ "tickets.user", INDEX_TICKETS, "user", "purpose", false, false, -1, "a new ticket of an account makes old ones worthless" },
+	{ "tickets.expiresAt", INDEX_TICKETS, "expiresAt", NULL, false, false, 0, "tickets that have expired are removed" },
+	{ "mails.nextAt", INDEX_MAILS, "nextAt", NULL, false, false, -1, "the mail that is due first is looked up" },
 	{ "ended.at", INDEX_ENDED, "at", NULL, false, false, 3600, "what other nodes have been told is removed" },
 };
 /* clang-format on */

@@ -4,7 +4,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum index_collection { INDEX_USERS, INDEX_SESSIONS, INDEX_STRANGERS, INDEX_ENDED };
+enum index_collection {
+	INDEX_USERS,
+	INDEX_SESSIONS,
+	INDEX_STRANGERS,
+	INDEX_TICKETS,
+	INDEX_MAILS,
+	INDEX_ENDED
+};
 
 struct index {
 	const char *name; /* static text: "users.email" */

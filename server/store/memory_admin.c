@@ -81,7 +81,7 @@ int memory_account_change(struct store_call *call)
 	if (r == 0)
 		r = row_update(&tables.accounts, (uint32_t)row, &account);
 	if (r == 0 && call->fields & ACCOUNT_FIELD_PASSWORD)
-		r = memory_sessions_delete(account.id);
+		r = memory_sessions_end(account.id, "");
 	call->account = account;
 	return r < 0 ? r : CHANGE_DONE;
 }
@@ -93,7 +93,7 @@ int memory_account_delete(struct store_call *call)
 
 	if (row < 0)
 		return 0;
-	r = memory_sessions_delete(call->key);
+	r = memory_sessions_end(call->key, "");
 	if (r >= 0)
 		r = row_delete(&tables.accounts, (uint32_t)row);
 	return r < 0 ? r : 1;

@@ -288,7 +288,7 @@ static int session_end_by_refresh(struct store_call *call)
 	return session_delete(call->id);
 }
 
-int memory_sessions_delete(const char *account_id)
+int memory_sessions_end(const char *account_id, const char *kept_id)
 {
 	int ended = 0;
 
@@ -296,7 +296,7 @@ int memory_sessions_delete(const char *account_id)
 		struct session session = *(struct session *)row_at(&tables.sessions, i);
 		int r;
 
-		if (strcmp(session.account_id, account_id) != 0)
+		if (strcmp(session.account_id, account_id) != 0 || strcmp(session.id, kept_id) == 0)
 			continue;
 		r = session_delete(session.id);
 		if (r < 0)
@@ -308,7 +308,7 @@ int memory_sessions_delete(const char *account_id)
 
 static int sessions_end(struct store_call *call)
 {
-	return memory_sessions_delete(call->key);
+	return memory_sessions_end(call->key, "");
 }
 
 static int refresh_rotate(struct store_call *call, uint32_t row, struct token *token)
@@ -349,7 +349,7 @@ static int refresh(struct store_call *call)
 	return r < 0 ? r : (int)outcome;
 }
 
-static int (*const calls[STORE_OPS])(struct store_call *call) = {
+static memory_op *const calls[STORE_OPS] = {
 	[OP_ACCOUNT_CREATE] = account_create,
 	[OP_ACCOUNT_FIND] = account_find,
 	[OP_ACCOUNT_GET] = account_get,
@@ -365,6 +365,15 @@ static int (*const calls[STORE_OPS])(struct store_call *call) = {
 	[OP_ACCOUNTS_LIST] = memory_accounts_list,
 	[OP_ACCOUNT_CHANGE] = memory_account_change,
 	[OP_ACCOUNT_DELETE] = memory_account_delete,
+	[OP_PASSWORD_CHANGE] = memory_password_change,
+	[OP_TICKET_PUT] = memory_ticket_put,
+	[OP_TICKET_FIND] = memory_ticket_find,
+	[OP_TICKET_USE] = memory_ticket_use,
+	[OP_MAIL_PUT] = memory_mail_put,
+	[OP_MAILS_VIEW] = memory_mails_view,
+	[OP_MAIL_TAKE] = memory_mail_take,
+	[OP_MAIL_DONE] = memory_mail_done,
+	[OP_MAIL_LATER] = memory_mail_later,
 };
 
 int memory_call(struct store_call *call)
@@ -415,7 +424,7 @@ static int sweep_one(int64_t now_ms)
 			return r < 0 ? r : 1;
 		}
 	}
-	return 0;
+	return memory_ticket_sweep(now_ms);
 }
 
 int memory_sweep_part(int64_t now_ms)

@@ -24,6 +24,8 @@ struct tables tables = {
 	/* Trimmed to strangers_max by the sweep: room for what comes in between. */
 	.strangers = { .row_bytes = sizeof(struct stranger), .rows_max = 2 * STORE_STRANGERS_MAX },
 	.keys = { .row_bytes = sizeof(struct store_key), .rows_max = STORE_KEYS_MAX },
+	.tickets = { .row_bytes = sizeof(struct ticket), .rows_max = 20000 },
+	.mails = { .row_bytes = sizeof(struct mail), .rows_max = STORE_MAILS_MAX },
 };
 
 void *row_at(const struct table *table, uint32_t row)
@@ -132,4 +134,6 @@ void tables_clear(void)
 	table_clear(&tables.tokens);
 	table_clear(&tables.strangers);
 	table_clear(&tables.keys);
+	table_clear(&tables.tickets);
+	table_clear(&tables.mails);
 }

@@ -33,7 +33,7 @@ struct change;
 struct tables {
 	/* Guards all that follows; the lock of faults.c may follow. */
 	pthread_rwlock_t lock;
-	struct table accounts, sessions, tokens, strangers, keys;
+	struct table accounts, sessions, tokens, strangers, keys, tickets, mails;
 	struct change *changes; /* of the present transaction, newest first */
 	struct change *saved;   /* what was newest when the present call began */
 	unsigned strangers_max, connections;
@@ -59,7 +59,8 @@ void tables_clear(void);
 /* The row of an account, -1 when there is none; and what goes with it: memory_calls.c. */
 int64_t memory_account_row(const char *id);
 int64_t memory_account_row_by_key(const char *key);
-int memory_sessions_delete(const char *account_id); /* how many */
+/* Ends the sessions of an account but this one ("": all of them): how many. */
+int memory_sessions_end(const char *account_id, const char *kept_id);
 int memory_stranger_forget(const char *key);
 
 /* memory_admin.c */
@@ -68,6 +69,13 @@ int memory_accounts_list(struct store_call *call);
 int memory_account_change(struct store_call *call);
 int memory_account_delete(struct store_call *call);
 
-/* Does one call, or a part of the sweep: memory_calls.c. */
+/* Does one call, or a part of the sweep: memory_calls.c; what is about mails in memory_mails.c. */
 int memory_call(struct store_call *call);
 int memory_sweep_part(int64_t now_ms);
+
+typedef int memory_op(struct store_call *call);
+memory_op memory_password_change, memory_ticket_put, memory_ticket_find, memory_ticket_use;
+memory_op memory_mail_put, memory_mails_view, memory_mail_take, memory_mail_done, memory_mail_later;
+
+/* Removes one ticket that has expired: 1, or 0 when there is none. */
+int memory_ticket_sweep(int64_t now_ms);

@@ -16,7 +16,6 @@
 
 #include "shared/clock.h"
 #include "shared/err.h"
-#include "store/module.h"
 
 static struct {
 	pthread_mutex_t lock; /* guards what follows; the driver's locks may follow */
@@ -112,6 +111,8 @@ static void mongo_disconnect(void *connection)
 	mongoc_collection_destroy(c->strangers);
 	mongoc_collection_destroy(c->keys);
 	mongoc_collection_destroy(c->ended);
+	mongoc_collection_destroy(c->tickets);
+	mongoc_collection_destroy(c->mails);
 	mongoc_database_destroy(c->database);
 	mongoc_client_destroy(c->client);
 	free(c);
@@ -185,6 +186,8 @@ static int mongo_connect(
 	c->strangers = collection(c, "authd_strangers");
 	c->keys = collection(c, "authd_keys");
 	c->ended = collection(c, "authd_ended");
+	c->tickets = collection(c, "authd_tickets");
+	c->mails = collection(c, "authd_mails");
 	c->deadline_ns = CLOCK_NEVER;
 	*ret_connection = c;
 	return 0;
@@ -241,6 +244,15 @@ static mongo_call *const calls[STORE_OPS] = {
 	[OP_ACCOUNTS_LIST] = mongo_accounts_list,
 	[OP_ACCOUNT_CHANGE] = mongo_account_change,
 	[OP_ACCOUNT_DELETE] = mongo_account_delete,
+	[OP_PASSWORD_CHANGE] = mongo_password_change,
+	[OP_TICKET_PUT] = mongo_ticket_put,
+	[OP_TICKET_FIND] = mongo_ticket_find,
+	[OP_TICKET_USE] = mongo_ticket_use,
+	[OP_MAIL_PUT] = mongo_mail_put,
+	[OP_MAILS_VIEW] = mongo_mails_view,
+	[OP_MAIL_TAKE] = mongo_mail_take,
+	[OP_MAIL_DONE] = mongo_mail_done,
+	[OP_MAIL_LATER] = mongo_mail_later,
 };
 
 static int mongo_run(void *connection, struct store_call *call)
@@ -273,12 +285,14 @@ static int mongo_ping(void *connection, bool is_writing)
 
 static int mongo_sweep(void *connection, int64_t now_ms)
 {
-	int sessions, strangers;
+	int r, strangers;
 
 	mongo_searches_choose(connection); /* somebody may have built what was missing */
-	sessions = mongo_sessions_sweep(connection, now_ms);
-	if (sessions < 0)
-		return sessions;
+	r = mongo_sessions_sweep(connection, now_ms);
+	if (r >= 0)
+		r = mongo_tickets_sweep(connection, now_ms);
+	if (r < 0)
+		return r;
 	strangers = mongo_strangers_sweep(connection, now_ms);
 	return strangers < 0 ? strangers : strangers >= SWEEP_ROWS;
 }
@@ -288,9 +302,9 @@ static const char *mongo_reason(void *connection)
 	return ((struct mongo *)connection)->reason;
 }
 
-extern const struct store_backend MODULE_BACKEND;
+extern const struct store_backend STORE_MODULE_BACKEND;
 
-__attribute__((visibility("default"))) const struct store_backend MODULE_BACKEND = {
+__attribute__((visibility("default"))) const struct store_backend STORE_MODULE_BACKEND = {
 	.name = "mongodb",
 	.connect = mongo_connect,
 	.disconnect = mongo_disconnect,

@@ -24,7 +24,7 @@
 struct mongo {
 	mongoc_client_t *client;
 	mongoc_database_t *database;
-	mongoc_collection_t *users, *sessions, *strangers, *keys, *ended;
+	mongoc_collection_t *users, *sessions, *strangers, *keys, *ended, *tickets, *mails;
 	uint64_t deadline_ns; /* of the present call; CLOCK_NEVER */
 	char reason[128];
 };
@@ -154,6 +154,11 @@ int mongo_sessions_scan(
 	void *connection, const char *after, struct session_record *rows, unsigned rows_max);
 int mongo_account_put(void *connection, const struct account *account);
 int mongo_session_record_put(void *connection, const struct session_record *record);
+
+/* mongo_mails.c */
+mongo_call mongo_password_change, mongo_ticket_put, mongo_ticket_find, mongo_ticket_use;
+mongo_call mongo_mail_put, mongo_mails_view, mongo_mail_take, mongo_mail_done, mongo_mail_later;
+int mongo_tickets_sweep(struct mongo *c, int64_t now_ms);
 
 /* mongo_keys.c */
 int mongo_key_put(void *connection, const struct store_key *key);

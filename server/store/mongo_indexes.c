@@ -21,6 +21,8 @@ mongoc_collection_t *mongo_collection_of(struct mongo *c, enum index_collection 
 	mongoc_collection_t *const collections[] = { [INDEX_USERS] = c->users,
 		[INDEX_SESSIONS] = c->sessions,
 		[INDEX_STRANGERS] = c->strangers,
+		[INDEX_TICKETS] = c->tickets,
+		[INDEX_MAILS] = c->mails,
 		[INDEX_ENDED] = c->ended };
 
 	return collections[which];

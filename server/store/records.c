@@ -103,6 +103,25 @@ void refresh_apply(struct session *session, const struct refresh_request *reques
 	session->idle_until_ms = MIN(request->now_ms + request->idle_ms, session->ends_ms);
 }
 
+/* --- tickets --- */
+
+bool ticket_is_good(
+	const struct ticket *ticket, const struct store_call *call, const struct account *account)
+{
+	return ticket->purpose == call->ticket.purpose && ticket->expires_ms > call->now_ms &&
+	       strcmp(ticket->email_key, account->email_key) == 0;
+}
+
+void ticket_apply(struct account *account, const struct store_call *call)
+{
+	account->is_email_verified = true;
+	account->updated_ms = call->now_ms;
+	if (call->ticket.purpose != TICKET_RESET)
+		return;
+	memcpy(account->hash, call->new_hash, sizeof(account->hash));
+	account->attempts = (struct login_attempts){};
+}
+
 /* --- roles --- */
 
 void roles_write(const struct account *account, char text[static ROLES_TEXT_BYTES])

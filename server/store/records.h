@@ -35,6 +35,13 @@ enum refresh_outcome refresh_judge(const struct refresh_request *request,
 /* The session as a rotation leaves it. */
 void refresh_apply(struct session *session, const struct refresh_request *request);
 
+/* Is a ticket still good for the account that it names? */
+bool ticket_is_good(
+	const struct ticket *ticket, const struct store_call *call, const struct account *account);
+
+/* The account as the use of a ticket leaves it. */
+void ticket_apply(struct account *account, const struct store_call *call);
+
 /* Roles as one text, words with spaces between. Reading drops what is too long or too many. */
 #define ROLES_TEXT_BYTES (STORE_ROLES_MAX * (STORE_ROLE_BYTES_MAX + 1) + 1)
 void roles_write(const struct account *account, char text[static ROLES_TEXT_BYTES]);

@@ -120,6 +120,15 @@ static db_call *const calls[STORE_OPS] = {
 	[OP_ACCOUNTS_LIST] = db_accounts_list,
 	[OP_ACCOUNT_CHANGE] = db_account_change,
 	[OP_ACCOUNT_DELETE] = db_account_delete,
+	[OP_PASSWORD_CHANGE] = db_password_change,
+	[OP_TICKET_PUT] = db_ticket_put,
+	[OP_TICKET_FIND] = db_ticket_find,
+	[OP_TICKET_USE] = db_ticket_use,
+	[OP_MAIL_PUT] = db_mail_put,
+	[OP_MAILS_VIEW] = db_mails_view,
+	[OP_MAIL_TAKE] = db_mail_take,
+	[OP_MAIL_DONE] = db_mail_done,
+	[OP_MAIL_LATER] = db_mail_later,
 };
 
 static int sqlite_run(void *connection, struct store_call *call)
@@ -222,6 +231,7 @@ static int sqlite_sweep(void *connection, int64_t now_ms)
 		int64_t value;
 	} parts[] = {
 		{ SWEEP_SESSIONS, now_ms },
+		{ SWEEP_TICKETS, now_ms },
 		{ SWEEP_STRANGERS, now_ms - STORE_STRANGER_MS },
 		{ STRANGERS_TRIM, c->strangers_max },
 	};

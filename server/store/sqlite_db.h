@@ -1,7 +1,7 @@
 /*
  * Inside the SQLite backend: a connection, its prepared statements, and the steps that its files
  * share. The only file that includes SQLite's header. Next: sqlite.c, then the calls in
- * sqlite_accounts.c, sqlite_sessions.c and sqlite_admin.c.
+ * sqlite_accounts.c, sqlite_sessions.c, sqlite_mails.c and sqlite_admin.c.
  */
 #pragma once
 
@@ -38,6 +38,20 @@ enum statement {
 	REFRESH_GET,
 	REFRESH_USED,
 	REFRESH_TRIM,
+	PASSWORD_CHANGE,
+	SESSIONS_DELETE_OTHERS,
+	TICKET_INSERT,
+	TICKETS_TRIM,
+	TICKET_GET,
+	TICKETS_DELETE,
+	TICKET_APPLY,
+	MAIL_PUT,
+	MAILS_VIEW,
+	MAIL_TAKE,
+	MAIL_DONE,
+	MAIL_RENEW,
+	MAIL_LATER,
+	SWEEP_TICKETS,
 	SWEEP_SESSIONS,
 	SWEEP_STRANGERS,
 	KEYS_GET,
@@ -116,6 +130,10 @@ db_call db_accounts_list, db_account_change, db_account_delete;
 /* sqlite_sessions.c */
 db_call db_session_find, db_session_end, db_session_end_by_refresh, db_sessions_end, db_refresh;
 db_call db_sessions_list;
+
+/* sqlite_mails.c */
+db_call db_password_change, db_ticket_put, db_ticket_find, db_ticket_use;
+db_call db_mail_put, db_mails_view, db_mail_take, db_mail_done, db_mail_later;
 
 /* A session and its first refresh token. */
 int db_session_insert(struct sqlite *c, const struct session_new *new);

@@ -33,6 +33,15 @@ static const char *const migrations[] = {
 	"CREATE INDEX refresh_tokens_session ON refresh_tokens(session_id, created);"
 	"CREATE TABLE keys (kid TEXT PRIMARY KEY, algorithm TEXT NOT NULL, material BLOB NOT NULL,"
 	" active INTEGER NOT NULL, created INTEGER NOT NULL) WITHOUT ROWID;",
+	"CREATE TABLE tickets (hash BLOB PRIMARY KEY, purpose INTEGER NOT NULL, account_id TEXT NOT"
+	" NULL REFERENCES accounts(id) ON DELETE CASCADE, email_key TEXT NOT NULL,"
+	" created INTEGER NOT NULL, expires INTEGER NOT NULL) WITHOUT ROWID;"
+	"CREATE INDEX tickets_account ON tickets(account_id, purpose, created);"
+	"CREATE INDEX tickets_expires ON tickets(expires);"
+	"CREATE TABLE mails (email_key TEXT NOT NULL, kind INTEGER NOT NULL, asked INTEGER NOT NULL,"
+	" again INTEGER NOT NULL, next INTEGER NOT NULL, attempts INTEGER NOT NULL DEFAULT 0,"
+	" PRIMARY KEY (email_key, kind)) WITHOUT ROWID;"
+	"CREATE INDEX mails_next ON mails(next);",
 };
 
 static int version_get(struct sqlite *c)

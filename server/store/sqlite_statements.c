@@ -65,6 +65,38 @@ static const char *const statements[STATEMENTS] = {
 		"DELETE FROM refresh_tokens WHERE hash IN (SELECT hash FROM refresh_tokens"
 		" WHERE session_id = ?1 ORDER BY created DESC, used LIMIT -1 OFFSET " SQL_NUMBER(
 			STORE_REFRESH_PER_SESSION_MAX) ")",
+	[PASSWORD_CHANGE] =
+		"UPDATE accounts SET hash = ?3, updated = ?4 WHERE id = ?1 AND hash = ?2"
+		" AND locked_until <= ?4",
+	[SESSIONS_DELETE_OTHERS] = "DELETE FROM sessions WHERE account_id = ?1 AND id <> ?2",
+	[TICKET_INSERT] =
+		"INSERT INTO tickets SELECT ?1,?2,?3,?4,?5,?6 FROM accounts WHERE id = ?3",
+	[TICKETS_TRIM] =
+		"DELETE FROM tickets WHERE hash IN (SELECT hash FROM tickets WHERE account_id = ?1"
+		" AND purpose = ?2 ORDER BY created DESC LIMIT -1 OFFSET " SQL_NUMBER(
+			STORE_TICKETS_PER_ACCOUNT_MAX) ")",
+	[TICKET_GET] =
+		"SELECT " ACCOUNT_COLUMNS ", t.purpose, t.email_key, t.expires FROM tickets t"
+		" JOIN accounts a ON a.id = t.account_id WHERE t.hash = ?1",
+	[TICKETS_DELETE] = "DELETE FROM tickets WHERE account_id = ?1 AND purpose = ?2",
+	[TICKET_APPLY] = "UPDATE accounts SET email_verified = 1, hash = ?2, attempts = ?3,"
+			 " locked_until = ?4, updated = ?5 WHERE id = ?1",
+	[MAIL_PUT] = "INSERT INTO mails (email_key, kind, asked, again, next) SELECT ?1,?2,?3,0,?3"
+		     " WHERE (SELECT count(*) FROM mails) < " SQL_NUMBER(
+			     STORE_MAILS_MAX) " ON CONFLICT DO UPDATE SET again = ?3",
+	[MAILS_VIEW] = "SELECT count(*), coalesce(min(next), 0) FROM mails",
+	[MAIL_TAKE] =
+		"UPDATE mails SET next = ?2, attempts = attempts + 1, again = 0 WHERE (email_key, kind) ="
+		" (SELECT email_key, kind FROM mails WHERE next <= ?1 ORDER BY next LIMIT 1)"
+		" RETURNING email_key, kind, asked, next, attempts",
+	[MAIL_DONE] = "DELETE FROM mails WHERE email_key = ?1 AND kind = ?2 AND attempts = ?3"
+		      " AND again = 0",
+	[MAIL_RENEW] = "UPDATE mails SET asked = again, next = again, again = 0"
+		       " WHERE email_key = ?1 AND kind = ?2 AND attempts = ?3",
+	[MAIL_LATER] = "UPDATE mails SET next = ?4 WHERE email_key = ?1 AND kind = ?2"
+		       " AND attempts = ?3",
+	[SWEEP_TICKETS] = "DELETE FROM tickets WHERE hash IN (SELECT hash FROM tickets WHERE"
+			  " expires <= ?1 LIMIT " SQL_NUMBER(SWEEP_ROWS) ")",
 	[SWEEP_SESSIONS] = "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE"
 			   " idle_until <= ?1 LIMIT " SQL_NUMBER(SWEEP_ROWS) ")",
 	[SWEEP_STRANGERS] = "DELETE FROM strangers WHERE email_key IN (SELECT email_key FROM"

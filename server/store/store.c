@@ -30,6 +30,15 @@ const char *store_op_name(enum store_op op)
 		[OP_ACCOUNTS_LIST] = "accounts_list",
 		[OP_ACCOUNT_CHANGE] = "account_change",
 		[OP_ACCOUNT_DELETE] = "account_delete",
+		[OP_PASSWORD_CHANGE] = "password_change",
+		[OP_TICKET_PUT] = "ticket_put",
+		[OP_TICKET_FIND] = "ticket_find",
+		[OP_TICKET_USE] = "ticket_use",
+		[OP_MAIL_PUT] = "mail_put",
+		[OP_MAILS_VIEW] = "mails_view",
+		[OP_MAIL_TAKE] = "mail_take",
+		[OP_MAIL_DONE] = "mail_done",
+		[OP_MAIL_LATER] = "mail_later",
 	};
 
 	return names[op];
@@ -224,4 +233,18 @@ int store_refresh_await(const struct refresh_request *request, struct refresh_re
 		ret_result->session = call->session;
 	}
 	return r;
+}
+
+int store_password_change_await(const struct password_change *change)
+{
+	CALL(OP_PASSWORD_CHANGE);
+
+	if (!call)
+		return -ENOMEM;
+	COPY(call->key, change->account_id);
+	COPY(call->id, change->session_id);
+	COPY(call->hash, change->hash);
+	COPY(call->new_hash, change->new_hash);
+	call->now_ms = change->now_ms;
+	return write_await(call);
 }

@@ -1,7 +1,8 @@
 /*
- * The store: accounts, sessions, refresh tokens and signing keys, and their durability. What is
- * answered was written: a call that succeeded survives kill -9 and a power cut. The rules (who is
- * locked, what a session may do) are auth/'s; the store does the steps that must be atomic.
+ * The store: accounts, sessions, refresh tokens, tickets, mails and signing keys, and their
+ * durability. What is answered was written: a call that succeeded survives kill -9 and a power cut.
+ * The rules (who is locked, what a session may do) are auth/'s; the store does the steps that must
+ * be atomic.
  *
  * Every `_await` call runs on the store's own threads while the calling fiber waits. Errors of all:
  * -ERR_OVERLOADED (queue full), -ERR_STORE_DOWN (it fails, has not answered in time, or has failed
@@ -231,6 +232,22 @@ struct refresh_result {
 /* An outcome. */
 int store_refresh_await(const struct refresh_request *request, struct refresh_result *ret_result);
 
+/* --- changing a password --- */
+
+struct password_change {
+	const char *account_id;
+	const char *session_id; /* of who asks: the only one that goes on */
+	const char *hash;       /* that the old password matched; must still be the same */
+	const char *new_hash;
+	int64_t now_ms;
+};
+
+/*
+ * Writes the new hash, ends the other sessions and forgets the tickets for a new password, all or
+ * nothing: 1, or 0 when the account is gone, locked, or its hash has changed.
+ */
+int store_password_change_await(const struct password_change *change);
+
 /* --- starting and looking --- */
 
 /*
@@ -265,9 +282,9 @@ struct store_options {
 };
 
 #define STORE_WHY_BYTES 512
-/* Of pool_max these are not for calls: the main thread's, the keeper's, the watcher's, one for an
- * index that is being built and one for an operator who asks. */
-#define STORE_POOL_KEPT 5
+/* Of pool_max these are not for calls: the main thread's, the keeper's, the watcher's, that of who
+ * sends mail, one for an index that is being built and one for an operator who asks. */
+#define STORE_POOL_KEPT 6
 
 /*
  * Opens the store, brings its schema up to date, starts its threads. 0; a negative error and a

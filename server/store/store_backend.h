@@ -6,6 +6,7 @@
 #pragma once
 
 #include "core/job.h"
+#include "store/mails.h"
 #include "store/store.h"
 
 enum store_op {
@@ -24,6 +25,15 @@ enum store_op {
 	OP_ACCOUNTS_LIST,
 	OP_ACCOUNT_CHANGE,
 	OP_ACCOUNT_DELETE,
+	OP_PASSWORD_CHANGE,
+	OP_TICKET_PUT,
+	OP_TICKET_FIND,
+	OP_TICKET_USE,
+	OP_MAIL_PUT,
+	OP_MAILS_VIEW,
+	OP_MAIL_TAKE,
+	OP_MAIL_DONE,
+	OP_MAIL_LATER,
 	STORE_OPS
 };
 
@@ -31,7 +41,8 @@ enum store_op {
 static inline bool store_op_writes(enum store_op op)
 {
 	return op != OP_ACCOUNT_FIND && op != OP_ACCOUNT_GET && op != OP_SESSION_FIND &&
-	       op != OP_SESSIONS_LIST && op != OP_ACCOUNTS_LIST;
+	       op != OP_SESSIONS_LIST && op != OP_ACCOUNTS_LIST && op != OP_TICKET_FIND &&
+	       op != OP_MAILS_VIEW;
 }
 
 struct store_call {
@@ -47,10 +58,12 @@ struct store_call {
 	struct refresh_request refresh;
 	/* In or out. */
 	struct account account;
+	struct ticket ticket;
+	struct mail mail;
 	/* Out. */
 	struct session session;
 	struct login_attempts attempts;
-	char id[STORE_ID_BYTES_MAX + 1];
+	char id[STORE_ID_BYTES_MAX + 1]; /* OP_PASSWORD_CHANGE: in, the session that stays */
 	/* OP_ACCOUNT_CHANGE: in, which fields of account. */
 	unsigned fields;
 	/* Lists: in, what account.status must be (-1 any) and behind which account.id; out, the
@@ -59,6 +72,7 @@ struct store_call {
 	unsigned rows_max;
 	size_t rows_bytes;
 	void *rows;
+	struct mails_view mails;
 };
 
 /* A session as it is moved from one store to another. */
@@ -125,6 +139,10 @@ struct store_backend {
 };
 
 extern const struct store_backend store_sqlite, store_memory;
+
+/* What a backend that is a module exports (core/module.h). */
+#define STORE_MODULE_BACKEND store_backend_of_module
+#define STORE_MODULE_SYMBOL "store_backend_of_module"
 
 /* Of the open store: its backend, and one more connection, which the caller disconnects. */
 const struct store_backend *store_backend(void);

@@ -8,9 +8,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/module.h"
 #include "shared/macros.h"
 #include "store/keeper.h"
-#include "store/module.h"
 #include "store/store_backend.h"
 #include "store/store_guard.h"
 #include "store/workers.h"
@@ -50,7 +50,7 @@ static const struct store_backend *backend_find(const char *name, const char **r
 			return backends[i];
 	for (size_t i = 0; i < ARRAY_SIZE(modules); i++)
 		if (strcmp(modules[i], name) == 0)
-			return module_load(name, ret_why);
+			return module_symbol(name, STORE_MODULE_SYMBOL, ret_why);
 	*ret_why = "there is no such backend";
 	return NULL;
 }

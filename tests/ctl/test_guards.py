@@ -35,7 +35,7 @@ def login(authd, email="a@example.org"):
 def test_a_breaker_forced_open_refuses_and_closes_by_itself(authd):
     register(authd)
     names = {r["breaker"] for r in rows(authd, "breaker", "list")}
-    assert names == {"store-read", "store-write"}
+    assert names == {"mail", "store-read", "store-write"}
     forced = rows(authd, "breaker", "open", "store-read", "--for", "1s", "--yes")
     assert forced["state"] == "open" and forced["mode"] == "forced open" and 0 < forced["forced"] <= 1
     assert login(authd) == 503 and "store-read is forced open" in authd.ctl("status").stdout

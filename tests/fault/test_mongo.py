@@ -43,7 +43,7 @@ def node(uri, database=None, **config):
 
 # --- the suites in C ---
 
-@pytest.mark.parametrize("suite", ["mongodb", "admin-mongodb", "only-mongodb"])
+@pytest.mark.parametrize("suite", ["mongodb", "admin-mongodb", "only-mongodb", "mails-mongodb"])
 def test_the_suite_of_the_store_passes(server, suite):
     environment = {**os.environ, "AUTHD_TEST_MONGODB": server.uri}
     if isinstance(server, Java):

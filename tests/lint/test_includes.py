@@ -18,7 +18,8 @@ BELOW = {
     "cache": ["shared", "core"],
     "guard": ["shared", "core"],
     "store": ["shared", "core", "guard"],
-    "auth": ["shared", "core", "observe", "crypt", "cache", "guard", "store"],
+    "mail": ["shared", "store"],
+    "auth": ["shared", "core", "observe", "crypt", "cache", "guard", "store", "mail"],
     "api": ["shared", "core", "observe", "config", "http", "crypt", "cache", "guard", "store", "auth"],
     "control": ["shared", "core", "observe", "config", "http", "crypt", "cache", "guard", "store", "auth"],
     "ctl": ["shared"],
@@ -27,7 +28,7 @@ BELOW = {
 }
 
 THIRD_PARTY = re.compile(
-    r"<(liburing|llhttp|sqlite3|cjson/|crypt|openssl/|ini|readline/|idn2|uninorm|curl/|mongoc|bson|zlib|zstd)")
+    r"<(liburing|llhttp|sqlite3|cjson/|crypt|openssl/|ini|readline/|idn2|uni(?:case|norm)|curl/|mongoc|bson|zlib|zstd)")
 
 
 def folder(path):

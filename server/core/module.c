@@ -1,5 +1,5 @@
-/* Loads the backends that are modules: see module.h. */
-#include "store/module.h"
+/* Loads the parts of authd that are modules: see module.h. */
+#include "core/module.h"
 
 #include <dlfcn.h>
 #include <limits.h>
@@ -7,10 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define TEXT(name) #name
-#define TEXT_OF(name) TEXT(name)
-
-static char module_why[STORE_WHY_BYTES];
+static char module_why[512];
 
 /* The folder of this program, with its last slash; "" when the kernel does not tell. */
 static void folder_of_program(char folder[static PATH_MAX])
@@ -36,16 +33,15 @@ static void *module_open(const char *name)
 	return dlopen(path, RTLD_NOW | RTLD_LOCAL);
 }
 
-const struct store_backend *module_load(const char *name, const char **ret_why)
+const void *module_symbol(const char *name, const char *symbol, const char **ret_why)
 {
 	void *module = module_open(name);
-	const struct store_backend *backend =
-		module ? dlsym(module, TEXT_OF(MODULE_BACKEND)) : NULL;
+	const void *found = module ? dlsym(module, symbol) : NULL;
 
-	if (!backend) {
+	if (!found) {
 		(void)snprintf(module_why, sizeof(module_why),
-			"this backend is a package of its own, authd-%s: %.400s", name, dlerror());
+			"this part is a package of its own, authd-%s: %.400s", name, dlerror());
 		*ret_why = module_why;
 	}
-	return backend;
+	return found;
 }
