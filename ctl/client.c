@@ -284,7 +284,8 @@ static int request_send(struct client *client, const struct client_request *requ
 		json_put_u64(&w, "deadline_ms", MIN(request->timeout_ms, 86400000));
 	if (is_change && request->is_dry_run)
 		json_put_bool(&w, "dry_run", true);
-	if (is_change && request->key)
+	/* Trying is not doing: the key stays fresh for the change itself. */
+	if (is_change && request->key && !request->is_dry_run)
 		json_put_str(&w, "req_key", str_cstr(request->key));
 	if (is_change && request->generation >= 0)
 		json_put_i64(&w, "if_gen", request->generation);

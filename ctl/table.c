@@ -136,14 +136,15 @@ struct table {
 	bool has_color;
 };
 
-/* On a terminal the widest text columns give way until the line fits. */
+/* On a terminal the widest texts give way until the line fits. */
 static void table_fit(struct table *table, unsigned screen)
 {
 	for (;;) {
 		unsigned total = 2 * (table->columns - 1), widest = COLUMNS_MAX, over;
 
 		for (unsigned i = 0; i < table->columns; i++) {
-			bool is_text = !is_right(table->shown[i]->type);
+			/* The first column is what the next command is typed with. */
+			bool is_text = i > 0 && table->shown[i]->type == COLUMN_TEXT;
 
 			total += table->width[i];
 			if (is_text &&

@@ -304,8 +304,8 @@ static const struct command_column user_list_columns[] = {
 	{ "id", COLUMN_TEXT, "of the account", 0 },
 	{ "email", COLUMN_TEXT, "masked below admin", 0 },
 	{ "status", COLUMN_TEXT, "active or suspended", 0 },
-	{ "created", COLUMN_TIME, "when it was made", 0 },
-	{ "last_login", COLUMN_TIME, "when somebody logged in", 0 },
+	{ "created", COLUMN_TIME, "when it was made", WIDE },
+	{ "last_login", COLUMN_TIME, "when somebody logged in", WIDE },
 	{}
 };
 
@@ -318,9 +318,9 @@ static const struct command_column session_columns[] = {
 	{ "id", COLUMN_TEXT, "of the session", 0 },
 	{ "address", COLUMN_TEXT, "of the client that opened it", 0 },
 	{ "agent", COLUMN_TEXT, "its User-Agent", 0 },
-	{ "created", COLUMN_TIME, "when it was opened", 0 },
+	{ "created", COLUMN_TIME, "when it was opened", WIDE },
 	{ "used", COLUMN_TIME, "when it was refreshed last", 0 },
-	{ "ends", COLUMN_TIME, "unless it is refreshed", 0 },
+	{ "ends", COLUMN_TIME, "unless it is refreshed", WIDE },
 	{}
 };
 

@@ -16,7 +16,7 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "support"))
 from authd import BUILD, Authd  # noqa: E402
-from control import Raw  # noqa: E402
+from control import Raw, request  # noqa: E402
 
 CTL = str(BUILD / "authctl")
 ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[=>]|\x1b\([A-Z]|\r|\x0f")
@@ -146,6 +146,23 @@ def test_confirmation_is_asked_for_on_a_terminal(authd, tmp_path):
         shell.child.send("\r")
         assert "nothing was done" in shell.prompt()
     assert "READY" in authd.ctl("status").stdout
+
+
+def test_what_is_confirmed_is_done(authd, tmp_path):
+    status, _ = request(authd, "POST", "/v1/auth/register", {"email": "gone@example.org", "password": "correct horse"})
+    assert status == 201
+    with Shell(authd, tmp_path) as shell:
+        for answer, says in [("other@example.org", "nothing was done"), ("gone@example.org", "active"),
+                             ("gone@example.org", "nobody is")]:
+            shell.child.send("user delete gone@example.org\r")
+            if says != "nobody is":
+                shell.child.expect("Type 'gone@example.org' to go on: ")
+                shell.child.send(answer + "\r")
+            assert says in shell.prompt()
+        shell.child.send("cache flush users\r")
+        shell.child.expect(r"Go on\? \[y/N\] ")
+        shell.child.send("y\r")
+        assert "done" in shell.prompt()
 
 
 def test_it_connects_again_and_repeats_no_change(tmp_path):
