@@ -108,6 +108,7 @@ static int turn(struct core *core)
 	counter_add(&core->stats.turns, 1);
 	counter_add(&core->stats.busy_ns, busy_ns);
 	counter_add(&core->stats.completions, (uint64_t)handled);
+	histogram_record(&core->stats.turn_ns, busy_ns);
 	if (busy_ns > atomic_load_explicit(&core->stats.turn_ns_max, memory_order_relaxed))
 		atomic_store_explicit(&core->stats.turn_ns_max, busy_ns, memory_order_relaxed);
 	return 0;
@@ -174,7 +175,7 @@ static void *core_thread(void *arg)
 	}
 	/* Messages that are under way still find an inbox: cores_free() ends it. */
 	atomic_store_explicit(&core->is_ended, true, memory_order_release);
-	loop_free(core->loop);
+	/* Its loop stays: others read its counters to the end. */
 	report(&cores.ended, 0);
 	return NULL;
 }
@@ -295,6 +296,7 @@ void cores_free(void)
 	for (unsigned i = 0; i < cores.count; i++) {
 		struct core *core = &cores.workers[i].core;
 
+		loop_free(core->loop);
 		fiber_pool_free(core->fibers);
 		inbox_deinit(&core->inbox);
 	}

@@ -14,6 +14,7 @@
 #include "core/inbox.h"
 #include "core/loop.h"
 #include "core/wheel.h"
+#include "shared/histogram.h"
 
 /* More than any machine we serve on; sizes the per-core arrays. */
 #define CORES_MAX 256
@@ -25,6 +26,7 @@ struct core_stats {
 	_Atomic uint64_t turn_ns_max; /* the longest pass so far */
 	_Atomic uint64_t completions; /* completions handled */
 	_Atomic uint64_t messages;    /* inbox items handled */
+	struct histogram turn_ns;     /* of every pass */
 	_Atomic uint64_t alive_ns;    /* clock_now_ns() when its latest wait ended */
 };
 

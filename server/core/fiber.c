@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -36,6 +37,7 @@ struct fiber {
 	void (*entry)(void *arg);
 	void *arg;
 	uint64_t deadline_ns;
+	uint64_t spent_ns[FIBER_SPENT_MAX];
 	struct timer timer;
 	struct stack stack;
 #ifdef FIBER_BOOST
@@ -273,6 +275,7 @@ int fiber_start(struct fiber_pool *pool, void (*entry)(void *arg), void *arg, ui
 	fiber->arg = arg;
 	fiber->deadline_ns = deadline_ns;
 	fiber->timer.on_timer = deadline_passed;
+	memset(fiber->spent_ns, 0, sizeof(fiber->spent_ns));
 	fiber->is_waiting = fiber->is_canceled = fiber->is_finished = fiber->is_patient = false;
 	*ret_fiber = fiber; /* before it runs: the entry may want to know who it is */
 	switch_in(fiber);
@@ -297,6 +300,18 @@ void fiber_patient_set(struct fiber *fiber, bool is_patient)
 bool fiber_is_patient(const struct fiber *fiber)
 {
 	return fiber->is_patient;
+}
+
+void fiber_spend(unsigned what, uint64_t ns)
+{
+	assert(what < FIBER_SPENT_MAX);
+	if (current)
+		current->spent_ns[what] += ns;
+}
+
+const uint64_t *fiber_spent(const struct fiber *fiber)
+{
+	return fiber->spent_ns;
 }
 
 int fiber_wait_await(void)

@@ -42,6 +42,14 @@ void fiber_patient_set(struct fiber *fiber, bool is_patient); /* false at the st
 bool fiber_is_patient(const struct fiber *fiber);
 
 /*
+ * What the running fiber's waits were for, as its application tells them apart: adds to one of a
+ * few sums, which are 0 at the start. On the loop's own stack nothing happens.
+ */
+#define FIBER_SPENT_MAX 3
+void fiber_spend(unsigned what, uint64_t ns);
+const uint64_t *fiber_spent(const struct fiber *fiber); /* FIBER_SPENT_MAX of them */
+
+/*
  * Suspends the running fiber until somebody calls fiber_wake(): returns wake's result, -ETIMEDOUT
  * at the deadline, -ERR_CANCELED after fiber_cancel(). Returns at once when one of these holds
  * already.

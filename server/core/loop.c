@@ -266,6 +266,7 @@ static void stream_send(
 	if (stream->is_closing)
 		return;
 	stream->sending = data;
+	stream->has_waited = false;
 	stream->send_deadline_ns = clock_after_ms(stream->loop->now_ns, timeout_ms);
 	stream->loop->engine->send(stream, is_lazy);
 }

@@ -128,6 +128,7 @@ struct loop_stream {
 	uint64_t send_deadline_ns;
 	struct timer send_timer;
 	int send_result;
+	bool has_waited; /* the latest send: the peer did not take it at once; for on_sent() */
 	bool is_receiving, is_receive_armed, is_send_armed, is_closing, is_eof, is_late;
 	bool is_send_silent;                              /* io_uring */
 	bool is_readable, is_readable_listed, is_writing; /* epoll */

@@ -183,7 +183,7 @@ static void write_some(struct loop_stream *stream)
 		sent_add(stream, 0);
 		return;
 	}
-	stream->is_writing = true;
+	stream->is_writing = stream->has_waited = true;
 	timer_set(&stream->loop->wheel, &stream->send_timer, stream->send_deadline_ns);
 }
 

@@ -454,6 +454,7 @@ static void send_completed(struct loop_stream *stream, int r)
 	/* Part of it went, or the linked timeout fired: the rest has the rest of the time. */
 	if (r >= 0 || r == -EAGAIN || r == -ECANCELED || r == -EINTR) {
 		if (stream->loop->now_ns < stream->send_deadline_ns && !stream->is_closing) {
+			stream->has_waited = true;
 			send_arm(stream);
 			return;
 		}

@@ -17,6 +17,7 @@ struct shield {
 	bool is_done;
 	int (*step_await)(void *arg);
 	int result;
+	uint64_t spent_ns[FIBER_SPENT_MAX]; /* the caller's, if it still waits */
 	size_t arg_bytes;
 	_Alignas(16) char arg[];
 };
@@ -33,6 +34,7 @@ static void shield_main(void *arg)
 
 	shield->result = shield->step_await(shield->arg);
 	shield->is_done = true;
+	memcpy(shield->spent_ns, fiber_spent(fiber_current()), sizeof(shield->spent_ns));
 	if (shield->is_left)
 		shield_free(shield);
 	else if (shield->waiter)
@@ -69,6 +71,8 @@ int shield_await(struct fiber_pool *pool, int (*step_await)(void *arg), void *ar
 			return r;
 		}
 	}
+	for (unsigned i = 0; i < FIBER_SPENT_MAX && shield->is_done; i++)
+		fiber_spend(i, shield->spent_ns[i]);
 	if (r == 0) {
 		r = shield->result;
 		memcpy(arg, shield->arg, arg_bytes);

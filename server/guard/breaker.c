@@ -93,6 +93,7 @@ static void become(struct breaker *breaker, enum breaker_state to, const char *r
 	};
 	window_sum(breaker, &change->calls, &change->failures);
 	breaker->opened_total += to == BREAKER_OPEN;
+	breaker->changed_total[to]++;
 	breaker->state = to;
 	breaker->probing = breaker->probes_succeeded = 0;
 	atomic_fetch_add_explicit(&breaker->epoch, 1, memory_order_relaxed);
@@ -279,6 +280,7 @@ void breaker_view(struct breaker *breaker, struct breaker_view *ret_view)
 		.history_count = (unsigned)MIN(breaker->changes, BREAKER_HISTORY_MAX),
 	};
 	memcpy(view->error, breaker->error, sizeof(view->error));
+	memcpy(view->changed_total, breaker->changed_total, sizeof(view->changed_total));
 	window_sum(breaker, &view->calls, &view->failures);
 	for (unsigned i = 0; i < view->history_count; i++)
 		view->history[i] =

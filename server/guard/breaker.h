@@ -22,7 +22,7 @@
 #define BREAKER_HISTORY_MAX 32
 #define BREAKER_ERROR_BYTES 128
 
-enum breaker_state { BREAKER_CLOSED, BREAKER_OPEN, BREAKER_HALF_OPEN };
+enum breaker_state { BREAKER_CLOSED, BREAKER_OPEN, BREAKER_HALF_OPEN, BREAKER_STATES };
 enum breaker_mode { BREAKER_AUTO, BREAKER_FORCED_OPEN, BREAKER_FORCED_CLOSED };
 enum breaker_outcome {
 	BREAKER_SUCCESS,
@@ -68,7 +68,8 @@ struct breaker {
 		uint32_t calls, failures;
 	} bucket[BREAKER_BUCKETS];
 	uint64_t successes_total, failures_total, refused_total, opened_total;
-	char error[BREAKER_ERROR_BYTES]; /* the last failure's */
+	uint64_t changed_total[BREAKER_STATES]; /* changes to each state */
+	char error[BREAKER_ERROR_BYTES];        /* the last failure's */
 	int64_t error_ms;
 	struct breaker_change history[BREAKER_HISTORY_MAX]; /* a ring */
 	uint64_t changes;
@@ -103,6 +104,7 @@ struct breaker_view {
 	uint64_t retry_ns;        /* breaker_retry_ns() */
 	uint32_t calls, failures; /* in the window */
 	uint64_t successes_total, failures_total, refused_total, opened_total;
+	uint64_t changed_total[BREAKER_STATES];
 	char error[BREAKER_ERROR_BYTES]; /* "" none */
 	int64_t error_ms;                /* wall clock; 0 none */
 	unsigned history_count;

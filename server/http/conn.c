@@ -92,6 +92,7 @@ static void send_out(struct conn *conn)
 	conn->sending = conn->out;
 	conn->out = (struct buf){};
 	conn->is_sending = true;
+	conn->sending_ns = conn_now(conn);
 	if (is_send_waited_for(conn))
 		loop_stream_send(&conn->stream, buf_str(&conn->sending), timeout_ms);
 	else
@@ -236,6 +237,7 @@ static void handle(struct conn *conn)
 	int r;
 
 	become(conn, CONN_HANDLING);
+	conn->exchange->request.complete_ns = clock_now_ns();
 	r = exchange_run(conn->exchange);
 	if (r < 0)
 		respond_problem(conn, problem_of_error(r));
@@ -489,6 +491,8 @@ static void on_sent(struct loop_stream *stream, int result)
 		return;
 	}
 	conn->active_ns = conn_now(conn);
+	if (stream->has_waited)
+		histogram_record(&conn->server->stats.sends_ns, conn->active_ns - conn->sending_ns);
 	conn->bytes_sent += conn->sending.len;
 	stat_add(&conn->server->stats.bytes_sent, conn->sending.len);
 	server_buffer_give(conn->server, &conn->sending);

@@ -88,9 +88,10 @@ struct conn {
 	uint8_t refusals; /* in a row */
 	struct timer rest;
 	struct exchange *exchange;
-	struct buf in;      /* arrived while a handler ran */
-	struct buf out;     /* responses to be sent next */
-	struct buf sending; /* in the kernel */
+	struct buf in;       /* arrived while a handler ran */
+	struct buf out;      /* responses to be sent next */
+	struct buf sending;  /* in the kernel */
+	uint64_t sending_ns; /* since */
 	size_t lingered;
 	uint64_t id, opened_ns, active_ns;
 	uint64_t requests, bytes_received, bytes_sent;

@@ -1,6 +1,7 @@
 /* One request and its response: taken from the pool at the first byte, given back when answered. */
 #include <assert.h>
 #include <errno.h>
+#include <string.h>
 
 #include "http/conn.h"
 #include "shared/clock.h"
@@ -149,6 +150,8 @@ static void handler_main(void *arg)
 	fiber_patient_set(fiber_current(), exchange->request.is_patient);
 	exchange->server->service->handle(&exchange->request, &exchange->response);
 	assert(exchange->response.status); /* a handler says something */
+	memcpy(exchange->request.spent_ns, fiber_spent(fiber_current()),
+		sizeof(exchange->request.spent_ns));
 	leave(exchange);
 	exchange->is_handled = true;
 	/* It was suspended: the loop goes on with it on its own stack. */

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/fiber.h"
 #include "core/listener.h"
 #include "http/problem.h"
 #include "shared/arena.h"
@@ -45,12 +46,14 @@ struct request {
 	const struct address *peer; /* the client: behind trusted proxies, whom they name */
 	bool is_behind_proxy;       /* a trusted one: what it says of the client was believed */
 	uint64_t started_ns;        /* its first byte */
-	uint64_t deadline_ns;       /* every wait for it ends here */
-	struct arena *arena;        /* until the response is sent */
-	size_t body_bytes_max;      /* set by the service's admit(); at most HTTP_BODY_BYTES_MAX */
-	bool is_body_required;      /* likewise: a request without one is answered 411 */
-	bool is_patient;            /* likewise: its waits let those of other requests go first */
-	const void *route;          /* the service's own */
+	uint64_t complete_ns;       /* its last byte; 0: it never came so far */
+	uint64_t spent_ns[FIBER_SPENT_MAX]; /* of its handler: fiber_spend() */
+	uint64_t deadline_ns;               /* every wait for it ends here */
+	struct arena *arena;                /* until the response is sent */
+	size_t body_bytes_max; /* set by the service's admit(); at most HTTP_BODY_BYTES_MAX */
+	bool is_body_required; /* likewise: a request without one is answered 411 */
+	bool is_patient;       /* likewise: its waits let those of other requests go first */
+	const void *route;     /* the service's own */
 };
 
 /* "GET"; "OTHER" for METHOD_OTHER. */

@@ -63,6 +63,11 @@ void http_server_times(struct http_server *server, const struct http_options *op
 	server->options.send_timeout_ms = options->send_timeout_ms;
 }
 
+uint32_t http_server_in_flight(const struct http_server *server)
+{
+	return atomic_load_explicit(&server->exchanges.in_use, memory_order_relaxed);
+}
+
 const struct http_stats *http_server_stats(const struct http_server *server)
 {
 	return &server->stats;

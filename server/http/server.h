@@ -13,6 +13,7 @@
 #include "http/forwarded.h"
 #include "http/request.h"
 #include "http/response.h"
+#include "shared/histogram.h"
 
 /* Who answers. */
 struct http_service {
@@ -64,6 +65,7 @@ struct http_stats {
 	_Atomic uint64_t rests;    /* pauses of connections that were refused and went on asking */
 	_Atomic uint64_t gave_way; /* of timeouts_client: slow ones that made room for others */
 	_Atomic uint32_t connections, connections_idle;
+	struct histogram sends_ns; /* that the client did not take at once */
 };
 
 struct http_server;
@@ -87,6 +89,9 @@ void http_server_drain(struct http_server *server, void (*on_drained)(void *arg)
 
 /* Times for what begins from now on; the maxima stay as they are. On the core's thread. */
 void http_server_times(struct http_server *server, const struct http_options *options);
+
+/* Requests between their first byte and their answer. Any thread, as the two that follow. */
+uint32_t http_server_in_flight(const struct http_server *server);
 
 const struct http_stats *http_server_stats(const struct http_server *server);
 const struct compress_stats *http_server_compress_stats(const struct http_server *server);
