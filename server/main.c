@@ -21,6 +21,7 @@
 #include "auth/remote.h"
 #include "config/config.h"
 #include "control/control.h"
+#include "control/exporter.h"
 #include "core/core.h"
 #include "core/listener.h"
 #include "crypt/password.h"
@@ -30,6 +31,7 @@
 #include "mail_start.h"
 #include "live.h"
 #include "observe/log.h"
+#include "observe/metrics.h"
 #include "observe/notify.h"
 #include "shared/clock.h"
 #include "shared/err.h"
@@ -105,7 +107,9 @@ static int on_start(struct core *core)
 	struct http_server *server;
 	int r;
 
-	r = caches_start(&caches);
+	r = config.metrics.is_recording ? metrics_core_start(core->index) : 0;
+	if (r == 0)
+		r = caches_start(&caches);
 	if (r < 0)
 		return r;
 	r = http_server_new(core, &options, &router_service, &server);
@@ -140,24 +144,28 @@ static const struct core_app app = {
 
 /* --- starting --- */
 
+static int address_try(const char *option, const char *text, struct buf *errors)
+{
+	struct address address;
+
+	if (address_parse(str_cstr(text), &address) == 0)
+		return 0;
+	(void)!buf_printf(errors,
+		"error: %s: '%s' is no address: write 127.0.0.1:8080, [::1]:8080 or *:8080\n",
+		option, text);
+	return -EINVAL;
+}
+
 /* What parsing an option could not know. 0, or -EINVAL and a sentence for each. */
 static int config_try(const struct config *tried, struct buf *errors)
 {
-	struct address address;
+	const char *scraped = tried->metrics.listen;
 	int r = 0;
 
-	for (unsigned i = 0; i < tried->http.listen.count; i++) {
-		const char *text = tried->http.listen.items[i];
-
-		if (address_parse(str_cstr(text), &address) == 0)
-			continue;
-		r = -EINVAL;
-		if (buf_printf(errors,
-			    "error: http.listen: '%s' is no address: write 127.0.0.1:8080,"
-			    " [::1]:8080 or *:8080\n",
-			    text) < 0)
-			break;
-	}
+	for (unsigned i = 0; i < tried->http.listen.count; i++)
+		r = MIN(r, address_try("http.listen", tried->http.listen.items[i], errors));
+	if (scraped[0] && scraped[0] != '/')
+		r = MIN(r, address_try("metrics.listen", scraped, errors));
 	return r;
 }
 
@@ -399,29 +407,49 @@ static void tell_stopping(void)
 		live_drain_timeout_ms() + JOIN_TIMEOUT_MS + STORE_CLOSE_MS);
 }
 
-static int control_run(const char *path)
+static struct control_context context_make(const char *path)
 {
 	const struct loop_features *features = loop_features(core_at(0)->loop);
 	static char boot[UUID_BYTES];
-	const struct control_options options = {
-		.config = &config,
+
+	return (struct control_context){ .version = AUTHD_VERSION,
+		.boot = uuid_new(boot).data,
+		.config_path = path ? path : "",
+		.started_ns = clock_now_ns(),
+		.started_wall_ms = clock_wall_ms(),
+		.engine = features->engine,
+		.is_multishot = features->is_receive_multishot,
+		.is_draining = is_draining,
+		.http_of = server_of };
+}
+
+/* Without an operator's socket, or without metrics, it serves all the same: the log says so. */
+static void control_run(const struct control_context *context)
+{
+	const struct control_options options = { .config = &config,
 		.origins = &origins,
 		.apply = apply,
 		.check = config_try,
-		.context = { .version = AUTHD_VERSION,
-			.boot = uuid_new(boot).data,
-			.config_path = path ? path : "",
-			.started_ns = clock_now_ns(),
-			.started_wall_ms = clock_wall_ms(),
-			.engine = features->engine,
-			.is_multishot = features->is_receive_multishot,
-			.is_draining = is_draining,
-			.http_of = server_of },
-	};
+		.context = *context };
 	const char *why;
-	int r = control_start(&options, &why);
+	int r = config.control.socket[0] ? control_start(&options, &why) : 0;
 
-	return r < 0 ? fail(config.control.socket, r, why) : 0;
+	if (r < 0)
+		log_event(LOG_LEVEL_WARN, "control.unavailable", STR("authctl cannot connect"),
+			LOG_TEXT("path", str_cstr(config.control.socket)));
+	if (r < 0)
+		(void)fail(config.control.socket, r, why);
+}
+
+static void exporter_run(const struct control_context *context)
+{
+	const char *listen = config.metrics.listen;
+	int r = listen[0] ? exporter_start(listen, context) : 0;
+
+	if (r < 0)
+		log_event(LOG_LEVEL_WARN, "metrics.unavailable", STR("nobody can scrape"),
+			LOG_TEXT("server.address", str_cstr(listen)),
+			LOG_TEXT("error.message", str_cstr(err_text(r))));
 }
 
 /* --- running --- */
@@ -461,6 +489,7 @@ static void wait_for_end(const sigset_t *signals)
 
 static int serve(const char *path, const sigset_t *signals)
 {
+	struct control_context context;
 	struct keys *keys = NULL;
 	int r;
 
@@ -495,9 +524,9 @@ static int serve(const char *path, const sigset_t *signals)
 		log_event(LOG_LEVEL_WARN, "notify.unavailable",
 			STR("the service manager cannot be told how it is"),
 			LOG_TEXT("error.type", str_cstr(err_name(r))));
-	if (config.control.socket[0] && control_run(path) < 0)
-		log_event(LOG_LEVEL_WARN, "control.unavailable", STR("authctl cannot connect"),
-			LOG_TEXT("path", str_cstr(config.control.socket)));
+	context = context_make(path);
+	control_run(&context);
+	exporter_run(&context);
 	engine_log();
 	log_event(LOG_LEVEL_INFO, "server.started", STR("serving"),
 		LOG_TEXT("server.address", str_cstr(config.http.listen.items[0])),
@@ -511,6 +540,7 @@ static int serve(const char *path, const sigset_t *signals)
 		cores_stop();
 		(void)cores_join(JOIN_TIMEOUT_MS);
 	}
+	exporter_stop();
 	if (config.control.socket[0])
 		control_stop();
 	password_threads_stop();
@@ -525,6 +555,15 @@ static int serve(const char *path, const sigset_t *signals)
 	return 0;
 }
 
+/* For the documents. */
+static void metrics_tell(void)
+{
+	_cleanup_(buf_deinit) struct buf text = buf_init(METRICS_DOCUMENT_BYTES_MAX);
+
+	if (metrics_document(&text) == 0)
+		(void)printf(STR_FORMAT, STR_ARGS(buf_str(&text)));
+}
+
 static int usage(FILE *out)
 {
 	(void)fprintf(out,
@@ -536,6 +575,7 @@ static int usage(FILE *out)
 		"      --import FILE  add what a file has to the store\n"
 		"      --adopt-check  tell what an application's users are to authd\n"
 		"      --create-indexes  build those that are missing in MongoDB\n"
+		"      --metrics-table  tell what is measured, as Markdown\n"
 		"      --version      tell which one this is\n");
 	return out == stderr ? EXIT_USAGE : 0;
 }
@@ -581,6 +621,7 @@ static int command_line_parse(int argc, char **argv, struct command_line *line)
 {
 	static const struct option options[] = { { "config", required_argument, NULL, 'c' },
 		{ "check", no_argument, NULL, 'k' }, { "version", no_argument, NULL, 'v' },
+		{ "metrics-table", no_argument, NULL, 'm' },
 		{ "export", required_argument, NULL, 'e' },
 		{ "import", required_argument, NULL, 'i' },
 		{ "adopt-check", no_argument, NULL, 'a' },
@@ -607,6 +648,9 @@ static int command_line_parse(int argc, char **argv, struct command_line *line)
 		case 'x':
 			line->run = indexes_create;
 			break;
+		case 'm':
+			metrics_tell();
+			return 1;
 		case 'v':
 			(void)printf("authd %s\n", AUTHD_VERSION);
 			return 1;

@@ -9,6 +9,7 @@
 #include "auth/passwords.h"
 #include "auth/policy.h"
 #include "auth/users.h"
+#include "observe/metrics.h"
 #include "shared/err.h"
 
 int api_register(struct call *call, struct response *response)
@@ -72,8 +73,10 @@ int api_login(struct call *call, struct response *response)
 		return response_problem(response, PROBLEM_INVALID_CREDENTIALS);
 	if (r < 0)
 		return r;
-	if (limited_by_account(key, response))
+	if (limited_by_account(key, response)) {
+		metric_login(LOGIN_RESULT_LIMITED);
 		return 0;
+	}
 	switch (r = account_login_await(key, password, &client, &grant, &retry_ms)) {
 	case CREDENTIALS_ACCEPTED:
 		return respond_grant(response, 200, &grant);

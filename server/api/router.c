@@ -2,6 +2,8 @@
  */
 #include "api/router.h"
 
+#include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "api/limited.h"
@@ -9,6 +11,7 @@
 #include "api/routes.h"
 #include "guard/admission.h"
 #include "observe/log.h"
+#include "observe/metrics.h"
 #include "shared/clock.h"
 #include "shared/err.h"
 #include "shared/macros.h"
@@ -16,12 +19,24 @@
 
 /* An operator may keep a breaker open for ever; clients should still look now and then. */
 #define STORE_RETRY_S_MAX 3600
+#define ROUTE_BYTES_MAX 320 /* an option's text and a path of the table */
 
 static struct str base;
+/* With the base: "/v1/auth/login". */
+static char names[METRIC_ROUTES_MAX][ROUTE_BYTES_MAX];
 
 void router_init(struct str path)
 {
+	static const char *texts[METRIC_ROUTES_MAX];
+
+	assert(routes_count < METRIC_ROUTES_MAX);
 	base = path;
+	for (size_t i = 0; i < routes_count; i++) {
+		(void)snprintf(names[i], sizeof(names[i]), STR_FORMAT "%s",
+			STR_ARGS(routes[i].is_under_base ? base : (struct str){}), routes[i].path);
+		texts[i] = names[i];
+	}
+	metrics_routes_set(texts, (unsigned)routes_count);
 }
 
 static bool route_matches(const struct route *route, struct str path, struct str *ret_id)
@@ -199,6 +214,60 @@ static void handle(struct request *request, struct response *response)
 		respond_error(request, response, r);
 }
 
+/* --- counting --- */
+
+static enum metric_error reason_of(enum problem problem)
+{
+	switch (problem) {
+	case PROBLEM_REQUEST_TIMEOUT:
+		return ERROR_TIMEOUT;
+	case PROBLEM_BODY_TOO_LARGE:
+	case PROBLEM_URI_TOO_LONG:
+	case PROBLEM_HEADERS_TOO_LARGE:
+		return ERROR_TOO_LARGE;
+	case PROBLEM_MALFORMED_REQUEST:
+	case PROBLEM_MALFORMED_JSON:
+	case PROBLEM_LENGTH_REQUIRED:
+	case PROBLEM_UNSUPPORTED_MEDIA_TYPE:
+	case PROBLEM_EXPECTATION_FAILED:
+	case PROBLEM_VALIDATION_FAILED:
+	case PROBLEM_NOT_IMPLEMENTED:
+	case PROBLEM_VERSION_NOT_SUPPORTED:
+		return ERROR_BAD_REQUEST;
+	case PROBLEM_SERVICE_UNAVAILABLE:
+		return ERROR_OVERLOADED;
+	case PROBLEM_RATE_LIMITED:
+		return ERROR_LIMITED;
+	case PROBLEM_STORE_UNAVAILABLE:
+		return ERROR_STORE;
+	case PROBLEM_INTERNAL:
+		return ERROR_INTERNAL;
+	default:
+		return ERROR_REASONS; /* an answer, not an error */
+	}
+}
+
+static void done(const struct request *request, const struct response *response, uint64_t took_ns)
+{
+	static const enum metric_stage stages[FIBER_SPENT_MAX] = { STAGE_QUEUE, STAGE_DB,
+		STAGE_HASH };
+	const struct route *route = request->route;
+	unsigned index = route ? (unsigned)(route - routes) + 1 : 0;
+	enum metric_error reason = reason_of(response->problem);
+
+	/* What was no request to its end has no method. */
+	metric_request(index, request->path.len ? request->method : METHOD_OTHER, response->status,
+		took_ns);
+	if (reason != ERROR_REASONS)
+		metric_error(reason);
+	if (!request->complete_ns)
+		return;
+	metric_stage(index, STAGE_PARSE, request->complete_ns - request->started_ns);
+	for (unsigned i = 0; i < FIBER_SPENT_MAX; i++)
+		if (request->spent_ns[i])
+			metric_stage(index, stages[i], request->spent_ns[i]);
+}
+
 const struct http_service router_service = {
-	.admit = admit, .handle = handle, .enter = enter, .leave = leave
+	.admit = admit, .handle = handle, .done = done, .enter = enter, .leave = leave
 };

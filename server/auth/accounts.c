@@ -15,6 +15,7 @@
 #include "crypt/password.h"
 #include "guard/limits.h"
 #include "observe/log.h"
+#include "observe/metrics.h"
 #include "shared/clock.h"
 #include "shared/err.h"
 #include "shared/macros.h"
@@ -75,7 +76,10 @@ int account_register_await(const struct registration *registration, const struct
 	if (r == 0 || !is_granting(registration))
 		return r;
 	r = grant_sign(ret_grant, session.session.id, now_ms);
-	return r < 0 ? r : 1;
+	if (r < 0)
+		return r;
+	metric_grant(GRANT_REGISTER);
+	return 1;
 }
 
 /* Counts a wrong password; whoever guesses while the account is locked learns nothing. */
@@ -218,8 +222,9 @@ int credentials_check_await(const struct account *account, bool is_found, const 
 	return is_right ? CREDENTIALS_ACCEPTED : login_failed_await(email_key, ret_retry_ms);
 }
 
-int account_login_await(const char *email_key, struct str password, const struct client *client,
-	struct grant *ret_grant, int64_t *ret_retry_ms)
+/* *ret_is_found: for the counters, what the client is not told. */
+static int login_await(const char *email_key, struct str password, const struct client *client,
+	struct grant *ret_grant, int64_t *ret_retry_ms, bool *ret_is_found)
 {
 	struct account account = {};
 	int found, r;
@@ -227,10 +232,39 @@ int account_login_await(const char *email_key, struct str password, const struct
 	found = store_account_find_await(email_key, &account);
 	if (found < 0)
 		return found;
+	*ret_is_found = found > 0;
 	r = credentials_check_await(&account, found, email_key, password, client, ret_retry_ms);
 	if (r != CREDENTIALS_ACCEPTED)
 		return r;
 	return login_accepted_await(&account, password, client, ret_grant, ret_retry_ms);
+}
+
+static enum metric_login login_result(int r, bool is_found)
+{
+	switch (r) {
+	case CREDENTIALS_ACCEPTED:
+		return LOGIN_RESULT_SUCCESS;
+	case CREDENTIALS_LOCKED:
+		return LOGIN_RESULT_LOCKED;
+	case CREDENTIALS_SUSPENDED:
+		return LOGIN_RESULT_SUSPENDED;
+	case CREDENTIALS_WRONG:
+		return is_found ? LOGIN_RESULT_BAD_SECRET : LOGIN_RESULT_UNKNOWN;
+	default:
+		return r < 0 ? LOGIN_RESULT_ERROR : LOGIN_RESULT_UNVERIFIED;
+	}
+}
+
+int account_login_await(const char *email_key, struct str password, const struct client *client,
+	struct grant *ret_grant, int64_t *ret_retry_ms)
+{
+	bool is_found = false;
+	int r = login_await(email_key, password, client, ret_grant, ret_retry_ms, &is_found);
+
+	metric_login(login_result(r, is_found));
+	if (r == CREDENTIALS_ACCEPTED)
+		metric_grant(GRANT_PASSWORD);
+	return r;
 }
 
 /* --- changing --- */

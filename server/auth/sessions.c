@@ -10,6 +10,7 @@
 #include "core/core.h"
 #include "core/shield.h"
 #include "observe/log.h"
+#include "observe/metrics.h"
 #include "shared/clock.h"
 #include "shared/macros.h"
 #include "shared/random.h"
@@ -114,7 +115,10 @@ int session_refresh_await(struct str refresh, const struct client *client, struc
 		return outcome;
 	ret_grant->account = step.result.account;
 	r = grant_sign(ret_grant, step.result.session.id, step.request.now_ms);
-	return r < 0 ? r : outcome;
+	if (r < 0)
+		return r;
+	metric_grant(GRANT_REFRESH);
+	return outcome;
 }
 
 static int end_step_await(void *session_id)

@@ -12,6 +12,7 @@
 #include "cache/lookup.h"
 #include "core/core.h"
 #include "core/ration.h"
+#include "observe/metrics.h"
 #include "shared/clock.h"
 #include "store/store.h"
 
@@ -148,7 +149,7 @@ static int identify_await(void *arg, struct lookup_found *found)
 	return 0;
 }
 
-int token_identify_await(struct str token, struct identity *ret_identity)
+static int identify_cached_await(struct str token, struct identity *ret_identity)
 {
 	struct identify identify = { .token = token, .now_ms = clock_wall_ms() };
 	uint8_t digest[SHA256_BYTES];
@@ -169,6 +170,19 @@ int token_identify_await(struct str token, struct identity *ret_identity)
 		*ret_identity = verified.identity;
 	}
 	return verified.outcome;
+}
+
+int token_identify_await(struct str token, struct identity *ret_identity)
+{
+	static const enum metric_validation results[] = { [IDENTITY_VALID] = VALIDATION_VALID,
+		[IDENTITY_INVALID] = VALIDATION_INVALID,
+		[IDENTITY_EXPIRED] = VALIDATION_EXPIRED,
+		[IDENTITY_REVOKED] = VALIDATION_REVOKED,
+		[IDENTITY_SUSPENDED] = VALIDATION_SUSPENDED };
+	int r = identify_cached_await(token, ret_identity);
+
+	metric_validation(r < 0 ? VALIDATION_ERROR : results[r]);
+	return r;
 }
 
 /* --- revocation --- */

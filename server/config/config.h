@@ -125,6 +125,10 @@ struct config {
 		config_text audit_file; /* "": none, the log alone */
 	} control;
 	struct {
+		bool is_recording;
+		config_text listen; /* "": none */
+	} metrics;
+	struct {
 		uint64_t level;   /* enum config_log_level */
 		config_text file; /* "": standard error */
 	} log;

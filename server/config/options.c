@@ -132,6 +132,8 @@ const struct option options[] = {
 	{ "control", "operator_group", OPTION_TEXT, "authctl-operator", 0, TEXT_MAX, "group", false, "May also change how it runs", AT(control.operator_group) },
 	{ "control", "admin_group", OPTION_TEXT, "authctl-admin", 0, TEXT_MAX, "group", false, "May also change accounts", AT(control.admin_group) },
 	{ "control", "audit_file", OPTION_TEXT, "/var/log/authd/audit.log", 0, TEXT_MAX, "file", true, "Who changed what; empty for none, the log alone", AT(control.audit_file) },
+	{ "metrics", "record", OPTION_BOOL, "yes", 0, 1, "yes or no", true, "Count and time requests, logins, store calls and the like", AT(metrics.is_recording) },
+	{ "metrics", "listen", OPTION_TEXT, "127.0.0.1:9464", 0, 107, "address", true, "Where /metrics is served, host:port or the path of a socket; empty for none", AT(metrics.listen) },
 	{ "log", "level", OPTION_CHOICE, "info", 0, 3, "debug|info|warn|error", false, "The least severe records to keep", AT(log.level) },
 	{ "log", "file", OPTION_TEXT, "", 0, TEXT_MAX, "file", true, "Where records go; empty is standard error", AT(log.file) },
 };

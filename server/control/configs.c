@@ -8,6 +8,7 @@
 #include "control/configs.h"
 #include "control/control.h"
 #include "control/handlers.h"
+#include "control/metering.h"
 #include "control/reload.h"
 #include "shared/clock.h"
 #include "shared/macros.h"
@@ -315,10 +316,12 @@ void config_reload_begin(struct control_request *request)
 	if (!state || !is_free(request))
 		return;
 	r = reload_read(&state->after, &state->origins, &errors);
-	if (r < 0)
+	if (r < 0) {
+		metering_count(METERING_RELOAD_INVALID);
 		bad_config(request, &errors, r);
-	else
+	} else {
 		take_over(request, "reload");
+	}
 }
 
 void config_rollback_begin(struct control_request *request)

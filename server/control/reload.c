@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "config/options.h"
+#include "control/metering.h"
 #include "observe/log.h"
 #include "shared/clock.h"
 #include "shared/macros.h"
@@ -48,6 +49,17 @@ static void running_of(const struct generation *generation, struct config *confi
 	}
 }
 
+/* For who is not the control thread. */
+static void meter(void)
+{
+	const struct generation *current = generation_current();
+	unsigned overrides = 0;
+
+	for (unsigned i = 0; i < OVERRIDES_MAX; i++)
+		overrides += reload.overrides[i].option != NULL;
+	metering_config(reload_generation(), current ? current->made_ms : 0, overrides);
+}
+
 static int enforce(const struct generation *generation)
 {
 	struct config config;
@@ -57,6 +69,7 @@ static int enforce(const struct generation *generation)
 	r = reload.options.apply(&config);
 	if (r == 0)
 		reload.running = config;
+	meter();
 	return r;
 }
 
@@ -74,13 +87,16 @@ int reload_start(const struct reload_options *setup)
 		.cause = "start",
 		.config = *setup->config };
 	uint64_t number;
+	int r;
 
 	if (setup->origins)
 		first.origins = *setup->origins;
 	reload.options = *setup;
 	reload.running = *setup->config;
 	reload.undo_ns = CLOCK_NEVER;
-	return generation_add(&first, &number);
+	r = generation_add(&first, &number);
+	meter();
+	return r;
 }
 
 void reload_stop(void)
@@ -141,6 +157,8 @@ int reload_apply(const struct reload_wish *wish)
 		(void)enforce(generation_current());
 		return r;
 	}
+	meter();
+	metering_count(METERING_RELOAD_OK);
 	if (wish->confirm_ms)
 		reload.undo_ns = clock_after_ms(clock_now_ns(), wish->confirm_ms);
 	tell("config.reloaded", wish->cause, wish->uid);
@@ -163,6 +181,7 @@ int reload_undo(void)
 		return r;
 	reload.undo_ns = CLOCK_NEVER;
 	r = enforce(generation_current());
+	metering_count(METERING_RELOAD_UNDONE);
 	tell("config.undone", "back to the generation before", GENERATION_NOBODY);
 	return r;
 }

@@ -7,6 +7,7 @@
 
 #include "control/control.h"
 #include "control/handlers.h"
+#include "control/metering.h"
 #include "control/recording.h"
 #include "control/reload.h"
 #include "control/replay.h"
@@ -33,6 +34,7 @@ static void finish_record(struct control_request *request, uint64_t now_ns)
 	bool is_refusal = outcome == OUTCOME_FORBIDDEN;
 
 	stats.commands++;
+	metering_command((unsigned)(request->command - commands), outcome);
 	stats.errors += outcome != OUTCOME_OK;
 	if (request->is_audited || is_refusal || (flags & (COMMAND_PERSONAL | COMMAND_MUTATES)))
 		(void)request_record(request, outcome_name(outcome), now_ns);

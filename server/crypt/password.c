@@ -4,15 +4,35 @@
 #include <errno.h>
 #include <string.h>
 
+#include "core/fiber.h"
 #include "core/job.h"
 #include "crypt/password_job.h"
 #include "crypt/password_sharing.h"
 #include "crypt/password_threads.h"
+#include "observe/metrics.h"
+#include "shared/clock.h"
 #include "shared/err.h"
+
+/* Where the time went. Who shared another's hash was waiting, not hashing. */
+static void account(const struct job *job, struct str hash, uint64_t began_ns)
+{
+	uint64_t now_ns = clock_now_ns();
+	bool is_bcrypt = str_starts(hash, STR("$2"));
+
+	if (!job_is_done(job) || !job->started_ns) {
+		fiber_spend(SPENT_QUEUE, now_ns - began_ns);
+		return;
+	}
+	fiber_spend(SPENT_QUEUE, job->started_ns - began_ns);
+	fiber_spend(SPENT_HASH, job->ended_ns - job->started_ns);
+	metric_hash(
+		is_bcrypt ? ALGORITHM_BCRYPT : ALGORITHM_OTHER, job->ended_ns - job->started_ns);
+}
 
 int password_check_await(struct str hash, struct str password)
 {
 	struct job_queue *queue = password_threads_queue();
+	uint64_t began_ns = clock_now_ns();
 	struct password_job *p;
 	int r;
 
@@ -22,6 +42,7 @@ int password_check_await(struct str hash, struct str password)
 	if (r < 0)
 		return r;
 	r = job_await_by(&p->job, password_sharing_submit, queue);
+	account(&p->job, hash, began_ns);
 	job_put(&p->job);
 	return r;
 }
@@ -30,6 +51,7 @@ int password_hash_await(
 	struct str password, unsigned cost, char ret_hash[static PASSWORD_HASH_BYTES])
 {
 	struct job_queue *queue = password_threads_queue();
+	uint64_t began_ns = clock_now_ns();
 	struct password_job *p;
 	int r;
 
@@ -39,6 +61,7 @@ int password_hash_await(
 	if (r < 0)
 		return r;
 	r = job_await(queue, &p->job);
+	account(&p->job, STR("$2b$"), began_ns);
 	if (r >= 0 && job_is_done(&p->job))
 		memcpy(ret_hash, p->hash, strlen(p->hash) + 1);
 	job_put(&p->job);

@@ -335,6 +335,18 @@ struct store_connection {
 void store_connections_each(
 	void (*visit)(const struct store_connection *connection, void *arg), void *arg);
 
+struct job_queue;
+
+/* A group of connections and the queue of the calls that wait for one. */
+struct store_pool {
+	const char *name; /* static text: as a connection's group */
+	unsigned connections_max;
+	const struct job_queue *queue;
+};
+
+/* Any thread; after store_open(). */
+void store_pools_each(void (*visit)(const struct store_pool *pool, void *arg), void *arg);
+
 /* --- other processes on the same store --- */
 
 enum store_change {

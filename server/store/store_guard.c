@@ -3,6 +3,8 @@
 
 #include <errno.h>
 
+#include "core/fiber.h"
+#include "observe/metrics.h"
 #include "shared/clock.h"
 #include "shared/err.h"
 #include "shared/macros.h"
@@ -68,20 +70,59 @@ static int blame(int result, const struct job_queue *queue, uint64_t late_ns)
 	return result;
 }
 
+static enum metric_code_class class_of(int error)
+{
+	switch (error) {
+	case -ERR_OVERLOADED:
+		return CODE_OVERLOADED;
+	case -ETIMEDOUT:
+		return CODE_TIMEOUT;
+	case -ERR_STORE_DOWN:
+		return CODE_DOWN;
+	case -ERR_CANCELED:
+		return CODE_CANCELED;
+	default:
+		return CODE_OTHER;
+	}
+}
+
+/* Where the time went. A call that did not come back was waited for in vain, wherever it is. */
+static void account(
+	enum keeper_part part, const struct store_call *call, int result, uint64_t began_ns)
+{
+	const struct job *job = &call->job;
+	enum metric_pool pool = part == KEEPER_READING ? POOL_READ : POOL_WRITE;
+
+	if (result < 0)
+		metric_op_failed(call->op, class_of(result));
+	if (!job_is_done(job) || !job->started_ns) {
+		fiber_spend(SPENT_STORE, clock_now_ns() - began_ns);
+		return;
+	}
+	fiber_spend(SPENT_QUEUE, job->started_ns - job->queued_ns);
+	fiber_spend(SPENT_STORE, job->ended_ns - job->started_ns);
+	metric_pool_wait(pool, job->started_ns - job->queued_ns);
+	metric_op(call->op, job->ended_ns - job->started_ns);
+}
+
 int store_guard_await(enum keeper_part part, struct job_queue *queue, struct store_call *call)
 {
 	struct breaker *breaker = &guard.breaker[part];
-	uint64_t late_ns = clock_after_ms(clock_now_ns(), guard.call_timeout_ms);
+	uint64_t began_ns = clock_now_ns();
+	uint64_t late_ns = clock_after_ms(began_ns, guard.call_timeout_ms);
 	struct store_health health = {};
 	struct breaker_pass pass;
 	int r;
 
-	if (!breaker_enter(breaker, &pass))
+	if (!breaker_enter(breaker, &pass)) {
+		metric_op_failed(call->op, CODE_DOWN);
 		return -ERR_STORE_DOWN;
+	}
 	call->job.deadline_ns = late_ns;
 	r = job_await(queue, &call->job);
 	if (r < 0)
 		r = blame(r, queue, late_ns);
+	account(part, call, r, began_ns);
 	if (r == -ERR_STORE_DOWN)
 		store_health(&health);
 	breaker_leave(breaker, &pass, outcome_of(r),

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "core/module.h"
+#include "observe/metrics.h"
 #include "shared/macros.h"
 #include "store/keeper.h"
 #include "store/store_backend.h"
@@ -83,6 +84,18 @@ void store_connections_each(
 			if (atomic_load(&groups[i]->slots[j].state) != WORKER_NONE)
 				connection_tell(&groups[i]->slots[j], j, visit, arg);
 	}
+}
+
+void store_pools_each(void (*visit)(const struct store_pool *pool, void *arg), void *arg)
+{
+	const struct workers *const groups[] = { &store.readers, &store.writer };
+
+	for (size_t i = 0; i < ARRAY_SIZE(groups); i++)
+		if (groups[i]->options.threads_max)
+			visit(&(struct store_pool){ .name = groups[i]->options.name,
+				      .connections_max = groups[i]->options.threads_max,
+				      .queue = &groups[i]->queue },
+				arg);
 }
 
 struct job_queue *store_queue(enum keeper_part part)
@@ -187,12 +200,18 @@ static int open_all(const char **ret_why)
 	return keeper_start(store.backend, store.keeper_connection, on_minute);
 }
 
+static const char *op_name(unsigned op)
+{
+	return store_op_name((enum store_op)op);
+}
+
 int store_open(const struct store_options *options, const char **ret_why)
 {
 	static char why[STORE_WHY_BYTES];
 	int r;
 
 	store.options = *options;
+	metrics_ops_set(op_name, STORE_OPS);
 	store.backend = backend_find(options->backend, ret_why);
 	if (!store.backend)
 		return -EOPNOTSUPP;

@@ -36,6 +36,7 @@ class Authd:
             "http.listen": f"127.0.0.1:{self.port}", "core.threads": 2, "password.cost": 4,
             "store.path": self.dir / "authd.db", "control.socket": self.socket,
             "control.audit_file": self.dir / "audit.log",
+            "metrics.listen": self.dir / "metrics.sock",
             # Every test is the same client: test_limits.py has daemons of its own with limits.
             "limits.enabled": "no", **(config or {}),
         }
