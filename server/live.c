@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "api/access.h"
 #include "auth/policy.h"
 #include "core/core.h"
 #include "guard/limits.h"
@@ -66,6 +67,20 @@ static int limits_set(const struct config *config)
 			(struct limiter_rate){ configured[i].rate->count,
 				configured[i].rate->window_ms * NS_PER_MS };
 	return limits_apply(&options);
+}
+
+static_assert((int)ACCESS_KEPT_NONE == ACCESS_NO && (int)ACCESS_KEPT_SLOW == ACCESS_SLOW &&
+		      (int)ACCESS_KEPT_ALL == ACCESS_YES,
+	"the option's choices are what the access log knows");
+
+static void logging_set(const struct config *config)
+{
+	log_level_set((enum log_level)config->log.level);
+	access_set(&(struct access_options){
+		.kept = (enum access_kept)config->log.access,
+		.slow_ms = config->log.slow_ms,
+		.is_client_shown = config->log.client_address == CLIENT_FULL,
+	});
 }
 
 /* --- what each core is told --- */
@@ -133,6 +148,7 @@ int live_start(const struct config *config, const struct keys *keys)
 	if (r < 0)
 		return r;
 	live.keys = keys;
+	logging_set(config);
 	remember(config);
 	return policy_set(config);
 }
@@ -155,7 +171,7 @@ int live_apply(const struct config *config)
 		return r;
 	}
 	news_send(news);
-	log_level_set((enum log_level)config->log.level);
+	logging_set(config);
 	remember(config);
 	return 0;
 }

@@ -53,6 +53,7 @@ static struct config config;
 static struct http_trust trust;
 static struct config_origins origins;
 static _Atomic(struct http_server *) servers[CORES_MAX];
+static char boot[UUID_BYTES]; /* this run of the process */
 
 static int fail(const char *what, int error, const char *why)
 {
@@ -107,7 +108,9 @@ static int on_start(struct core *core)
 	struct http_server *server;
 	int r;
 
-	r = config.metrics.is_recording ? metrics_core_start(core->index) : 0;
+	r = log_core_start(core->index);
+	if (r == 0 && config.metrics.is_recording)
+		r = metrics_core_start(core->index);
 	if (r == 0)
 		r = caches_start(&caches);
 	if (r < 0)
@@ -410,10 +413,9 @@ static void tell_stopping(void)
 static struct control_context context_make(const char *path)
 {
 	const struct loop_features *features = loop_features(core_at(0)->loop);
-	static char boot[UUID_BYTES];
 
 	return (struct control_context){ .version = AUTHD_VERSION,
-		.boot = uuid_new(boot).data,
+		.boot = boot,
 		.config_path = path ? path : "",
 		.started_ns = clock_now_ns(),
 		.started_wall_ms = clock_wall_ms(),
@@ -472,6 +474,7 @@ static void signals_block(sigset_t *ret_set)
 	sigaddset(ret_set, SIGTERM);
 	sigaddset(ret_set, SIGINT);
 	sigaddset(ret_set, SIGHUP);
+	sigaddset(ret_set, SIGUSR1);
 	pthread_sigmask(SIG_BLOCK, ret_set, NULL);
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)signal(SIGXFSZ, SIG_IGN); /* a limit on file sizes is a full disk, not our end */
@@ -481,7 +484,7 @@ static void wait_for_end(const sigset_t *signals)
 {
 	int number;
 
-	while (sigwait(signals, &number) == 0 && number == SIGHUP)
+	while (sigwait(signals, &number) == 0 && (number == SIGHUP || number == SIGUSR1))
 		(void)log_reopen();
 	log_event(LOG_LEVEL_INFO, "server.draining", STR("finishing what is in progress"),
 		LOG_NUMBER("signal", number));
@@ -578,6 +581,19 @@ static int usage(FILE *out)
 		"      --metrics-table  tell what is measured, as Markdown\n"
 		"      --version      tell which one this is\n");
 	return out == stderr ? EXIT_USAGE : 0;
+}
+
+static int log_begin(void)
+{
+	return log_start(&(struct log_options){
+		.path = config.log.file,
+		.least = (enum log_level)config.log.level,
+		.format = (enum log_format)config.log.format,
+		.instance = uuid_new(boot).data,
+		.rotate_bytes = config.log.rotate_bytes,
+		.rotate_keep = (unsigned)config.log.rotate_keep,
+		.journal = LOG_JOURNAL_SOCKET,
+	});
 }
 
 static int config_read(const char *path)
@@ -681,7 +697,7 @@ int main(int argc, char **argv)
 	if (line.run)
 		return offline(line.run, line.moved) < 0 ? EXIT_FAILURE : 0;
 	signals_block(&signals); /* in every thread: who does not would be killed by them */
-	r = log_start(config.log.file, (enum log_level)config.log.level, "");
+	r = log_begin();
 	if (r < 0)
 		return fail(config.log.file, r, NULL) < 0 ? EXIT_FAILURE : 0;
 	r = serve(line.config, &signals);

@@ -439,10 +439,12 @@ static const struct command_column generation_columns[] = {
 static const struct command_argument log_level_arguments[] = {
 	{ "level", ARGUMENT_TEXT, ARGUMENT_POSITIONAL, "none: show the present one", "debug|info|warn|error", NULL },
 	{ "for", ARGUMENT_DURATION, 0, "back by itself after this", NULL, NULL },
+	{ "module", ARGUMENT_TEXT, 0, "of its events alone: the first word of their names", NULL, "log.level:module" },
 	{}
 };
 
 static const struct command_column log_level_columns[] = {
+	{ "module", COLUMN_TEXT, "whose events: the first word of their names", 0 },
 	{ "level", COLUMN_TEXT, "the least severe records that are kept", 0 },
 	{ "until", COLUMN_SECONDS, "it goes back by itself; none: it stays", 0 },
 	{}
@@ -621,7 +623,7 @@ const struct command commands[] = {
 	{ "config.set", A, SINGLE | CHANGE, "Another value for a while", "config.set/1", config_set_arguments, config_columns },
 	{ "config.unset", A, SINGLE | CHANGE, "End a temporary value now", "config.unset/1", config_unset_arguments, config_columns },
 	{ "log.tail", O, COMMAND_STREAM | PERSONAL, "Log records as they come", "log.tail/1", log_tail_arguments, log_columns },
-	{ "log.level", O, SINGLE | CHANGE, "Show or change the least severe level that is kept", "log.level/1", log_level_arguments, log_level_columns },
+	{ "log.level", O, CHANGE, "Show or change the least severe level that is kept", "log.level/1", log_level_arguments, log_level_columns },
 	{ "log.reopen", O, SINGLE | CHANGE, "Open the log and audit files again, after rotation", "log.reopen/1", NULL, done_columns },
 	{ "audit.list", O, PERSONAL, "Who ran what", "audit.list/1", audit_list_arguments, audit_columns },
 	{ "audit.verify", O, SINGLE, "Follow the hashes of the audit file; exit code 6 when they break", "audit.verify/1", NULL, verify_columns },

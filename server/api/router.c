@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "api/access.h"
 #include "api/limited.h"
 #include "api/paths.h"
 #include "api/routes.h"
@@ -208,6 +209,8 @@ static void handle(struct request *request, struct response *response)
 	if (route_matches(route, request->path, &id) && id.len)
 		memcpy(call.id, id.data, id.len);
 	r = prepare_await(route, &call, response);
+	if (r == 0 && route->auth == AUTH_BEARER)
+		request->user_id = arena_str(request->arena, str_cstr(call.identity.account_id));
 	if (r == 0)
 		r = route->handle(&call, response);
 	if (r < 0)
@@ -255,6 +258,7 @@ static void done(const struct request *request, const struct response *response,
 	unsigned index = route ? (unsigned)(route - routes) + 1 : 0;
 	enum metric_error reason = reason_of(response->problem);
 
+	access_log(request, response, route ? route->path : "", took_ns);
 	/* What was no request to its end has no method. */
 	metric_request(index, request->path.len ? request->method : METHOD_OTHER, response->status,
 		took_ns);

@@ -22,6 +22,9 @@ enum config_forwarded { FORWARDED_X_FORWARDED_FOR, FORWARDED_RFC_7239 };
 enum config_mail_transport { MAIL_TRANSPORT_FILE, MAIL_TRANSPORT_SMTP, MAIL_TRANSPORT_NONE };
 enum config_starttls { STARTTLS_REQUIRED, STARTTLS_OPTIONAL, STARTTLS_OFF, STARTTLS_IMPLICIT };
 enum config_log_level { LEVEL_DEBUG, LEVEL_INFO, LEVEL_WARN, LEVEL_ERROR };
+enum config_log_format { FORMAT_AUTO, FORMAT_JSON, FORMAT_TEXT };
+enum config_log_access { ACCESS_NO, ACCESS_SLOW, ACCESS_YES };
+enum config_log_address { CLIENT_MASKED, CLIENT_FULL };
 
 typedef char config_text[CONFIG_TEXT_BYTES];
 
@@ -131,6 +134,11 @@ struct config {
 	struct {
 		uint64_t level;   /* enum config_log_level */
 		config_text file; /* "": standard error */
+		uint64_t format;  /* enum config_log_format */
+		uint64_t access;  /* enum config_log_access */
+		uint64_t slow_ms;
+		uint64_t client_address; /* enum config_log_address */
+		uint64_t rotate_bytes, rotate_keep;
 	} log;
 };
 

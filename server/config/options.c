@@ -136,6 +136,12 @@ const struct option options[] = {
 	{ "metrics", "listen", OPTION_TEXT, "127.0.0.1:9464", 0, 107, "address", true, "Where /metrics is served, host:port or the path of a socket; empty for none", AT(metrics.listen) },
 	{ "log", "level", OPTION_CHOICE, "info", 0, 3, "debug|info|warn|error", false, "The least severe records to keep", AT(log.level) },
 	{ "log", "file", OPTION_TEXT, "", 0, TEXT_MAX, "file", true, "Where records go; empty is standard error", AT(log.file) },
+	{ "log", "format", OPTION_CHOICE, "auto", 0, 2, "auto|json|text", true, "How they look; auto: fields for the journal, text on a terminal, else JSON", AT(log.format) },
+	{ "log", "access", OPTION_CHOICE, "slow", 0, 2, "no|slow|yes", false, "A record for each request; slow: for those that took long or failed", AT(log.access) },
+	{ "log", "slow", OPTION_DURATION, "1s", 1, 600 * SECOND, "time", false, "What takes longer is slow", AT(log.slow_ms) },
+	{ "log", "client_address", OPTION_CHOICE, "masked", 0, 1, "masked|full", false, "Who asked; masked: the network alone, /24 or /48", AT(log.client_address) },
+	{ "log", "rotate_size", OPTION_SIZE, "0", 0, 1024 * 1024 * KIB, "bytes", true, "A larger file becomes FILE.1; 0: only others rotate it", AT(log.rotate_bytes) },
+	{ "log", "rotate_keep", OPTION_NUMBER, "5", 1, 100, "files", true, "Rotated files that stay", AT(log.rotate_keep) },
 };
 /* clang-format on */
 const size_t options_count = ARRAY_SIZE(options);

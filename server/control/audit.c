@@ -340,12 +340,11 @@ static int file_write(struct str line, bool is_durable)
 
 static void tell(const struct audit_record *record, const char *hash)
 {
-	log_event(LOG_LEVEL_INFO, "ctl.command", record->command,
+	log_every(LOG_LEVEL_INFO, "ctl.command", record->command,
 		LOG_NUMBER("audit.seq", (int64_t)audit.seq),
 		LOG_NUMBER("user.uid", record->peer->uid),
 		LOG_NUMBER("process.pid", record->peer->pid), LOG_TEXT("authd.args", record->args),
 		LOG_TEXT("authd.result", str_cstr(record->result)),
-		LOG_NUMBER("authd.generation", (int64_t)record->generation),
 		LOG_TEXT("audit.hash", str_cstr(hash)));
 }
 

@@ -4,6 +4,7 @@
 #include "control/configs.h"
 #include "control/handlers.h"
 #include "control/reload.h"
+#include "observe/log.h"
 #include "shared/clock.h"
 #include "shared/macros.h"
 
@@ -77,25 +78,68 @@ void handle_config_unset(struct control_request *request)
 		option_row(request, option);
 }
 
-/* A temporary value of log.level; without a time it is for as long as one may be. */
-void handle_log_level(struct control_request *request)
+static void level_row(
+	struct control_request *request, struct str module, enum log_level level, uint64_t until_ns)
 {
-	const struct option *option = option_find(STR("log"), STR("level"));
-	struct str level = request_text(request, "level");
-	const struct override *override;
-	struct json_writer *w;
+	struct json_writer *w = request_row_begin(request);
 
-	if (level.len && override_try(request, option, level,
-				 request_number(request, "for", OVERRIDE_MS_MAX)) < 0)
-		return;
-	override = override_find(option);
-	w = request_row_begin(request);
-	option_put_value(w, "level", option, reload_running());
-	if (override)
-		json_put_u64(w, "until", (override->until_ns - clock_now_ns()) / NS_PER_S);
+	json_put_str(w, "module", module);
+	json_put_str(w, "level", str_cstr(log_level_name(level)));
+	if (until_ns)
+		json_put_u64(w, "until", (until_ns - clock_now_ns()) / NS_PER_S);
 	else
 		json_put_null(w, "until");
 	request_row_end(request);
-	if (level.len)
+}
+
+/* 0, or the failure is set. */
+static int module_level_try(
+	struct control_request *request, struct str module, enum log_level level)
+{
+	uint64_t ms = request_number(request, "for", OVERRIDE_MS_MAX);
+	int r = 0;
+
+	if (!ms || ms > OVERRIDE_MS_MAX) {
+		request_fail_argument(request, "for", "for how long? 1s..24h");
+		return -EINVAL;
+	}
+	if (!request->is_dry_run)
+		r = log_module_set(module, level, ms);
+	if (r == -EINVAL)
+		request_fail_argument(request, "module",
+			"the first word of an event, such as 'login' or 'breaker'");
+	else if (r < 0)
+		request_fail(request, OUTCOME_BUSY, "authctl log level",
+			"%d modules have a level of their own already", LOG_MODULES_MAX);
+	return r;
+}
+
+/*
+ * For all: a temporary value of the option. For a module: the log's own, until its time is over.
+ * Without a time it is for as long as one may be.
+ */
+void handle_log_level(struct control_request *request)
+{
+	const struct option *option = option_find(STR("log"), STR("level"));
+	struct str level = request_text(request, "level"), module = request_text(request, "module");
+	struct log_module modules[LOG_MODULES_MAX];
+	enum log_level parsed = LOG_LEVEL_INFO;
+	const struct override *override;
+	unsigned count;
+
+	(void)log_level_parse(level, &parsed); /* the table of commands has checked it */
+	if (level.len && module.len && module_level_try(request, module, parsed) < 0)
+		return;
+	if (level.len && !module.len &&
+		override_try(request, option, level,
+			request_number(request, "for", OVERRIDE_MS_MAX)) < 0)
+		return;
+	override = override_find(option);
+	level_row(request, STR("all"), log_level_get(), override ? override->until_ns : 0);
+	count = log_modules(modules);
+	for (unsigned i = 0; i < count; i++)
+		level_row(
+			request, str_cstr(modules[i].name), modules[i].least, modules[i].until_ns);
+	if (level.len && !module.len)
 		request_notice(request, "undo: authctl config unset log.level");
 }

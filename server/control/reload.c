@@ -67,17 +67,17 @@ static int enforce(const struct generation *generation)
 
 	running_of(generation, &config);
 	r = reload.options.apply(&config);
-	if (r == 0)
+	if (r == 0) {
 		reload.running = config;
+		log_generation_set(generation->number);
+	}
 	meter();
 	return r;
 }
 
 static void tell(const char *event, const char *what, int64_t uid)
 {
-	log_event(LOG_LEVEL_INFO, event, str_cstr(what),
-		LOG_NUMBER("authd.generation", (int64_t)reload_generation()),
-		LOG_NUMBER("user.uid", uid));
+	log_event(LOG_LEVEL_INFO, event, str_cstr(what), LOG_NUMBER("user.uid", uid));
 }
 
 int reload_start(const struct reload_options *setup)
@@ -95,6 +95,8 @@ int reload_start(const struct reload_options *setup)
 	reload.running = *setup->config;
 	reload.undo_ns = CLOCK_NEVER;
 	r = generation_add(&first, &number);
+	if (r == 0)
+		log_generation_set(number);
 	meter();
 	return r;
 }

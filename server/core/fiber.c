@@ -38,6 +38,7 @@ struct fiber {
 	void *arg;
 	uint64_t deadline_ns;
 	uint64_t spent_ns[FIBER_SPENT_MAX];
+	struct trace *trace;
 	struct timer timer;
 	struct stack stack;
 #ifdef FIBER_BOOST
@@ -277,6 +278,7 @@ int fiber_start(struct fiber_pool *pool, void (*entry)(void *arg), void *arg, ui
 	fiber->timer.on_timer = deadline_passed;
 	memset(fiber->spent_ns, 0, sizeof(fiber->spent_ns));
 	fiber->is_waiting = fiber->is_canceled = fiber->is_finished = fiber->is_patient = false;
+	fiber->trace = NULL;
 	*ret_fiber = fiber; /* before it runs: the entry may want to know who it is */
 	switch_in(fiber);
 	return 0;
@@ -312,6 +314,16 @@ void fiber_spend(unsigned what, uint64_t ns)
 const uint64_t *fiber_spent(const struct fiber *fiber)
 {
 	return fiber->spent_ns;
+}
+
+void fiber_trace_set(struct fiber *fiber, struct trace *trace)
+{
+	fiber->trace = trace;
+}
+
+struct trace *fiber_trace(const struct fiber *fiber)
+{
+	return fiber->trace;
 }
 
 int fiber_wait_await(void)

@@ -41,6 +41,11 @@ uint64_t fiber_deadline_ns(const struct fiber *fiber);
 void fiber_patient_set(struct fiber *fiber, bool is_patient); /* false at the start */
 bool fiber_is_patient(const struct fiber *fiber);
 
+/* What it does is traced there (span.h), as long as it runs; NULL at the start: it is not. */
+struct trace;
+void fiber_trace_set(struct fiber *fiber, struct trace *trace);
+struct trace *fiber_trace(const struct fiber *fiber);
+
 /*
  * What the running fiber's waits were for, as its application tells them apart: adds to one of a
  * few sums, which are 0 at the start. On the loop's own stack nothing happens.

@@ -263,6 +263,7 @@ static void headers_complete(struct conn *conn)
 
 	exchange_name(exchange);
 	request->is_behind_proxy = conn->is_trusted;
+	request->is_http_1_0 = parser_is_http_1_0(exchange->parser);
 	if (conn->is_trusted)
 		forwarded_client(request, &conn->server->options.trust, &exchange->peer);
 	if (expect.data && !str_equal_nocase(expect, STR("100-continue"))) {

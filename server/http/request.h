@@ -53,7 +53,10 @@ struct request {
 	size_t body_bytes_max; /* set by the service's admit(); at most HTTP_BODY_BYTES_MAX */
 	bool is_body_required; /* likewise: a request without one is answered 411 */
 	bool is_patient;       /* likewise: its waits let those of other requests go first */
-	const void *route;     /* the service's own */
+	bool is_http_1_0;
+	const void *route;   /* the service's own */
+	struct str user_id;  /* likewise, for the log: "" unless the request says whose it is */
+	struct trace *trace; /* likewise: its spans (core/span.h); NULL when it is not traced */
 };
 
 /* "GET"; "OTHER" for METHOD_OTHER. */

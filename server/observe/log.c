@@ -1,356 +1,266 @@
 /*
- * A ring of finished lines between the threads that log and the one that writes. Records are built
- * on the caller's stack; the lock is held for a copy only, never across a system call but the
- * wake-up.
+ * Writing records into the lanes, and the thread that writes them out. While records come the
+ * writer naps between two looks: one write() for what came meanwhile, and no system call at all for
+ * those who log. See log.h.
  */
 #include "observe/log.h"
 
+#include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <inttypes.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdbool.h>
 #include <stdio.h>
-#include <string.h>
 #include <time.h>
-#include <unistd.h>
 
+#include "observe/log_lanes.h"
+#include "observe/log_print.h"
+#include "observe/log_repeats.h"
+#include "observe/log_sink.h"
+#include "observe/log_tail.h"
+#include "shared/clock.h"
 #include "shared/macros.h"
 
-#define PATH_BYTES 4096
+#define NAP_MS 5
+/* One write(). */
+#define PIECE_BYTES (64 * 1024)
 
 static struct {
-	pthread_mutex_t
-		lock; /* guards ring, head, used, total, records, is_running, fd; no lock follows */
+	pthread_mutex_t lock; /* for sleeping and waking; no lock follows */
 	pthread_cond_t changed;
-	pthread_t writer;
-	char ring[LOG_RING_BYTES];
-	size_t head, used; /* oldest byte, bytes waiting; whole lines only */
-	/* Ever put into the ring: bytes end at total % LOG_RING_BYTES, and the ones before are
-	 * there until they are overwritten. */
-	uint64_t total, records;
-	bool is_running;
-	int fd;
-	char path[PATH_BYTES], instance[64];
-	_Atomic int least;
-	_Atomic uint64_t dropped;
-} logger = { .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER, .fd = -1 };
+	pthread_t thread;
+	bool is_urgent; /* a lane fills up */
+	_Atomic bool is_running, is_asleep, is_napping;
+	_Atomic uint64_t generation, dropped, suppressed;
+	char instance[64];
+	struct buf lines, json;
+} writer = { .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER };
 
-static const struct {
-	const char *name;
-	int number; /* OpenTelemetry's SeverityNumber */
-} severities[] = {
-	[LOG_LEVEL_DEBUG] = { "DEBUG", 5 },
-	[LOG_LEVEL_INFO] = { "INFO", 9 },
-	[LOG_LEVEL_WARN] = { "WARN", 13 },
-	[LOG_LEVEL_ERROR] = { "ERROR", 17 },
-};
+/* --- those who log --- */
 
-struct record {
-	char text[LOG_RECORD_BYTES_MAX];
-	size_t len;
-	bool is_full;
-};
-
-static void add(struct record *record, struct str s)
+static void wake(bool is_urgent)
 {
-	if (s.len > sizeof(record->text) - record->len) {
-		record->is_full = true;
+	if (!atomic_load(&writer.is_asleep) &&
+		!(is_urgent && atomic_exchange(&writer.is_napping, false)))
 		return;
-	}
-	if (s.len)
-		memcpy(record->text + record->len, s.data, s.len);
-	record->len += s.len;
+	pthread_mutex_lock(&writer.lock);
+	writer.is_urgent |= is_urgent;
+	pthread_cond_signal(&writer.changed);
+	pthread_mutex_unlock(&writer.lock);
 }
 
-/* A JSON string. Bytes that are no UTF-8 become '?', so that a line always parses. */
-static void add_quoted(struct record *record, struct str s)
+static struct str error_type(const struct log_field *fields, size_t count)
 {
-	bool is_utf8 = str_is_utf8(s);
-
-	add(record, STR("\""));
-	for (size_t i = 0; i < s.len && !record->is_full; i++) {
-		unsigned char c = (unsigned char)s.data[i];
-		char escape[8];
-
-		if (c == '"' || c == '\\')
-			add(record, str_of((char[]){ '\\', (char)c }, 2));
-		else if (c < 0x20 || c == 0x7f)
-			add(record, str_of(escape, (size_t)snprintf(
-							   escape, sizeof(escape), "\\u%04x", c)));
-		else if (c >= 0x80 && !is_utf8)
-			add(record, STR("?"));
-		else
-			add(record, str_of(s.data + i, 1));
-	}
-	add(record, STR("\""));
+	for (size_t i = 0; i < count; i++)
+		if (str_equal(str_cstr(fields[i].key), STR("error.type")))
+			return fields[i].text;
+	return (struct str){};
 }
 
-static void add_text(struct record *record, const char *key, struct str value)
+static int64_t wall_ns(void)
 {
-	add(record, STR(","));
-	add_quoted(record, str_cstr(key));
-	add(record, STR(":"));
-	add_quoted(record, value);
-}
-
-static void add_number(struct record *record, const char *key, int64_t value)
-{
-	char digits[24];
-	int bytes = snprintf(digits, sizeof(digits), ":%" PRId64, value);
-
-	add(record, STR(","));
-	add_quoted(record, str_cstr(key));
-	add(record, str_of(digits, (size_t)bytes));
-}
-
-/* Microseconds, which clock_rfc3339() does not have. */
-static void add_time(struct record *record)
-{
-	char date[32], text[64];
 	struct timespec now;
-	struct tm utc;
-	int bytes;
 
 	clock_gettime(CLOCK_REALTIME, &now);
-	gmtime_r(&now.tv_sec, &utc);
-	strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &utc);
-	bytes = snprintf(
-		text, sizeof(text), "{\"timestamp\":\"%s.%06ldZ\"", date, now.tv_nsec / 1000);
-	add(record, str_of(text, (size_t)bytes));
+	return now.tv_sec * (int64_t)NS_PER_S + now.tv_nsec;
 }
 
-/* All or nothing; false when there is no room or no writer. */
-static bool ring_put(struct str line, bool *ret_was_running)
+static void put(enum log_level level, const char *event, struct str body,
+	const struct log_field *fields, size_t fields_count, uint64_t suppressed)
 {
-	bool has_room;
+	const struct trace *trace = trace_current();
+	union log_space space; /* not cleared: 8 KiB, and only what is filled is read */
+	bool is_urgent = false;
 
-	pthread_mutex_lock(&logger.lock);
-	*ret_was_running = logger.is_running;
-	has_room = logger.is_running && line.len <= LOG_RING_BYTES - logger.used;
-	if (has_room) {
-		size_t tail = (logger.head + logger.used) % LOG_RING_BYTES;
-		size_t first = MIN(line.len, LOG_RING_BYTES - tail);
-
-		memcpy(logger.ring + tail, line.data, first);
-		memcpy(logger.ring, line.data + first, line.len - first);
-		logger.used += line.len;
-		logger.total += line.len;
-		logger.records++;
-		pthread_cond_signal(&logger.changed);
-	}
-	pthread_mutex_unlock(&logger.lock);
-	return has_room;
+	space.record = (struct log_record){
+		.core = log_lane_core(),
+		.level = (uint8_t)level,
+		.wall_ns = wall_ns(),
+		.event = event,
+		.generation = atomic_load_explicit(&writer.generation, memory_order_relaxed),
+		.suppressed = suppressed,
+	};
+	if (trace)
+		space.record.ids = trace->ids;
+	log_record_fill(&space, body, fields, fields_count);
+	if (log_lanes_put(&space.record, &is_urgent))
+		wake(is_urgent);
+	else
+		atomic_fetch_add_explicit(&writer.dropped, 1, memory_order_relaxed);
 }
 
 void log_write(enum log_level level, const char *event, struct str body,
 	const struct log_field *fields, size_t fields_count)
 {
-	struct record record; /* not cleared: 8 KiB, and only len bytes are read */
-	bool was_running = true;
+	uint64_t suppressed;
 
-	if ((int)level < atomic_load_explicit(&logger.least, memory_order_relaxed))
+	if (!log_wants(level, event) || !atomic_load(&writer.is_running))
 		return;
-	record.len = 0;
-	record.is_full = false;
-	add_time(&record);
-	add_text(&record, "severity_text", str_cstr(severities[level].name));
-	add_number(&record, "severity_number", severities[level].number);
-	add_text(&record, "event.name", str_cstr(event));
-	add_text(&record, "body", body);
-	add_text(&record, "service.name", STR("authd"));
-	add_text(&record, "service.version", STR(AUTHD_VERSION));
-	add_text(&record, "service.instance.id", str_cstr(logger.instance));
-	for (size_t i = 0; i < fields_count; i++)
-		if (fields[i].text.data)
-			add_text(&record, fields[i].key, fields[i].text);
-		else
-			add_number(&record, fields[i].key, fields[i].number);
-	add(&record, STR("}\n"));
-	if (record.is_full || !ring_put(str_of(record.text, record.len), &was_running))
-		if (was_running)
-			atomic_fetch_add_explicit(&logger.dropped, 1, memory_order_relaxed);
+	if (log_repeats_allow(event, error_type(fields, fields_count), &suppressed))
+		put(level, event, body, fields, fields_count, suppressed);
+	else
+		atomic_fetch_add_explicit(&writer.suppressed, 1, memory_order_relaxed);
 }
 
-/* A write error loses the piece: there is nowhere to report it. */
-static void write_all(int fd, const char *data, size_t len)
+void log_write_every(enum log_level level, const char *event, struct str body,
+	const struct log_field *fields, size_t fields_count)
 {
-	while (len > 0) {
-		ssize_t written = write(fd, data, len);
-
-		if (written < 0 && errno == EINTR)
-			continue;
-		if (written <= 0)
-			return;
-		data += written;
-		len -= (size_t)written;
-	}
+	if (log_wants(level, event) && atomic_load(&writer.is_running))
+		put(level, event, body, fields, fields_count, 0);
 }
 
-/* The bytes being written stay counted in `used`, so nobody overwrites them meanwhile. */
+/* --- the one who writes --- */
+
+static void print(const struct log_record *record)
+{
+	enum log_sink_kind kind = log_sink_kind();
+	size_t start = writer.json.len;
+	bool is_printed = log_print_json(&writer.json, record, writer.instance);
+
+	if (is_printed)
+		log_tail_add(str_of(writer.json.data + start, writer.json.len - start), 1);
+	if (kind != LOG_SINK_JSON)
+		buf_clear(&writer.json);
+	if (kind == LOG_SINK_TEXT)
+		is_printed = log_print_text(&writer.lines, record);
+	else if (kind == LOG_SINK_JOURNAL)
+		is_printed = log_print_journal(&writer.lines, record, writer.instance);
+	if (!is_printed)
+		atomic_fetch_add_explicit(&writer.dropped, 1, memory_order_relaxed);
+}
+
+static void flush(struct buf *lines)
+{
+	if (lines->len)
+		log_sink_write(buf_str(lines));
+	buf_clear(lines);
+}
+
+/* Everything that is there now; false when that was nothing. */
+static bool write_out(void)
+{
+	struct buf *lines = log_sink_kind() == LOG_SINK_JSON ? &writer.json : &writer.lines;
+	union log_space space;
+	bool is_some = false;
+
+	while (log_lanes_take(&space)) {
+		is_some = true;
+		print(&space.record);
+		if (lines->len > PIECE_BYTES - LOG_RECORD_BYTES_MAX ||
+			log_sink_kind() == LOG_SINK_JOURNAL)
+			flush(lines);
+	}
+	flush(lines);
+	return is_some;
+}
+
+/* Nobody wakes us but for a lane that fills up. */
+static void nap(void)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_nsec += NAP_MS * (long)NS_PER_MS;
+	if (until.tv_nsec >= (long)NS_PER_S) {
+		until.tv_nsec -= (long)NS_PER_S;
+		until.tv_sec++;
+	}
+	pthread_mutex_lock(&writer.lock);
+	atomic_store(&writer.is_napping, true);
+	while (!writer.is_urgent && atomic_load(&writer.is_running))
+		if (pthread_cond_timedwait(&writer.changed, &writer.lock, &until) == ETIMEDOUT)
+			break;
+	atomic_store(&writer.is_napping, false);
+	writer.is_urgent = false;
+	pthread_mutex_unlock(&writer.lock);
+}
+
+static void sleep_until_woken(void)
+{
+	pthread_mutex_lock(&writer.lock);
+	atomic_store(&writer.is_asleep, true);
+	/* Whoever filled a lane before it could see this is seen here. */
+	while (log_lanes_are_empty() && atomic_load(&writer.is_running))
+		pthread_cond_wait(&writer.changed, &writer.lock);
+	atomic_store(&writer.is_asleep, false);
+	pthread_mutex_unlock(&writer.lock);
+}
+
 static void *writer_run(_unused_ void *arg)
 {
-	pthread_mutex_lock(&logger.lock);
-	while (logger.is_running || logger.used) {
-		size_t len = MIN(logger.used, LOG_RING_BYTES - logger.head);
-		int fd = logger.fd;
-
-		if (len == 0) {
-			pthread_cond_wait(&logger.changed, &logger.lock);
-			continue;
-		}
-		pthread_mutex_unlock(&logger.lock);
-		write_all(fd, logger.ring + logger.head, len); /* only this thread moves head */
-		pthread_mutex_lock(&logger.lock);
-		logger.head = (logger.head + len) % LOG_RING_BYTES;
-		logger.used -= len;
-	}
-	pthread_mutex_unlock(&logger.lock);
+	while (atomic_load(&writer.is_running))
+		if (write_out())
+			nap();
+		else
+			sleep_until_woken();
+	(void)write_out();
 	return NULL;
 }
 
-static int file_open(const char *path)
-{
-	int fd = path[0] ? open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640)
-			 : fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+/* --- the beginning and the end --- */
 
-	return fd < 0 ? -errno : fd;
+static int buffers_make(void)
+{
+	writer.lines = buf_init(PIECE_BYTES);
+	writer.json = buf_init(PIECE_BYTES);
+	return buf_reserve(&writer.lines, LOG_RECORD_BYTES_MAX);
 }
 
-int log_start(const char *path, enum log_level least, const char *instance)
+int log_start(const struct log_options *options)
 {
-	int fd, r;
+	int r = log_sink_open(options);
 
-	if (strlen(path) >= PATH_BYTES)
-		return -ENAMETOOLONG;
-	fd = file_open(path);
-	if (fd < 0)
-		return fd;
-	snprintf(logger.path, sizeof(logger.path), "%s", path);
-	snprintf(logger.instance, sizeof(logger.instance), "%s", instance);
-	logger.fd = fd;
-	logger.head = logger.used = 0;
-	logger.total = logger.records = 0;
-	logger.dropped = 0;
-	logger.least = (int)least;
-	logger.is_running = true;
-	r = pthread_create(&logger.writer, NULL, writer_run, NULL);
+	if (r < 0)
+		return r;
+	(void)snprintf(writer.instance, sizeof(writer.instance), "%s", options->instance);
+	atomic_store(&writer.dropped, 0);
+	atomic_store(&writer.suppressed, 0);
+	log_level_set(options->least);
+	r = buffers_make();
+	if (r == 0) {
+		atomic_store(&writer.is_running, true);
+		r = -pthread_create(&writer.thread, NULL, writer_run, NULL);
+	}
 	if (r == 0)
 		return 0;
-	logger.is_running = false;
-	close(fd);
-	return -r;
+	atomic_store(&writer.is_running, false);
+	log_sink_close();
+	return r;
 }
 
 void log_stop(void)
 {
-	bool was_running;
-
-	pthread_mutex_lock(&logger.lock);
-	was_running = logger.is_running;
-	logger.is_running = false;
-	pthread_cond_signal(&logger.changed);
-	pthread_mutex_unlock(&logger.lock);
-	if (!was_running)
+	if (!atomic_exchange(&writer.is_running, false))
 		return;
-	pthread_join(logger.writer, NULL);
-	close(logger.fd);
-	logger.fd = -1;
+	pthread_mutex_lock(&writer.lock);
+	pthread_cond_signal(&writer.changed);
+	pthread_mutex_unlock(&writer.lock);
+	pthread_join(writer.thread, NULL);
+	log_sink_close();
+	buf_deinit(&writer.lines);
+	buf_deinit(&writer.json);
+}
+
+int log_core_start(unsigned core)
+{
+	return log_lane_own(core);
 }
 
 int log_reopen(void)
 {
-	int fd = file_open(logger.path), r;
-
-	if (fd < 0)
-		return fd;
-	/* dup3() swaps the file behind the number: the writer may be using it right now. */
-	r = dup3(fd, logger.fd, O_CLOEXEC) < 0 ? -errno : 0;
-	close(fd);
-	return r;
+	return log_sink_reopen();
 }
 
-void log_level_set(enum log_level least)
+void log_generation_set(uint64_t generation)
 {
-	atomic_store_explicit(&logger.least, (int)least, memory_order_relaxed);
-}
-
-enum log_level log_level_get(void)
-{
-	return (enum log_level)atomic_load_explicit(&logger.least, memory_order_relaxed);
-}
-
-int log_level_parse(struct str name, enum log_level *ret_level)
-{
-	for (enum log_level level = LOG_LEVEL_DEBUG; level <= LOG_LEVEL_ERROR; level++)
-		if (str_equal_nocase(name, str_cstr(severities[level].name))) {
-			*ret_level = level;
-			return 0;
-		}
-	return -EINVAL;
-}
-
-/* --- reading along --- */
-
-struct log_cursor log_cursor_now(void)
-{
-	struct log_cursor cursor;
-
-	pthread_mutex_lock(&logger.lock);
-	cursor = (struct log_cursor){ .bytes = logger.total, .records = logger.records };
-	pthread_mutex_unlock(&logger.lock);
-	return cursor;
-}
-
-static char byte_at(uint64_t position)
-{
-	return logger.ring[position % LOG_RING_BYTES];
-}
-
-/* Moves a cursor that was overtaken to the oldest whole line. Under the lock. */
-static uint64_t cursor_catch_up(struct log_cursor *cursor)
-{
-	uint64_t at = logger.total - LOG_RING_BYTES, lines = 0, lost;
-
-	if (logger.total <= LOG_RING_BYTES || cursor->bytes >= at)
-		return 0;
-	while (at < logger.total && byte_at(at++) != '\n')
-		;
-	cursor->bytes = at;
-	for (; at < logger.total; at++)
-		lines += byte_at(at) == '\n';
-	lost = logger.records - lines - cursor->records;
-	cursor->records += lost;
-	return lost;
-}
-
-int log_read(struct log_cursor *cursor, size_t room, struct buf *lines, uint64_t *ret_lost)
-{
-	size_t len = 0, first, start;
-	int r;
-
-	r = buf_reserve(lines, room);
-	if (r < 0)
-		return r;
-	pthread_mutex_lock(&logger.lock);
-	*ret_lost = cursor_catch_up(cursor);
-	for (size_t i = 0; i < room && cursor->bytes + i < logger.total; i++)
-		if (byte_at(cursor->bytes + i) == '\n')
-			len = i + 1;
-	start = cursor->bytes % LOG_RING_BYTES;
-	first = MIN(len, LOG_RING_BYTES - start);
-	memcpy(lines->data + lines->len, logger.ring + start, first);
-	memcpy(lines->data + lines->len + first, logger.ring, len - first);
-	pthread_mutex_unlock(&logger.lock);
-	for (size_t i = 0; i < len; i++)
-		cursor->records += lines->data[lines->len + i] == '\n';
-	lines->len += len;
-	cursor->bytes += len;
-	return 0;
+	atomic_store_explicit(&writer.generation, generation, memory_order_relaxed);
 }
 
 uint64_t log_dropped(void)
 {
-	return atomic_load_explicit(&logger.dropped, memory_order_relaxed);
+	return atomic_load_explicit(&writer.dropped, memory_order_relaxed);
+}
+
+uint64_t log_suppressed(void)
+{
+	return atomic_load_explicit(&writer.suppressed, memory_order_relaxed);
 }

@@ -373,7 +373,7 @@ def test_completion_scripts_are_valid(authd, tmp_path, shell):
 @pytest.mark.parametrize("words, expected", [
     (["po"], ["pool"]), (["pool", ""], ["list", "show"]), (["pool", "show", "store-r"], ["store-read"]),
     (["conn", "list", "--state", "re"], ["receiving"]), (["-o", "nd"], ["ndjson"]),
-    (["config", "get", "log."], ["log.level", "log.file"]), (["conn", "list", "--ag"], ["--age"]),
+    (["config", "get", "log.l"], ["log.level"]), (["conn", "list", "--ag"], ["--age"]),
     (["completion", ""], ["bash", "zsh", "fish"]), (["sta"], ["status"]),
 ])
 def test_bash_completes(authd, tmp_path, words, expected):

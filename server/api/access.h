@@ -1,0 +1,21 @@
+/* The access log: one record, http.access, for each request or for those that an operator asks
+ * about. */
+#pragma once
+
+#include "http/request.h"
+#include "http/response.h"
+
+enum access_kept { ACCESS_KEPT_NONE, ACCESS_KEPT_SLOW, ACCESS_KEPT_ALL };
+
+struct access_options {
+	enum access_kept kept;
+	uint64_t slow_ms;     /* slow is what takes longer */
+	bool is_client_shown; /* else its network alone */
+};
+
+/* Any thread, at any time. */
+void access_set(const struct access_options *options);
+
+/* A request has been answered; route: its template, "" when there was none. */
+void access_log(const struct request *request, const struct response *response, const char *route,
+	uint64_t took_ns);

@@ -1,0 +1,103 @@
+/* The steps of a request, one inside the other: see span.h. */
+#include "core/span.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/fiber.h"
+#include "shared/clock.h"
+#include "shared/err.h"
+#include "shared/macros.h"
+#include "shared/random.h"
+
+struct trace *trace_current(void)
+{
+	struct fiber *fiber = fiber_current();
+
+	return fiber ? fiber_trace(fiber) : NULL;
+}
+
+struct span *span_begin(const char *name, const char *name_rest, enum span_kind kind)
+{
+	struct trace *trace = trace_current();
+	struct span *span;
+
+	if (!trace)
+		return NULL;
+	if (trace->count == SPANS_MAX) {
+		trace->dropped++;
+		return NULL;
+	}
+	span = &trace->spans[trace->count];
+	*span = (struct span){
+		.name = name,
+		.name_rest = name_rest,
+		.kind = kind,
+		.start_ns = clock_now_ns(),
+		.outer = (uint8_t)trace->current,
+	};
+	random_bytes(span->id, sizeof(span->id));
+	memcpy(span->parent, trace->spans[trace->current].id, sizeof(span->parent));
+	trace->current = trace->count++;
+	return span;
+}
+
+static void attribute_add(struct span *span, struct span_attribute attribute)
+{
+	if (!span)
+		return;
+	assert(span->attribute_count < SPAN_ATTRIBUTES_MAX);
+	span->attributes[span->attribute_count++] = attribute;
+}
+
+void span_text(struct span *span, const char *key, const char *text)
+{
+	attribute_add(span, (struct span_attribute){ .key = key, .text = text });
+}
+
+void span_number(struct span *span, const char *key, int64_t number)
+{
+	attribute_add(span, (struct span_attribute){ .key = key, .number = number });
+}
+
+void span_label(struct span *span, const char *key, struct str text)
+{
+	if (!span)
+		return;
+	span->label_key = key;
+	(void)snprintf(span->label, sizeof(span->label), STR_FORMAT, STR_ARGS(text));
+}
+
+void span_end(struct span *span, int error)
+{
+	struct trace *trace = trace_current();
+
+	if (!span)
+		return;
+	assert(trace && span >= trace->spans && span < trace->spans + trace->count);
+	span->end_ns = clock_now_ns();
+	if (error < 0)
+		span->error = err_name(error);
+	trace->current = span->outer;
+}
+
+bool span_ids_are_set(const struct span_ids *ids)
+{
+	static const uint8_t none[sizeof(ids->trace)];
+
+	return memcmp(ids->trace, none, sizeof(none)) != 0;
+}
+
+struct str span_hex(const uint8_t *bytes, size_t count, char text[static SPAN_TRACE_HEX])
+{
+	static const char digits[] = "0123456789abcdef";
+
+	assert(count * 2 < SPAN_TRACE_HEX);
+	for (size_t i = 0; i < count; i++) {
+		text[2 * i] = digits[bytes[i] >> 4];
+		text[2 * i + 1] = digits[bytes[i] & 15];
+	}
+	text[2 * count] = '\0';
+	return str_of(text, count * 2);
+}

@@ -1,0 +1,118 @@
+"""The log of the real daemon: access records, what they hold, levels, rotation, readable lines."""
+import json
+import os
+import pty
+import signal
+import subprocess
+import time
+import urllib.error
+import urllib.request
+
+import pytest
+
+from authd import BUILD, Authd
+
+
+def ask(authd, path, body=None, headers=()):
+    request = urllib.request.Request(f"http://127.0.0.1:{authd.port}{path}", json.dumps(body).encode() if body else None,
+                                     {"Content-Type": "application/json", **dict(headers)})
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return answer.status, json.loads(answer.read() or b"null")
+    except urllib.error.HTTPError as error:
+        return error.code, json.loads(error.read() or b"null")
+
+
+def records(authd, event=None, count=1, path=None):
+    """Those that are there once `count` are: the writer is a moment behind."""
+    end = time.monotonic() + 10
+    while True:
+        lines = (path or authd.dir / "log").read_text().splitlines()
+        found = [json.loads(line) for line in lines if line.startswith("{")]
+        found = [r for r in found if event in (None, r["event.name"])]
+        if len(found) >= count or time.monotonic() > end:
+            return found
+        time.sleep(0.01)
+
+
+def test_each_request_has_a_record_when_access_is_on():
+    with Authd({"log.access": "yes"}) as authd:
+        status, answer = ask(authd, "/v1/auth/register", {"email": "log@example.org", "password": "a long enough one"},
+                             [("X-Request-Id", "my-own-id")])
+        assert status == 201
+        token = answer["data"]["tokens"]["access_token"] if "tokens" in answer["data"] else answer["data"]["access_token"]
+        ask(authd, "/v1/auth/me?secret=1", headers=[("Authorization", f"Bearer {token}")])
+        ask(authd, "/v1/auth/login", {"email": "log@example.org", "password": "wrong"})
+        ask(authd, "/nothing/here")
+        found = [r for r in records(authd, "http.access", 5) if r["http.route"] != "/health/live"]
+    assert [(r["http.request.method"], r["http.route"], r["http.response.status_code"]) for r in found] == [
+        ("POST", "/register", 201), ("GET", "/me", 200), ("POST", "/login", 401), ("GET", "", 404)]
+    assert found[0]["request.id"] == "my-own-id" and len(found[1]["request.id"]) == 36
+    assert found[1]["user.id"] == answer["data"]["user"]["id"] and "user.id" not in found[3]
+    assert found[2]["error.type"] == "INVALID_CREDENTIALS" and "error.type" not in found[1]
+    for record in found:
+        assert record["client.address"] == "127.0.0.0" and record["network.protocol.version"] == "1.1"
+        assert 0 < record["duration_s"] < 30 and record["authd.generation"] == 1 and record["authd.core"] in (0, 1)
+        assert record["severity_text"] == "INFO" and record["severity_number"] == 9
+        assert record["timestamp"].endswith("Z") and len(record["service.instance.id"]) == 36
+
+
+@pytest.mark.parametrize("kept, count", [("no", 0), ("slow", 0)])
+def test_ordinary_requests_have_none_otherwise(kept, count):
+    with Authd({"log.access": kept}) as authd:
+        for _ in range(20):
+            ask(authd, "/health/live")
+        authd.stop()
+        assert len(records(authd, "http.access", 0)) == count
+
+
+def test_slow_ones_are_told_and_the_address_may_be_shown():
+    with Authd({"log.slow": "1ms", "log.client_address": "full", "password.cost": 8}) as authd:
+        ask(authd, "/v1/auth/login", {"email": "nobody@example.org", "password": "long enough"})
+        record, = [r for r in records(authd, "http.access") if r["http.route"] == "/login"]
+        assert record["client.address"] == "127.0.0.1" and record["duration_s"] > 0.001
+
+
+def test_one_module_can_be_told_more_for_a_while():
+    with Authd({"log.level": "warn", "log.access": "yes"}) as authd:
+        ask(authd, "/health/live")
+        rows = json.loads(authd.ctl("-o", "json", "log", "level", "debug", "--module", "http", "--for", "1h").stdout)
+        assert [(r["module"], r["level"]) for r in rows] == [("all", "warn"), ("http", "debug")]
+        assert 3590 < rows[1]["until"] <= 3600 and rows[0]["until"] is None
+        ask(authd, "/health/ready")
+        found = records(authd)
+        assert [r["http.route"] for r in found] == ["/health/ready"], found
+        assert authd.ctl("log", "level", "debug", "--module", "a.b").returncode == 2
+        assert authd.ctl("log", "level", "debug", "--module", "http", "--for", "25h").returncode == 2
+
+
+@pytest.mark.parametrize("how", ["SIGHUP", "SIGUSR1", "authctl"])
+def test_a_rotated_file_is_opened_again(how, tmp_path):
+    path = tmp_path / "authd.log"
+    with Authd({"log.file": path, "log.access": "yes"}) as authd:
+        path.rename(tmp_path / "old")
+        if how == "authctl":
+            assert authd.ctl("log", "reopen").returncode == 0
+        else:
+            os.kill(authd.pid, getattr(signal, how))
+        end = time.monotonic() + 10
+        while not path.exists() and time.monotonic() < end:
+            time.sleep(0.01)
+        ask(authd, "/health/ready")
+        assert "/health/ready" in [r["http.route"] for r in records(authd, "http.access", path=path)]
+
+
+def test_on_a_terminal_people_can_read_it(tmp_path):
+    """./dev run: the daemon's standard error is a terminal."""
+    with Authd() as authd:
+        authd.stop()
+        ours, theirs = pty.openpty()
+        authd.process = subprocess.Popen([BUILD / "authd", "-c", authd.conf], stdout=theirs, stderr=theirs)
+        os.close(theirs)
+        seen = b""
+        while b"server.started" not in seen or not seen.endswith(b"\n"):
+            seen += os.read(ours, 4096)
+        line = [text for text in seen.decode().splitlines() if "server.started" in text][0]
+        assert " info  server.started  serving  server.address=127.0.0.1:" in line and "{" not in line
+        authd.stop()
+        os.close(ours)
