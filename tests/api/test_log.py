@@ -80,7 +80,7 @@ def test_one_module_can_be_told_more_for_a_while():
         assert [(r["module"], r["level"]) for r in rows] == [("all", "warn"), ("http", "debug")]
         assert 3590 < rows[1]["until"] <= 3600 and rows[0]["until"] is None
         ask(authd, "/health/ready")
-        found = records(authd)
+        found = records(authd, "http.access")
         assert [r["http.route"] for r in found] == ["/health/ready"], found
         assert authd.ctl("log", "level", "debug", "--module", "a.b").returncode == 2
         assert authd.ctl("log", "level", "debug", "--module", "http", "--for", "25h").returncode == 2
