@@ -344,6 +344,44 @@ static const struct command_column key_columns[] = {
 	{}
 };
 
+static const struct command_column route_columns[] = {
+	{ "route", COLUMN_TEXT, "its template", 0 },
+	{ "method", COLUMN_TEXT, "of the requests", 0 },
+	{ "requests", COLUMN_INTEGER, "answered since the start", COUNTER },
+	{ "errors", COLUMN_INTEGER, "of them with 500 and above", COUNTER },
+	{ "p50", COLUMN_SECONDS, "half were faster, since the start", 0 },
+	{ "p99", COLUMN_SECONDS, "99 of 100 were", 0 },
+	{ "p999", COLUMN_SECONDS, "999 of 1000 were", WIDE },
+	{ "max", COLUMN_SECONDS, "the slowest", WIDE },
+	{}
+};
+
+static const struct command_column latency_columns[] = {
+	{ "stage", COLUMN_TEXT, "queue, parse, db, hash or write", 0 },
+	{ "share", COLUMN_RATIO, "of the time of all stages", 0 },
+	{ "count", COLUMN_INTEGER, "requests that had it", COUNTER },
+	{ "p50", COLUMN_SECONDS, "half were faster, since the start", 0 },
+	{ "p99", COLUMN_SECONDS, "99 of 100 were", 0 },
+	{ "p999", COLUMN_SECONDS, "999 of 1000 were", 0 },
+	{ "max", COLUMN_SECONDS, "the slowest", WIDE },
+	{}
+};
+
+static const struct command_argument metrics_arguments[] = {
+	{ "name", ARGUMENT_TEXT, ARGUMENT_POSITIONAL, "only this one", NULL, "metrics.list:metric" },
+	{}
+};
+
+static const struct command_column metrics_columns[] = {
+	{ "metric", COLUMN_TEXT, "its name in /metrics", 0 },
+	{ "labels", COLUMN_TEXT, "which of its series", 0 },
+	{ "value", COLUMN_NUMBER, "now; of a histogram how many it counted", 0 },
+	{ "type", COLUMN_TEXT, "counter, gauge, histogram or info", WIDE },
+	{ "unit", COLUMN_TEXT, "of the value", WIDE },
+	{ "help", COLUMN_TEXT, "what it counts", WIDE },
+	{}
+};
+
 static const struct command_column mem_columns[] = {
 	{ "part", COLUMN_TEXT, "what it is used for", 0 },
 	{ "bytes", COLUMN_BYTES, "the parts add up to the resident memory", 0 },
@@ -610,6 +648,9 @@ const struct command commands[] = {
 	{ "session.list", O, PERSONAL, "Sessions of an account that live", "session.list/1", session_list_arguments, session_columns },
 	{ "session.revoke", O, SINGLE | CHANGE, "End one session, or all of an account, on every core", "session.revoke/1", session_revoke_arguments, session_revoke_columns },
 	{ "key.list", V, 0, "Keys that tokens are signed with and verified by", "key.list/1", NULL, key_columns },
+	{ "route.list", V, 0, "Routes: requests, errors, times", "route.list/1", NULL, route_columns },
+	{ "latency.show", V, 0, "Where the time of requests goes, stage by stage", "latency.show/1", NULL, latency_columns },
+	{ "metrics.list", V, 0, "The numbers of /metrics", "metrics.list/1", metrics_arguments, metrics_columns },
 	{ "mem.show", V, 0, "Resident memory by use; the parts add up", "mem.show/1", NULL, mem_columns },
 	{ "config.show", V, 0, "Every option: value, origin, what waits for a restart", "config.show/1", config_show_arguments, config_columns },
 	{ "config.get", V, SINGLE, "One option", "config.get/1", config_get_arguments, config_columns },

@@ -54,6 +54,10 @@ void handle_admission_show(struct control_request *request);
 void handle_limit_list(struct control_request *request);
 void handle_limit_top(struct control_request *request);
 void handle_limit_clear(struct control_request *request);
+/* traffic.c */
+void handle_route_list(struct control_request *request);
+void handle_latency_show(struct control_request *request);
+void handle_metrics_list(struct control_request *request);
 /* crowd.c */
 void user_list_begin(struct control_request *request);
 void handle_user_list(struct control_request *request);

@@ -18,13 +18,6 @@
 #define DEADLINE_GRACE_MS 500
 #define ARENA_CHUNK 1024
 
-static struct running_stats stats;
-
-const struct running_stats *running_stats(void)
-{
-	return &stats;
-}
-
 /* --- the end --- */
 
 static void finish_record(struct control_request *request, uint64_t now_ns)
@@ -33,9 +26,7 @@ static void finish_record(struct control_request *request, uint64_t now_ns)
 	enum outcome outcome = request->failure.outcome;
 	bool is_refusal = outcome == OUTCOME_FORBIDDEN;
 
-	stats.commands++;
 	metering_command((unsigned)(request->command - commands), outcome);
-	stats.errors += outcome != OUTCOME_OK;
 	if (request->is_audited || is_refusal || (flags & (COMMAND_PERSONAL | COMMAND_MUTATES)))
 		(void)request_record(request, outcome_name(outcome), now_ns);
 }

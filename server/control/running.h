@@ -25,9 +25,3 @@ void running_deinit(void);
 
 /* When running_progress() must be called at the latest; CLOCK_NEVER for no reason. */
 uint64_t running_next_ns(const struct control_request *request);
-
-/* How many commands ended, and how many of them with an error. */
-struct running_stats {
-	uint64_t commands, errors;
-};
-const struct running_stats *running_stats(void);

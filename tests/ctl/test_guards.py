@@ -133,3 +133,17 @@ def test_drain_then_shutdown_ends_the_process(authd):
     assert refused.returncode == 1 and "shutting down" in refused.stderr
     assert authd.ctl("shutdown", "--yes").returncode == 0
     assert authd.process.wait(timeout=30) == 0
+
+
+def test_routes_stages_and_metrics_agree_on_what_was_served(authd):
+    register(authd)
+    for _ in range(5):
+        assert login(authd) == 200
+    route = next(r for r in rows(authd, "route", "list") if "login" in r["route"] and r["method"] == "POST")
+    assert route["requests"] == 5 and route["errors"] == 0 and 0 < route["p50"] <= route["p99"] <= route["max"]
+    series = [r for r in rows(authd, "metrics", "list", "authd_http_requests_total") if "login" in r["labels"]]
+    assert sum(r["value"] for r in series) == 5
+    stages = {r["stage"]: r for r in rows(authd, "latency", "show")}
+    assert stages["hash"]["count"] >= 5 and abs(sum(r["share"] for r in stages.values()) - 1) < 0.01
+    assert authd.ctl("metrics", "list", "nope").returncode == 1
+    assert len(rows(authd, "metrics", "list")) > 50
