@@ -250,8 +250,8 @@ int client_open(struct client *client, const char *socket_path, uint64_t timeout
 	memcpy(address.sun_path, socket_path, strlen(socket_path));
 	client->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (client->fd < 0 || connect(client->fd, (struct sockaddr *)&address, sizeof(address)) < 0)
-		return say(client, EXIT_CONNECTION, "%s: %s%s", socket_path, strerror(errno),
-			remedy(errno));
+		return say(client, errno == EACCES ? EXIT_PERMISSION : EXIT_CONNECTION, "%s: %s%s",
+			socket_path, strerror(errno), remedy(errno));
 	return hello_check(client);
 }
 

@@ -53,6 +53,15 @@ def test_nobody_is_refused_and_told_which_group_helps(authd):
     assert answer.returncode == 8 and "membership in group 'daemon'" in answer.stderr
 
 
+def test_a_socket_that_may_not_be_opened_is_a_lack_of_permission(authd):
+    os.chmod(authd.socket, 0o660)
+    try:
+        answer = as_level(authd, None, "status")
+    finally:
+        os.chmod(authd.socket, 0o666)
+    assert answer.returncode == 8 and "group authctl" in answer.stderr
+
+
 
 @pytest.mark.parametrize("level", ["viewer", "operator", "admin"])
 def test_every_command_is_refused_below_its_level(authd, level):
