@@ -1,0 +1,50 @@
+#!/usr/bin/env bash
+# build.sh FOLDER: all packages of the files that git knows, as they are now: .deb with their debug
+# symbols, .rpm, and a bill of materials for each program. The same tree makes the same bytes.
+set -euo pipefail
+root=$(cd "$(dirname "$0")/.." && pwd)
+out=$(mkdir -p "$1" && cd "$1" && pwd)
+version=$(sed -n "s/^project('authd', 'c', version: '\([^']*\)'.*/\1/p" "$root/meson.build")
+SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git -C "$root" log -1 --format=%ct)}
+export SOURCE_DATE_EPOCH CCACHE_DISABLE=1 LC_ALL=C TZ=UTC0
+umask 022
+
+# The release's archive: sorted, of nobody, of one time.
+source_make() {
+	rm -rf "$out/deb" "$out/rpm"
+	mkdir -p "$out/deb" "$out/rpm/SOURCES"
+	git -C "$root" ls-files -z | LC_ALL=C sort -z |
+		tar -C "$root" --null --no-recursion -T - --ignore-failed-read --transform "s,^,authd-$version/," \
+			--mtime "@$SOURCE_DATE_EPOCH" --owner 0 --group 0 --numeric-owner --mode u+rw,go+rX,go-w \
+			-cf - 2>/dev/null | gzip -n9 >"$out/deb/authd_$version.orig.tar.gz"
+	cp "$out/deb/authd_$version.orig.tar.gz" "$out/rpm/SOURCES/authd-$version.tar.gz"
+}
+
+deb_build() {
+	tar -C "$out/deb" -xf "$out/deb/authd_$version.orig.tar.gz"
+	cp -r "$root/packaging/debian" "$out/deb/authd-$version/debian"
+	(cd "$out/deb/authd-$version" && dpkg-buildpackage -us -uc "-j${JOBS:-2}") >"$out/deb.log" 2>&1 ||
+		{ tail -n 40 "$out/deb.log"; exit 1; }
+}
+
+# Debian's rpmbuild knows nothing of what Debian has installed: --nodeps.
+rpm_build() {
+	rpmbuild -ba --nodeps --define "_topdir $out/rpm" --define "version_of_source $version" \
+		--define "_smp_mflags -j${JOBS:-2}" "$root/packaging/rpm/authd.spec" >"$out/rpm.log" 2>&1 ||
+		{ tail -n 40 "$out/rpm.log"; exit 1; }
+}
+
+sbom_make() {
+	local tree=$out/deb/authd-$version/debian
+	python3 "$root/packaging/sbom.py" authd "$version" "$tree/authd/usr/sbin/authd" >"$out/deb/authd.cdx.json"
+	python3 "$root/packaging/sbom.py" authctl "$version" "$tree/authctl/usr/bin/authctl" >"$out/deb/authctl.cdx.json"
+	for name in authd-mongodb authd-smtp; do
+		python3 "$root/packaging/sbom.py" $name "$version" "$tree/$name"/usr/lib/*/authd/$name.so >"$out/deb/$name.cdx.json"
+	done
+}
+
+source_make
+deb_build
+sbom_make
+case " ${2:-} " in *" --deb "*) ;; *) rpm_build ;; esac
+find "$out" -name '*.deb' -o -name '*.rpm' -o -name '*.cdx.json' | sort

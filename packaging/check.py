@@ -1,0 +1,444 @@
+"""
+What packages must be before they go out: check.py FOLDER [P1 P7 ...] after build.sh FOLDER.
+
+Each row of CHECKS is one criterion; it passes, fails with what was seen, or is skipped with why it could
+not be tried here. Those of `sandbox` install the packages into a Debian root and need root and debootstrap
+(or AUTHD_ROOT, a root that is copied instead). Exit code 1 when one fails.
+"""
+import contextlib
+import functools
+import hashlib
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+PACKAGING = ROOT / "packaging"
+SUITE = "bookworm"
+PROGRAMS = {"authd": "usr/sbin/authd", "authctl": "usr/bin/authctl"}
+MODULES = ["authd-mongodb", "authd-smtp"]
+SECURITY_MAX = 15  # tenths
+
+
+class Failed(Exception):
+    pass
+
+
+class Skipped(Exception):
+    pass
+
+
+def want(fact, why):
+    if not fact:
+        raise Failed(why)
+
+
+def run(*words, code=0, **kw):
+    """What it writes, both streams; another exit code is a failure."""
+    out = subprocess.run([str(w) for w in words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                         timeout=900, **kw)
+    want(code is None or out.returncode == code, f"{' '.join(map(str, words))}: exit {out.returncode}\n{out.stdout[-3000:]}")
+    return out.stdout
+
+
+def tool(name):
+    if not shutil.which(name, path=os.environ["PATH"] + ":/usr/sbin:/sbin"):
+        raise Skipped(f"{name} is not installed")
+    return name
+
+
+def one(folder, pattern):
+    found = sorted(folder.glob(pattern))
+    want(found, f"no {pattern} in {folder}")
+    return found[0]
+
+
+# --- the files themselves ---
+
+def lintian(out):
+    said = run(tool("lintian"), "--pedantic", "--allow-root", "--fail-on", "error,warning",
+               one(out / "deb", "authd_*_*.changes"), code=None)
+    want(not said.strip(), said)
+
+
+def rpmlint(out):
+    packages = [p for p in (out / "rpm").rglob("*.rpm") if "-debug" not in p.name]
+    run(tool("rpmlint"), "-c", PACKAGING / "rpmlint.toml", "--strict", *packages, PACKAGING / "rpm/authd.spec")
+
+
+def unit_of(out):
+    return one(out / "deb", "authd-*/debian/authd/lib/systemd/system/authd.service")
+
+
+def security(out):
+    security_checked(unit_of(out))
+
+
+def security_checked(unit):
+    run(tool("systemd-analyze"), "security", "--offline=true", "--no-pager", f"--threshold={SECURITY_MAX}", unit)
+
+
+def unit_verified(out):
+    """With the programs where the unit says, here in a copy of it."""
+    tree = one(out / "deb", "authd-*/debian/authd")
+    text = unit_of(out).read_text()
+    for package, path in PROGRAMS.items():
+        text = text.replace(f"/{path}", str(tree.parent / package / path))
+    unit_text_verified(text)
+
+
+def unit_text_verified(text):
+    """What systemd does not know is only a warning: it must say nothing at all."""
+    with tempfile.TemporaryDirectory() as folder:
+        unit = pathlib.Path(folder, "authd.service")
+        unit.write_text(text)
+        said = run(tool("systemd-analyze"), "verify", "--man=no", unit)
+        want(not said.strip(), said)
+
+
+def manuals(out):
+    """No complaint of mandoc; and every row of the tables is in them."""
+    with tempfile.TemporaryDirectory() as folder:
+        for page in one(out / "deb", "authd-*").glob("obj-*/packaging/*.[1-8]"):
+            section = pathlib.Path(folder, f"man{page.suffix[1:]}")
+            section.mkdir(exist_ok=True)
+            shutil.copy(page, section)
+        manuals_checked(pathlib.Path(folder))
+
+
+def manuals_checked(folder):
+    pages = sorted(folder.glob("man*/*"))
+    want(len(pages) >= 4, f"manual pages are missing: {pages}")
+    run(tool("makewhatis"), folder)
+    said = run(tool("mandoc"), "-Tlint", "-W", "style", *pages, code=None, env={**os.environ, "MANPATH": str(folder)})
+    want(not said.strip(), said)
+
+
+def completions(out):
+    tree = one(out / "deb", "authd-*/debian/authctl")
+    completions_checked(tree / PROGRAMS["authctl"], tree / "usr/share/bash-completion/completions/authctl",
+                        one(tree, "usr/share/zsh/*/_authctl"), tree / "usr/share/fish/vendor_completions.d/authctl.fish")
+
+
+def completions_checked(authctl, bash, zsh, fish):
+    simulated = f"""source {bash}; complete -p authctl >/dev/null || exit 1
+        fn=$(complete -p authctl | sed 's/.*-F \\([^ ]*\\).*/\\1/')
+        COMP_WORDS=(authctl pool ''); COMP_CWORD=2; COMP_LINE='authctl pool '; COMP_POINT=13; $fn authctl '' pool
+        echo "${{COMPREPLY[@]}}" """
+    words = run("bash", "-c", simulated, env={**os.environ, "PATH": f"{authctl.parent}:{os.environ['PATH']}"}).split()
+    want({"list", "show"} <= set(words), f"bash offers {words} after `pool`")
+    run(tool("zsh"), "-n", zsh)
+    said = run("zsh", "-fc", f"fpath=({zsh.parent} $fpath); autoload -U compinit; compinit -u -D; echo ${{_comps[authctl]}}")
+    want(said.strip() == "_authctl", f"zsh completes authctl with {said!r}")
+    run(tool("fish"), "-n", fish)
+
+
+def reproducible(out):
+    """Once more in another folder, under another language and time zone."""
+    with tempfile.TemporaryDirectory(prefix="authd-again-") as folder:
+        run(PACKAGING / "build.sh", folder, env={**os.environ, "LC_ALL": "C.UTF-8", "TZ": "Pacific/Auckland",
+                                                "DEB_BUILD_OPTIONS": "nocheck", "HOME": folder})
+        mine, theirs = sums(out), sums(pathlib.Path(folder))
+    want(mine, "nothing was built")
+    want(mine == theirs, "other bytes: " + " ".join(sorted(n for n in mine if mine[n] != theirs.get(n))))
+
+
+def sums(folder):
+    return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for d in ("deb", "rpm")
+            for p in (folder / d).rglob("*") if p.name.endswith((".deb", ".rpm", ".cdx.json")) and "BUILD" not in p.parts}
+
+
+def binaries(out):
+    tree = one(out / "deb", "authd-*/debian")
+    return [tree / "authd/usr/sbin/authd", tree / "authctl/usr/bin/authctl",
+            *(one(tree, f"{name}/usr/lib/*/authd/{name}.so") for name in MODULES)]
+
+
+def hardening(out):
+    for path in binaries(out):
+        hardening_checked(path)
+    commands = json.loads(one(out / "deb", "authd-*/obj-*/compile_commands.json").read_text())
+    for entry in commands:
+        if re.match(r"\.\./(server|shared|ctl)/", entry["file"]) and "_FORTIFY_SOURCE" in entry["command"]:
+            want("-D_FORTIFY_SOURCE=3" in entry["command"], f"{entry['file']} is compiled without FORTIFY=3")
+            # The note in the program would be the linker's, which Debian's C library (without CET) keeps out of
+            # every program; our objects are ready.
+            want("-fcf-protection" in entry["command"] or os.uname().machine != "x86_64",
+                 f"{entry['file']} is compiled without CET")
+
+
+def hardening_checked(path):
+    said = run("readelf", "-hldWn", path)
+    symbols = run("readelf", "-sW", "--dyn-syms", path)
+    want("Type:                              DYN" in said, f"{path.name}: no PIE")
+    want("GNU_RELRO" in said and re.search(r"BIND_NOW|Flags:.*\bNOW\b", said), f"{path.name}: no full RELRO")
+    want(re.search(r"GNU_STACK.* RW +0x", said), f"{path.name}: the stack can be executed")
+    want("TEXTREL" not in said and not re.search(r"\((RPATH|RUNPATH)\)", said), f"{path.name}: TEXTREL or a path to libraries")
+    want("__stack_chk_fail" in symbols, f"{path.name}: no stack protector")
+    want(re.search(r"__\w+_chk\b(?<!__stack_chk)", symbols.replace("__stack_chk_fail", "")), f"{path.name}: nothing is fortified")
+
+
+def materials(out):
+    for name in [*PROGRAMS, *MODULES]:
+        bom = json.loads((out / "deb" / f"{name}.cdx.json").read_text())
+        names = {c["name"] for c in bom["components"]}
+        path = next(p for p in binaries(out) if p.name.split(".")[0] == name)
+        for library in re.findall(r"\(NEEDED\).*\[(.*)\]", run("readelf", "-dW", path)):
+            want(library in names, f"{name}: {library} is not in its bill of materials")
+        for c in bom["components"]:
+            want(c.get("licenses") and c.get("purl") and c.get("version"), f"{name}: {c['name']} is not told in full")
+        want("serialNumber" not in bom, "a serial number is another one each time")
+        schema_checked(out / "deb" / f"{name}.cdx.json")
+
+
+def schema_checked(path):
+    try:
+        from cyclonedx.schema import SchemaVersion
+        from cyclonedx.validation.json import JsonStrictValidator
+    except ImportError:
+        raise Skipped("all libraries are in it; for its schema install cyclonedx-python-lib[json-validation]") from None
+    error = JsonStrictValidator(SchemaVersion.V1_5).validate_str(path.read_text())
+    want(error is None, f"{path.name}: {error}")
+
+
+def metrics(_):
+    rules = sorted((PACKAGING / "prometheus").glob("*.yml")) if (PACKAGING / "prometheus").exists() else []
+    if not rules:
+        raise Skipped("authd has no rules yet")
+    for path in rules:
+        run(tool("promtool"), *(["test", "rules"] if "test" in path.name else ["check", "rules"]), path)
+    for path in (PACKAGING / "grafana").glob("*.json"):
+        json.loads(path.read_text())
+
+
+def apparmor(_):
+    run(tool("apparmor_parser"), "-Q", "-K", PACKAGING / "apparmor/usr.sbin.authd")
+    if not os.path.exists("/sys/kernel/security/apparmor/profiles"):
+        raise Skipped("the profile is read well; this kernel cannot enforce one")
+
+
+# --- in a Debian root of its own ---
+
+class Sandbox:
+    """A copy of a minimal Debian with our packages in /debs; /proc is mounted while it lives."""
+
+    def __init__(self, out):
+        if os.geteuid() != 0:
+            raise Skipped("a chroot needs root")
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="authd-root-", dir="/var/tmp"))
+        self.path = self.folder / "root"
+        self.out = out
+
+    def __enter__(self):
+        run("cp", "-a", base_root(self.out), self.path)
+        run("mount", "-t", "proc", "proc", self.path / "proc")
+        (self.path / "usr/sbin/policy-rc.d").write_text("#!/bin/sh\nexit 101\n")
+        (self.path / "usr/sbin/policy-rc.d").chmod(0o755)
+        (self.path / "debs").mkdir()
+        for deb in (self.out / "deb").glob("*.deb"):
+            shutil.copy(deb, self.path / "debs")
+        shutil.copy("/etc/resolv.conf", self.path / "etc/resolv.conf")
+        return self
+
+    def __exit__(self, *_):
+        run("umount", self.path / "proc")
+        shutil.rmtree(self.folder)
+
+    def __call__(self, command, code=0):
+        return run("chroot", self.path, "sh", "-c", command, code=code, env={
+            "PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C"})
+
+    def install(self, *names, version="*"):
+        self("apt-get -qq update")
+        files = " ".join(f"/debs/{n}_{version}.deb" for n in names)
+        return self(f"apt-get -qq -y --no-install-recommends --allow-downgrades -o Dpkg::Options::=--force-confold install {files}")
+
+    def files(self):
+        """Without what apt and the accounts' files remember."""
+        noise = r"^\./(proc|dev|debs|tmp|var/(cache|log|lib/(apt|dpkg|systemd|ucf))|etc/(passwd|shadow|group|gshadow|subuid|subgid|resolv|ld\.so\.cache|mtab))"
+        return {line for line in self("cd / && find . -xdev").splitlines() if not re.match(noise, line)}
+
+    def mode(self, path):
+        return self(f"stat -c '%a %U:%G' {path}").strip()
+
+
+@functools.cache
+def base_root(out):
+    if os.environ.get("AUTHD_ROOT"):
+        return pathlib.Path(os.environ["AUTHD_ROOT"])
+    made = out / "root"
+    if not (made / "usr/bin/apt-get").exists():
+        run(tool("debootstrap"), "--variant=minbase", SUITE, made)
+    return made
+
+
+@contextlib.contextmanager
+def installed(out):
+    with Sandbox(out) as box:
+        box.install("authd", "authctl")
+        yield box
+
+
+LAYOUT = {
+    "/usr/sbin/authd": "755 root:root", "/usr/bin/authctl": "755 root:root", "/etc/authd": "755 root:root",
+    "/etc/authd/authd.conf": "644 root:root", "/etc/authd/conf.d": "755 root:root", "/etc/authd/secrets": "750 root:authd",
+    "/var/lib/authd": "750 authd:authd", "/var/log/authd": "750 authd:adm", "/run/authd": "2750 authd:authctl",
+}
+
+
+def install(out):
+    with installed(out) as box:
+        want(box("getent passwd authd").strip().endswith("/usr/sbin/nologin"), "the user authd can log in")
+        for group in ("authctl", "authctl-operator", "authctl-admin"):
+            box(f"getent group {group}")
+        for path, mode in LAYOUT.items():
+            want(box.mode(path) == mode, f"{path} is {box.mode(path)}, not {mode}")
+        said = box("dpkg --verify authd; dpkg --verify authctl")
+        want(not said.strip(), said)
+
+
+def newer_made(box):
+    """The same package as a later version whose configuration has changed."""
+    box("cd /debs && dpkg-deb -R authd_*.deb n && echo '; new' >>n/etc/authd/authd.conf &&"
+        " sed -i 's/^Version: .*/&+new/' n/DEBIAN/control &&"
+        " (cd n && find . -path ./DEBIAN -prune -o -type f -printf '%P\\n' | xargs md5sum >DEBIAN/md5sums) &&"
+        " sed -i 's/authctl (= [^)]*)/authctl/' n/DEBIAN/control && dpkg-deb -b n authd_9.deb >/dev/null")
+
+
+def upgrade(out):
+    with installed(out) as box:
+        box("printf '[token]\\nttl = 5m\\n' >>/etc/authd/authd.conf; echo kept >/var/lib/authd/data")
+        before = box("md5sum /etc/authd/authd.conf /var/lib/authd/data; getent passwd authd")
+        newer_made(box)
+        box.install("authd", version="9")
+        want("+new" in box("dpkg-query -W authd"), "nothing was upgraded")
+        want(box("md5sum /etc/authd/authd.conf /var/lib/authd/data; getent passwd authd") == before, "something was changed")
+        box("test -f /etc/authd/authd.conf.dpkg-dist && authd -c /etc/authd/authd.conf --check")
+        box.install("authd", version="0.*")
+        want(box("md5sum /etc/authd/authd.conf /var/lib/authd/data; getent passwd authd") == before, "a downgrade is not clean")
+        box("authd -c /etc/authd/authd.conf --check")
+
+
+def removal(out):
+    with installed(out) as box:
+        box("apt-get -qq -y remove authd authctl")
+        left = box("ls -d /usr/sbin/authd /usr/bin/authctl /lib/systemd/system/authd.service /run/authd/authctl.sock"
+                   " /etc/systemd/system/multi-user.target.wants/authd.service 2>/dev/null || true")
+        want(not left.strip(), f"left behind: {left}")
+        box("test -f /etc/authd/authd.conf && test -d /var/lib/authd && getent passwd authd")
+
+
+def purge(out):
+    with installed(out) as box:
+        uid = box("id -u authd")
+        box("echo data >/var/lib/authd/authd.db; echo x >/var/log/authd/audit.log; touch /etc/authd/secrets/x;"
+            " apt-get -qq -y purge authd authctl; rm -r /debs/n 2>/dev/null || true")
+        left = box("find / -xdev -path /proc -prune -o -path /debs -prune -o -name '*authd*' -print -o -name '*authctl*' -print")
+        want(not left.strip(), f"left behind:\n{left}")
+        box.install("authd", "authctl")
+        want(box("id -u authd") == uid, "another uid after it was installed again")
+
+
+def nothing_left(out):
+    with Sandbox(out) as box:
+        before = box.files()
+        box.install("authd", "authctl", *MODULES, "authd-doc")
+        box("apt-get -qq -y purge 'authd*' authctl; apt-get -qq -y autoremove --purge")
+        after = box.files()
+        want(before <= after, f"gone: {sorted(before - after)[:20]}")
+        want(after <= before, f"left: {sorted(after - before)[:20]}")
+
+
+def rpm_install(out):
+    tool("rpm")
+    packages = [p for p in (out / "rpm/RPMS").rglob("*.rpm") if "-debug" not in p.name]
+    main = [p for p in packages if re.match(r"auth(d|ctl)-\d", p.name)]
+    for path in packages:
+        files = run("rpm", "-qpl", path).split("\n")
+        config = run("rpm", "-qpc", path).split("\n")
+        missing = [f for f in files if f.startswith("/etc/") and "." in f.split("/")[-1] + f[-7:] and f not in config
+                   and not re.fullmatch(r"/etc/authd(/conf\.d)?", f)]
+        want(not missing, f"{path.name}: no %config: {missing}")
+    want("noreplace" in (PACKAGING / "rpm/authd.spec").read_text(), "no %config(noreplace)")
+    with Sandbox(out) as box:
+        rpm = ["rpm", "--root", box.path, "--nodeps"]
+        run(*rpm, "--initdb")
+        run(*rpm, "-i", *main)
+        box("getent passwd authd && test -x /usr/sbin/authd && echo '; mine' >>/etc/authd/authd.conf")
+        run(*rpm, "-U", "--force", *main)
+        box("grep -q '; mine' /etc/authd/authd.conf")
+        run(*rpm, "-e", "authd", "authctl")
+        box("test ! -e /usr/sbin/authd && test ! -e /usr/bin/authctl && getent passwd authd")
+
+
+def runs(out):
+    """debian/tests/daemon, where it is meant to run: in a system with nothing but the packages."""
+    with installed(out) as box:
+        box("apt-get -qq -y --no-install-recommends install curl jq >/dev/null")
+        shutil.copy(PACKAGING / "debian/tests/daemon", box.path / "debs/daemon")
+        want("all well" in box("sh /debs/daemon"), "the test did not end well")
+
+
+def sockets(out):
+    """Started as the unit does it; strangers are refused with 8."""
+    with installed(out) as box:
+        said = box("""set -e; useradd stranger; useradd -G authctl looker
+            setpriv --reuid authd --regid authd --clear-groups authd -c /etc/authd/authd.conf 2>/debs/log & pid=$!
+            authctl --timeout 30 wait ready >/dev/null
+            stat -c '%a %U:%G' /run/authd/authctl.sock /run/authd
+            run() { setpriv --reuid "$1" --regid "$1" --init-groups authctl "$2" $3 >/dev/null 2>&1 && echo "$1 $2 0" || echo "$1 $2 $?"; }
+            run stranger status; run looker status; run looker config reload; run authd config reload; run authd status
+            kill $pid; wait $pid""")
+        expected = ["660 authd:authctl", "2750 authd:authctl", "stranger status 8", "looker status 0", "looker config 8",
+                    "authd config 0", "authd status 8"]
+        want(said.split("\n")[:len(expected)] == expected, f"{said}\ninstead of\n{expected}")
+
+
+CHECKS = {
+    "P1": ("lintian has nothing to say", lintian),
+    "P2": ("rpmlint has nothing to say", rpmlint),
+    "P3": (f"systemd-analyze security: at most {SECURITY_MAX / 10}", security),
+    "P4": ("systemd-analyze verify: silent", unit_verified),
+    "P5": ("mandoc lint: silent", manuals),
+    "P6": ("completions for bash, zsh, fish", completions),
+    "P7": ("install: users, modes, dpkg --verify", install),
+    "P8": ("upgrade keeps what was edited; downgrade", upgrade),
+    "P9": ("remove keeps configuration and data", removal),
+    "P10": ("purge leaves the account alone", purge),
+    "P11": ("files before = files after purge", nothing_left),
+    "P12": ("rpm: install, upgrade, erase", rpm_install),
+    "P13": ("the installed daemon serves", runs),
+    "P14": ("the same bytes in another place", reproducible),
+    "P15": ("hardening of every binary", hardening),
+    "P16": ("bill of materials", materials),
+    "P17": ("alert rules and dashboards", metrics),
+    "P18": ("AppArmor profile", apparmor),
+    "P20": ("control socket: mode, owner, strangers", sockets),
+}
+
+
+def main(out, names):
+    failures = 0
+    for name in names or CHECKS:
+        what, check = CHECKS[name]
+        try:
+            check(out)
+            verdict, why = "PASS", ""
+        except Skipped as skipped:
+            verdict, why = "SKIP", str(skipped)
+        except (Failed, subprocess.TimeoutExpired) as failed:
+            verdict, why = "FAIL", str(failed)
+            failures += 1
+        print(f"{name:4} {verdict}  {what}" + (f": {why}" if why else ""), flush=True)
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 2 or not set(sys.argv[2:]) <= set(CHECKS):
+        sys.exit(f"usage: check.py FOLDER [{' '.join(CHECKS)}]")
+    sys.exit(main(pathlib.Path(sys.argv[1]).resolve(), sys.argv[2:]))
