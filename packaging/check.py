@@ -400,6 +400,30 @@ def sockets(out):
         want(said.split("\n")[:len(expected)] == expected, f"{said}\ninstead of\n{expected}")
 
 
+def container(out):
+    """The second stage of oci/Containerfile without an engine: its packages, user and files, and io_uring forbidden
+    as engines do it. That stage is followed by hand here, so its lines are compared first."""
+    recipe = (PACKAGING / "oci/Containerfile").read_text()
+    for line in ("USER authd:authctl", "COPY packaging/oci/container.conf /etc/authd/conf.d/10-container.conf",
+                 'ENTRYPOINT ["/usr/sbin/authd", "-c", "/etc/authd/authd.conf"]',
+                 'CMD ["authctl", "--timeout", "2", "health", "--ready"]'):
+        want(line in recipe, f"another recipe than the one that is tried here: no {line}")
+    with Sandbox(out) as box:
+        box.install("authd", "authctl", *MODULES)
+        shutil.copy(PACKAGING / "oci/container.conf", box.path / "etc/authd/conf.d/10-container.conf")
+        shutil.copy(one(out / "deb", "authd-*/obj-*/forbid"), box.path / "debs/forbid")
+        # Not the recipe's *:8080: this machine's network is not the container's own.
+        said = box("""set -e; authd -c /etc/authd/authd.conf --check
+            echo '[http]
+listen = 127.0.0.1:18473' >/etc/authd/conf.d/99-here.conf
+            as="setpriv --reuid authd --regid authctl --clear-groups"
+            $as /debs/forbid EPERM /usr/sbin/authd -c /etc/authd/authd.conf 2>/debs/log & pid=$!
+            authctl --timeout 30 wait ready >/dev/null
+            $as authctl --timeout 2 health --ready >/dev/null; authctl -o value -F engine status
+            kill $pid; wait $pid; grep -c loop.fallback /debs/log""")
+        want(said.split() == ["epoll", "1"], said)
+
+
 CHECKS = {
     "P1": ("lintian has nothing to say", lintian),
     "P2": ("rpmlint has nothing to say", rpmlint),
@@ -419,6 +443,7 @@ CHECKS = {
     "P16": ("bill of materials", materials),
     "P17": ("alert rules and dashboards", metrics),
     "P18": ("AppArmor profile", apparmor),
+    "OCI": ("the container's root, with io_uring forbidden", container),
     "P20": ("control socket: mode, owner, strangers", sockets),
 }
 

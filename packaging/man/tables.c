@@ -9,6 +9,7 @@
 
 #include "config/options.h"
 #include "ctl/settings.h"
+#include "observe/metrics.h"
 #include "shared/commands.h"
 #include "shared/macros.h"
 #include "shared/outcome.h"
@@ -247,6 +248,26 @@ static void print_outcomes(void)
 	(void)puts(".El");
 }
 
+/* --- authd-metrics(7) --- */
+
+static void print_metrics(void)
+{
+	(void)puts(".Bl -tag -width Ds");
+	for (enum metric i = 0; i < METRICS; i++) {
+		const struct metric_row *row = &metrics[i];
+
+		(void)printf(".It Sy %s Pq %s", row->name, metric_type_name(row->type));
+		(void)putchar('\n');
+		put_sentence(row->help);
+		put_sentence(row->reading);
+		for (unsigned j = 0; j < METRIC_LABELS_MAX && row->labels[j]; j++)
+			(void)printf("%s%s", j ? ", " : "Labels: ", row->labels[j]);
+		if (row->labels[0])
+			(void)puts(".");
+	}
+	(void)puts(".El");
+}
+
 static const struct {
 	const char *line;
 	void (*print)(void);
@@ -256,6 +277,7 @@ static const struct {
 	{ ".\\\" @commands@\n", print_commands },
 	{ ".\\\" @schemas@\n", print_schemas },
 	{ ".\\\" @outcomes@\n", print_outcomes },
+	{ ".\\\" @metrics@\n", print_metrics },
 };
 
 static void copy(const char *line)

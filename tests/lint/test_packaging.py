@@ -74,6 +74,14 @@ def test_every_key_of_the_configuration_is_in_its_manual():
         assert f".It Cm {key} No" in part, f"{section}.{key}"
 
 
+def test_every_metric_is_in_its_manual():
+    answer = subprocess.run([BUILD / "authd", "--metrics-table"], capture_output=True, text=True, check=True).stdout
+    names = re.findall(r"^\| `(\w+)`", answer, re.M)
+    assert len(names) > 30
+    for name in names:
+        assert f"\n.It Sy {name} " in page("authd-metrics.7"), name
+
+
 # --- completions ---
 
 def test_completions_are_read_by_their_shells(tmp_path):
