@@ -528,8 +528,8 @@ static int serve(const char *path, const sigset_t *signals)
 			STR("the service manager cannot be told how it is"),
 			LOG_TEXT("error.type", str_cstr(err_name(r))));
 	context = context_make(path);
-	control_run(&context);
 	exporter_run(&context);
+	control_run(&context); /* who finds its socket finds everything */
 	engine_log();
 	log_event(LOG_LEVEL_INFO, "server.started", STR("serving"),
 		LOG_TEXT("server.address", str_cstr(config.http.listen.items[0])),

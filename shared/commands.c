@@ -356,14 +356,38 @@ static const struct command_column route_columns[] = {
 	{}
 };
 
+static const struct command_argument latency_arguments[] = {
+	{ "route", ARGUMENT_TEXT, 0, "only requests of this path", NULL, "route.list:route" },
+	{ "stage", ARGUMENT_FLAG, 0, "where the time went", NULL, NULL },
+	{ "window", ARGUMENT_TEXT, 0, "only this one", "1s|10s|1m|10m|1h", NULL },
+	{}
+};
+
 static const struct command_column latency_columns[] = {
-	{ "stage", COLUMN_TEXT, "queue, parse, db, hash or write", 0 },
-	{ "share", COLUMN_RATIO, "of the time of all stages", 0 },
-	{ "count", COLUMN_INTEGER, "requests that had it", COUNTER },
-	{ "p50", COLUMN_SECONDS, "half were faster, since the start", 0 },
-	{ "p99", COLUMN_SECONDS, "99 of 100 were", 0 },
-	{ "p999", COLUMN_SECONDS, "999 of 1000 were", 0 },
-	{ "max", COLUMN_SECONDS, "the slowest", WIDE },
+	{ "route", COLUMN_TEXT, "path, or all", 0 },
+	{ "stage", COLUMN_TEXT, "queue, parse, db, hash, or whole", 0 },
+	{ "window", COLUMN_TEXT, "how far back", 0 },
+	{ "requests", COLUMN_INTEGER, "in it", 0 },
+	{ "share", COLUMN_RATIO, "of the time of these requests", 0 },
+	{ "p50", COLUMN_SECONDS, "half took no longer", 0 },
+	{ "p90", COLUMN_SECONDS, "90 % took no longer", 0 },
+	{ "p99", COLUMN_SECONDS, "99 % took no longer", 0 },
+	{ "p999", COLUMN_SECONDS, "99.9 % took no longer", 0 },
+	{ "max", COLUMN_SECONDS, "the longest, to 3 %", 0 },
+	{}
+};
+
+static const struct command_argument latency_hist_arguments[] = {
+	{ "route", ARGUMENT_TEXT, 0, "only requests of this path", NULL, "route.list:route" },
+	{ "window", ARGUMENT_TEXT, 0, "how far back (1m)", "1s|10s|1m|10m|1h", NULL },
+	{}
+};
+
+static const struct command_column latency_hist_columns[] = {
+	{ "up_to", COLUMN_SECONDS, "took no longer, but longer than the row before; none: any time", 0 },
+	{ "requests", COLUMN_INTEGER, "that did", 0 },
+	{ "share", COLUMN_RATIO, "of all", 0 },
+	{ "bar", COLUMN_TEXT, "the same to look at", 0 },
 	{}
 };
 
@@ -649,7 +673,9 @@ const struct command commands[] = {
 	{ "session.revoke", O, SINGLE | CHANGE, "End one session, or all of an account, on every core", "session.revoke/1", session_revoke_arguments, session_revoke_columns },
 	{ "key.list", V, 0, "Keys that tokens are signed with and verified by", "key.list/1", NULL, key_columns },
 	{ "route.list", V, 0, "Routes: requests, errors, times", "route.list/1", NULL, route_columns },
-	{ "latency.show", V, 0, "Where the time of requests goes, stage by stage", "latency.show/1", NULL, latency_columns },
+	{ "latency.show", V, 0, "How long requests took, and where the time went", "latency.show/1", latency_arguments, latency_columns },
+	{ "latency.hist", V, 0, "The same as a histogram", "latency.hist/1", latency_hist_arguments, latency_hist_columns },
+	{ "latency.reset", O, SINGLE | CHANGE, "Forget the times so far", "latency.reset/1", NULL, done_columns },
 	{ "metrics.list", V, 0, "The numbers of /metrics", "metrics.list/1", metrics_arguments, metrics_columns },
 	{ "mem.show", V, 0, "Resident memory by use; the parts add up", "mem.show/1", NULL, mem_columns },
 	{ "config.show", V, 0, "Every option: value, origin, what waits for a restart", "config.show/1", config_show_arguments, config_columns },

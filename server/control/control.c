@@ -17,6 +17,7 @@
 #include "control/audit.h"
 #include "control/dialog.h"
 #include "control/handlers.h"
+#include "control/latencies.h"
 #include "control/rates.h"
 #include "control/reload.h"
 #include "control/running.h"
@@ -270,6 +271,7 @@ static void turn(void)
 		(void)eventfd_read(control.wake_fd, &ignored);
 	if (now_ns >= control.tick_ns) {
 		rates_tick(&control.context, now_ns);
+		latencies_tick();
 		control.tick_ns = clock_after_ms(now_ns, RATES_TICK_MS);
 	}
 	control.reload_ns = reload_tick(now_ns);
@@ -401,5 +403,6 @@ void control_stop(void)
 	pthread_join(control.thread, NULL);
 	control.is_running = false;
 	socket_remove();
+	latencies_stop();
 	reload_stop();
 }

@@ -42,6 +42,8 @@ static const struct handler handlers[] = {
 	{ "key.list", NULL, handle_key_list, NULL },
 	{ "route.list", NULL, handle_route_list, NULL },
 	{ "latency.show", NULL, handle_latency_show, NULL },
+	{ "latency.hist", NULL, handle_latency_hist, NULL },
+	{ "latency.reset", NULL, handle_latency_reset, NULL },
 	{ "metrics.list", NULL, handle_metrics_list, NULL },
 	{ "mem.show", NULL, handle_mem_show, NULL },
 	{ "config.show", NULL, handle_config_show, NULL },

@@ -56,7 +56,6 @@ void handle_limit_top(struct control_request *request);
 void handle_limit_clear(struct control_request *request);
 /* traffic.c */
 void handle_route_list(struct control_request *request);
-void handle_latency_show(struct control_request *request);
 void handle_metrics_list(struct control_request *request);
 /* crowd.c */
 void user_list_begin(struct control_request *request);
@@ -73,6 +72,10 @@ void handle_user_show(struct control_request *request);
 void session_revoke_begin(struct control_request *request);
 void handle_session_revoke(struct control_request *request);
 void handle_key_list(struct control_request *request);
+/* windows.c */
+void handle_latency_show(struct control_request *request);
+void handle_latency_hist(struct control_request *request);
+void handle_latency_reset(struct control_request *request);
 /* memory.c */
 void handle_mem_show(struct control_request *request);
 /* conns.c */

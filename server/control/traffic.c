@@ -1,6 +1,6 @@
 /*
- * route list, latency show, metrics list: what the metrics know, as rows. Everything is read from
- * counters; no core is asked.
+ * route list, metrics list: what the metrics know, as rows. Everything is read from counters; no
+ * core is asked. How long requests took lately is windows.c.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,11 +31,6 @@ struct routes {
 };
 
 static void family_ignore(_unused_ struct metering_sink *sink, _unused_ enum metric metric)
-{
-}
-
-static void value_ignore(_unused_ struct metering_sink *sink,
-	_unused_ const char *const labels[METRIC_LABELS_MAX], _unused_ double value)
 {
 }
 
@@ -116,63 +111,6 @@ void handle_route_list(struct control_request *request)
 		free(sum->times);
 	}
 	free(routes);
-}
-
-/* --- latency show: where time goes --- */
-
-#define STAGES_SHOWN_MAX 16
-
-struct stages {
-	struct metering_sink sink;
-	unsigned count;
-	double seconds; /* of all stages together */
-	struct {
-		char name[LABEL_BYTES];
-		struct histogram *times;
-	} stage[STAGES_SHOWN_MAX];
-};
-
-static double seconds_of(const struct histogram *times)
-{
-	return (double)times->sum / NS_PER_S;
-}
-
-static void stage_times(struct metering_sink *sink, const char *const labels[METRIC_LABELS_MAX],
-	const struct histogram *histogram)
-{
-	struct stages *stages = (struct stages *)sink;
-	struct histogram *times = calloc(1, sizeof(*times));
-
-	if (!times || stages->count == STAGES_SHOWN_MAX) {
-		free(times);
-		return;
-	}
-	histogram_merge(times, histogram);
-	(void)snprintf(stages->stage[stages->count].name, LABEL_BYTES, "%s", labels[0]);
-	stages->stage[stages->count++].times = times;
-	stages->seconds += seconds_of(times);
-}
-
-void handle_latency_show(struct control_request *request)
-{
-	struct stages stages = { .sink = { family_ignore, value_ignore, stage_times } };
-
-	metering_collect_one(request->context, METRIC_HTTP_STAGE, &stages.sink);
-	for (unsigned i = 0; i < stages.count; i++) {
-		struct histogram *times = stages.stage[i].times;
-		struct json_writer *w = request_row_begin(request);
-
-		json_put_str(w, "stage", str_cstr(stages.stage[i].name));
-		json_put_double(
-			w, "share", stages.seconds > 0 ? seconds_of(times) / stages.seconds : 0);
-		json_put_u64(w, "count", times->count);
-		put_percentile(w, "p50", times, 50);
-		put_percentile(w, "p99", times, 99);
-		put_percentile(w, "p999", times, 99.9);
-		put_percentile(w, "max", times, 100);
-		request_row_end(request);
-		free(times);
-	}
 }
 
 /* --- metrics list --- */

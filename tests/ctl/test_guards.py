@@ -135,7 +135,7 @@ def test_drain_then_shutdown_ends_the_process(authd):
     assert authd.process.wait(timeout=30) == 0
 
 
-def test_routes_stages_and_metrics_agree_on_what_was_served(authd):
+def test_routes_and_metrics_agree_on_what_was_served(authd):
     register(authd)
     for _ in range(5):
         assert login(authd) == 200
@@ -143,7 +143,5 @@ def test_routes_stages_and_metrics_agree_on_what_was_served(authd):
     assert route["requests"] == 5 and route["errors"] == 0 and 0 < route["p50"] <= route["p99"] <= route["max"]
     series = [r for r in rows(authd, "metrics", "list", "authd_http_requests_total") if "login" in r["labels"]]
     assert sum(r["value"] for r in series) == 5
-    stages = {r["stage"]: r for r in rows(authd, "latency", "show")}
-    assert stages["hash"]["count"] >= 5 and abs(sum(r["share"] for r in stages.values()) - 1) < 0.01
     assert authd.ctl("metrics", "list", "nope").returncode == 1
     assert len(rows(authd, "metrics", "list")) > 50
