@@ -10,7 +10,7 @@ import tarfile
 import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "support"))
-from authd import BUILD, Authd  # noqa: E402
+from authd import Authd, for_everybody  # noqa: E402
 from control import Raw, StuckThread  # noqa: E402
 
 GROUPS = {"viewer": "daemon", "operator": "bin", "admin": "sys"}  # exist on every Debian
@@ -33,7 +33,7 @@ def as_level(authd, level, *words):
         pytest.skip("needs root to be somebody else")
     order = ["viewer", "operator", "admin"]
     groups = [GID[GROUPS[name]] for name in order[:order.index(level) + 1]] if level else []
-    return subprocess.run([BUILD / "authctl", "--socket", authd.socket, *words], capture_output=True, text=True,
+    return subprocess.run([for_everybody("authctl"), "--socket", authd.socket, *words], capture_output=True, text=True,
                           timeout=30, user=NOBODY, group=NOBODY, extra_groups=groups)
 
 

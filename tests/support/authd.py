@@ -1,4 +1,6 @@
 """The real daemon for tests: a free port, a folder of its own, its log kept for when something fails."""
+import atexit
+import functools
 import os
 import pathlib
 import shutil
@@ -18,6 +20,15 @@ def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         return s.getsockname()[1]
+
+
+@functools.cache
+def for_everybody(name):
+    """A copy of a program where other users can run it: the checkout may be in a folder of root's."""
+    folder = tempfile.mkdtemp(prefix="authd-programs-")
+    atexit.register(shutil.rmtree, folder)
+    os.chmod(folder, 0o755)
+    return shutil.copy(BUILD / name, folder)
 
 
 class Authd:
@@ -69,7 +80,8 @@ class Authd:
 
     def start(self):
         with open(self.dir / "log", "ab") as log:
-            self.process = subprocess.Popen([BUILD / "authd", "-c", self.conf], stdout=log, stderr=log, **self.user)
+            program = for_everybody("authd") if self.user else BUILD / "authd"
+            self.process = subprocess.Popen([program, "-c", self.conf], stdout=log, stderr=log, **self.user)
         end = time.monotonic() + START_S
         while time.monotonic() < end:
             assert self.process.poll() is None, self.log()
