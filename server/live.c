@@ -12,6 +12,7 @@
 #include "guard/limits.h"
 #include "http/server.h"
 #include "observe/log.h"
+#include "observe/trace.h"
 #include "shared/clock.h"
 #include "shared/macros.h"
 
@@ -170,6 +171,10 @@ int live_apply(const struct config *config)
 		free(news);
 		return r;
 	}
+	if (config->trace.sample != live.config.trace.sample ||
+		config->trace.slow_ms != live.config.trace.slow_ms)
+		trace_tune((uint32_t)config->trace.sample * (TRACE_PARTS / 100),
+			config->trace.slow_ms);
 	news_send(news);
 	logging_set(config);
 	remember(config);

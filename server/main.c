@@ -32,6 +32,7 @@
 #include "live.h"
 #include "observe/log.h"
 #include "observe/metrics.h"
+#include "observe/trace.h"
 #include "observe/notify.h"
 #include "shared/clock.h"
 #include "shared/err.h"
@@ -40,6 +41,7 @@
 #include "shared/secret.h"
 #include "store/store.h"
 #include "store_start.h"
+#include "tracing_start.h"
 #include "transfer.h"
 
 #define LISTEN_BACKLOG 4096 /* a burst of reconnecting clients; the kernel cuts it to somaxconn */
@@ -518,6 +520,9 @@ static int serve(const char *path, const sigset_t *signals)
 		return r;
 	admission_make();
 	router_init(str_cstr(config.http.base));
+	r = tracing_start(&config, boot);
+	if (r < 0)
+		return r;
 	r = cores_run();
 	if (r < 0)
 		return r;
@@ -546,6 +551,7 @@ static int serve(const char *path, const sigset_t *signals)
 	exporter_stop();
 	if (config.control.socket[0])
 		control_stop();
+	trace_stop();
 	password_threads_stop();
 	mail_stop();
 	store_close();

@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "core/span.h"
 #include "observe/log.h"
 #include "shared/clock.h"
 #include "shared/macros.h"
@@ -59,7 +60,7 @@ static enum log_level level_of(const struct response *response)
 static void record_write(const struct request *request, const struct response *response,
 	const char *route, uint64_t took_ns, bool is_every)
 {
-	char client[ADDRESS_TEXT_BYTES];
+	char client[ADDRESS_TEXT_BYTES], trace_id[SPAN_TRACE_HEX], span_id[SPAN_TRACE_HEX];
 	struct log_field fields[] = {
 		LOG_TEXT("request.id", request->id),
 		LOG_TEXT("http.request.method", str_cstr(http_method_name(request->method))),
@@ -72,14 +73,24 @@ static void record_write(const struct request *request, const struct response *r
 		LOG_SECONDS("duration_s", took_ns),
 		{}, /* user.id, when somebody has said who it is */
 		{}, /* error.type, when it is one */
+		{}, /* trace_id, when it is traced */
+		{}, /* span_id */
 	};
-	size_t count = ARRAY_SIZE(fields) - 2;
+	size_t count = ARRAY_SIZE(fields) - 4;
 
 	if (request->user_id.len)
 		fields[count++] = LOG_TEXT("user.id", request->user_id);
 	if (response->problem)
 		fields[count++] =
 			LOG_TEXT("error.type", str_cstr(problem_row(response->problem)->code));
+	if (request->trace) {
+		const struct span_ids *ids = &request->trace->ids;
+
+		fields[count++] =
+			LOG_TEXT("trace_id", span_hex(ids->trace, sizeof(ids->trace), trace_id));
+		fields[count++] =
+			LOG_TEXT("span_id", span_hex(ids->span, sizeof(ids->span), span_id));
+	}
 	(is_every ? log_write_every : log_write)(
 		level_of(response), "http.access", STR("answered"), fields, count);
 }

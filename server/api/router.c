@@ -10,6 +10,9 @@
 #include "api/limited.h"
 #include "api/paths.h"
 #include "api/routes.h"
+#include "api/tracing.h"
+#include "core/fiber.h"
+#include "core/span.h"
 #include "guard/admission.h"
 #include "observe/log.h"
 #include "observe/metrics.h"
@@ -90,6 +93,7 @@ static bool admit(struct request *request, struct response *response)
 		request->body_bytes_max = route->body_bytes_max;
 		request->is_body_required = route->body_bytes_max && !route->is_body_optional;
 		request->is_patient = route->is_costly;
+		tracing_begin(request, route->path);
 		return true;
 	}
 	if (is_known)
@@ -120,7 +124,11 @@ static int prepare_await(const struct route *route, struct call *call, struct re
 	int r;
 
 	if (route->auth == AUTH_BEARER) {
+		struct span *span = span_begin("auth.verify", NULL, SPAN_INTERNAL);
+
 		r = token_identify_await(request_bearer(call->request), &call->identity);
+		span_number(span, "authd.verify.outcome", r);
+		span_end(span, r);
 		if (r < 0)
 			return r;
 		if (r != IDENTITY_VALID) {
@@ -206,6 +214,7 @@ static void handle(struct request *request, struct response *response)
 	struct str id;
 	int r;
 
+	fiber_trace_set(fiber_current(), request->trace);
 	if (route_matches(route, request->path, &id) && id.len)
 		memcpy(call.id, id.data, id.len);
 	r = prepare_await(route, &call, response);
@@ -259,6 +268,7 @@ static void done(const struct request *request, const struct response *response,
 	enum metric_error reason = reason_of(response->problem);
 
 	access_log(request, response, route ? route->path : "", took_ns);
+	tracing_end(request, response, took_ns);
 	/* What was no request to its end has no method. */
 	metric_request(index, request->path.len ? request->method : METHOD_OTHER, response->status,
 		took_ns);
@@ -272,6 +282,11 @@ static void done(const struct request *request, const struct response *response,
 			metric_stage(index, stages[i], request->spent_ns[i]);
 }
 
+static void gone(const struct request *request, uint64_t took_ns)
+{
+	tracing_end(request, NULL, took_ns);
+}
+
 const struct http_service router_service = {
-	.admit = admit, .handle = handle, .done = done, .enter = enter, .leave = leave
+	.admit = admit, .handle = handle, .done = done, .gone = gone, .enter = enter, .leave = leave
 };

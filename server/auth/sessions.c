@@ -9,6 +9,7 @@
 #include "auth/verified.h"
 #include "core/core.h"
 #include "core/shield.h"
+#include "core/span.h"
 #include "observe/log.h"
 #include "observe/metrics.h"
 #include "shared/clock.h"
@@ -64,14 +65,19 @@ int grant_sign(struct grant *grant, const char *session_id, int64_t now_ms)
 	struct token_claims claims = { .issued_s = now_ms / 1000,
 		.expires_s = (now_ms + policy->token_ms) / 1000,
 		.role_count = account->role_count };
+	struct span *span;
 	size_t length;
+	int r;
 
 	memcpy(claims.account_id, account->id, sizeof(claims.account_id));
 	(void)snprintf(claims.session_id, sizeof(claims.session_id), "%s", session_id);
 	(void)uuid_new(claims.id);
 	memcpy(claims.roles, account->roles, sizeof(claims.roles));
 	grant->expires_in_s = policy->token_ms / 1000;
-	return token_sign(&policy->tokens, &claims, grant->access, &length);
+	span = span_begin("token.sign", NULL, SPAN_INTERNAL);
+	r = token_sign(&policy->tokens, &claims, grant->access, &length);
+	span_end(span, r);
+	return r;
 }
 
 /*

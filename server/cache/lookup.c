@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "core/fiber.h"
+#include "core/span.h"
 #include "shared/clock.h"
 #include "shared/err.h"
 
@@ -287,13 +288,18 @@ int lookup_await(struct lookup *lookup, const uint8_t key[static CACHE_KEY_BYTES
 	uint64_t distrusted = atomic_load_explicit(&distrust, memory_order_acquire);
 	struct flight *flight;
 	const void *value;
+	struct span *span;
 
 	assert(fiber_current());
 	if (lookup->distrusted != distrusted) {
 		lookup->distrusted = distrusted;
 		lookup_flush(lookup);
 	}
+	span = span_begin("cache get", lookup->options.cache.name, SPAN_INTERNAL);
 	value = cache_find(lookup->cache, key, clock_now_ns());
+	span_text(span, "authd.cache", lookup->options.cache.name);
+	span_text(span, "authd.cache.result", value ? "hit" : "miss");
+	span_end(span, 0);
 	if (value) {
 		memcpy(ret_value, value, lookup->options.cache.value_bytes);
 		return 0;

@@ -24,6 +24,7 @@ enum config_starttls { STARTTLS_REQUIRED, STARTTLS_OPTIONAL, STARTTLS_OFF, START
 enum config_log_level { LEVEL_DEBUG, LEVEL_INFO, LEVEL_WARN, LEVEL_ERROR };
 enum config_log_format { FORMAT_AUTO, FORMAT_JSON, FORMAT_TEXT };
 enum config_log_access { ACCESS_NO, ACCESS_SLOW, ACCESS_YES };
+enum config_protocol { PROTOCOL_PROTOBUF, PROTOCOL_JSON };
 enum config_log_address { CLIENT_MASKED, CLIENT_FULL };
 
 typedef char config_text[CONFIG_TEXT_BYTES];
@@ -140,6 +141,13 @@ struct config {
 		uint64_t client_address; /* enum config_log_address */
 		uint64_t rotate_bytes, rotate_keep;
 	} log;
+	struct {
+		config_text endpoint; /* "": no traces */
+		uint64_t protocol;    /* enum config_protocol */
+		uint64_t sample;      /* per cent */
+		uint64_t slow_ms;
+		struct config_list trust_traceparent;
+	} trace;
 };
 
 void config_defaults(struct config *config);

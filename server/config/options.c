@@ -142,6 +142,11 @@ const struct option options[] = {
 	{ "log", "client_address", OPTION_CHOICE, "masked", 0, 1, "masked|full", false, "Who asked; masked: the network alone, /24 or /48", AT(log.client_address) },
 	{ "log", "rotate_size", OPTION_SIZE, "0", 0, 1024 * 1024 * KIB, "bytes", true, "A larger file becomes FILE.1; 0: only others rotate it", AT(log.rotate_bytes) },
 	{ "log", "rotate_keep", OPTION_NUMBER, "5", 1, 100, "files", true, "Rotated files that stay", AT(log.rotate_keep) },
+	{ "trace", "endpoint", OPTION_TEXT, "", 0, TEXT_MAX, "URL", true, "Where spans go by OTLP: http://127.0.0.1:4318/v1/traces; empty for no traces", AT(trace.endpoint) },
+	{ "trace", "protocol", OPTION_CHOICE, "protobuf", 0, 1, "protobuf|json", true, "How they are written", AT(trace.protocol) },
+	{ "trace", "sample", OPTION_NUMBER, "1", 0, 100, "percent", false, "Of requests, whatever becomes of them; failed and slow ones are always traced", AT(trace.sample) },
+	{ "trace", "slow", OPTION_DURATION, "1s", 0, 600 * SECOND, "time", false, "What takes longer is slow; 0: nothing is", AT(trace.slow_ms) },
+	{ "trace", "trust_traceparent", OPTION_LIST, "", 0, CONFIG_LISTEN_MAX, "networks", true, "Clients that may continue their own traces here; others are linked", AT(trace.trust_traceparent) },
 };
 /* clang-format on */
 const size_t options_count = ARRAY_SIZE(options);

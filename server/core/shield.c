@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core/fiber.h"
+#include "core/span.h"
 #include "shared/clock.h"
 #include "shared/secret.h"
 
@@ -63,9 +64,12 @@ int shield_await(struct fiber_pool *pool, int (*step_await)(void *arg), void *ar
 	memcpy(shield->arg, arg, arg_bytes);
 	r = fiber_start(pool, shield_main, shield, deadline_ns(), &fiber);
 	if (r == 0 && !shield->is_done) {
+		struct span *span = span_begin("change", NULL, SPAN_INTERNAL);
+
 		shield->waiter = fiber_current();
 		r = fiber_wait_await();
 		shield->waiter = NULL;
+		span_end(span, r);
 		if (!shield->is_done) {
 			shield->is_left = true;
 			return r;

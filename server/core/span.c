@@ -69,6 +69,14 @@ void span_label(struct span *span, const char *key, struct str text)
 	(void)snprintf(span->label, sizeof(span->label), STR_FORMAT, STR_ARGS(text));
 }
 
+void span_times(struct span *span, uint64_t start_ns, uint64_t end_ns)
+{
+	if (!span)
+		return;
+	span->start_ns = start_ns;
+	span->end_ns = end_ns;
+}
+
 void span_end(struct span *span, int error)
 {
 	struct trace *trace = trace_current();

@@ -58,6 +58,8 @@ struct span *span_begin(const char *name, const char *name_rest, enum span_kind 
 void span_text(struct span *span, const char *key, const char *text);
 void span_number(struct span *span, const char *key, int64_t number);
 void span_label(struct span *span, const char *key, struct str text); /* cut to fit; one only */
+/* It was then, as became known later only. */
+void span_times(struct span *span, uint64_t start_ns, uint64_t end_ns);
 /* error: a negative result makes it an error of that type. */
 void span_end(struct span *span, int error);
 

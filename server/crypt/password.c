@@ -6,6 +6,7 @@
 
 #include "core/fiber.h"
 #include "core/job.h"
+#include "core/span.h"
 #include "crypt/password_job.h"
 #include "crypt/password_sharing.h"
 #include "crypt/password_threads.h"
@@ -29,11 +30,22 @@ static void account(const struct job *job, struct str hash, uint64_t began_ns)
 		is_bcrypt ? ALGORITHM_BCRYPT : ALGORITHM_OTHER, job->ended_ns - job->started_ns);
 }
 
+/* How long it waited for its turn is what an overload shows first. */
+static void hash_span_end(struct span *span, const struct job *job, int result)
+{
+	if (span && job_is_done(job) && job->started_ns)
+		span_number(span, "authd.queue_us",
+			(int64_t)((job->started_ns - job->queued_ns) / NS_PER_US));
+	span_text(span, "authd.pool", "hash");
+	span_end(span, result);
+}
+
 int password_check_await(struct str hash, struct str password)
 {
 	struct job_queue *queue = password_threads_queue();
 	uint64_t began_ns = clock_now_ns();
 	struct password_job *p;
+	struct span *span;
 	int r;
 
 	if (!queue)
@@ -41,8 +53,10 @@ int password_check_await(struct str hash, struct str password)
 	r = password_job_check_new(hash, password, &p);
 	if (r < 0)
 		return r;
+	span = span_begin("password.hash", "check", SPAN_INTERNAL);
 	r = job_await_by(&p->job, password_sharing_submit, queue);
 	account(&p->job, hash, began_ns);
+	hash_span_end(span, &p->job, r);
 	job_put(&p->job);
 	return r;
 }
@@ -53,6 +67,7 @@ int password_hash_await(
 	struct job_queue *queue = password_threads_queue();
 	uint64_t began_ns = clock_now_ns();
 	struct password_job *p;
+	struct span *span;
 	int r;
 
 	if (!queue)
@@ -60,8 +75,10 @@ int password_hash_await(
 	r = password_job_hash_new(password, cost, &p);
 	if (r < 0)
 		return r;
+	span = span_begin("password.hash", "make", SPAN_INTERNAL);
 	r = job_await(queue, &p->job);
 	account(&p->job, STR("$2b$"), began_ns);
+	hash_span_end(span, &p->job, r);
 	if (r >= 0 && job_is_done(&p->job))
 		memcpy(ret_hash, p->hash, strlen(p->hash) + 1);
 	job_put(&p->job);

@@ -119,6 +119,16 @@ void exchange_deinit(void *object)
 
 /* --- the handler --- */
 
+/* Nobody waits for its response any more. */
+static void end_without_client(struct exchange *exchange)
+{
+	const struct http_service *service = exchange->server->service;
+
+	if (service->gone)
+		service->gone(&exchange->request, clock_now_ns() - exchange->request.started_ns);
+	exchange_end(exchange);
+}
+
 /* On the loop's stack, after a handler that was suspended has returned. */
 static void on_finished(struct inbox_item *item)
 {
@@ -130,7 +140,7 @@ static void on_finished(struct inbox_item *item)
 		conn_handled(exchange->conn);
 		return;
 	}
-	exchange_end(exchange);
+	end_without_client(exchange);
 	server_check_drained(server);
 }
 
@@ -184,7 +194,7 @@ void exchange_abandon(struct exchange *exchange)
 {
 	exchange->conn = NULL;
 	if (!exchange->fiber)
-		exchange_end(exchange);
+		end_without_client(exchange);
 	else if (!exchange->is_handled)
 		fiber_cancel(exchange->fiber);
 }

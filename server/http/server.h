@@ -33,6 +33,9 @@ struct http_service {
 	void (*done)(
 		const struct request *request, const struct response *response, uint64_t took_ns);
 
+	/* The same, when the client has gone before its response was complete. May be NULL. */
+	void (*gone)(const struct request *request, uint64_t took_ns);
+
 	/*
 	 * On the loop's stack, when the body is complete and before anything is spent on it: false
 	 * refuses the request, and the response is filled. leave() follows every enter() that said

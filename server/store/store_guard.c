@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "core/fiber.h"
+#include "core/span.h"
 #include "observe/metrics.h"
 #include "shared/clock.h"
 #include "shared/err.h"
@@ -105,6 +106,26 @@ static void account(
 	metric_op(call->op, job->ended_ns - job->started_ns);
 }
 
+/* Waiting for a thread with a connection is a span of its own, in that of the call. */
+static void call_span_end(
+	struct span *span, enum keeper_part part, const struct job *job, int result)
+{
+	struct span *wait;
+
+	if (!span)
+		return;
+	span_text(span, "db.system.name", store_backend()->name);
+	span_text(span, "db.operation.name", span->name);
+	if (job_is_done(job) && job->started_ns) {
+		wait = span_begin("pool.acquire", NULL, SPAN_INTERNAL);
+		span_text(
+			wait, "authd.pool", part == KEEPER_READING ? "store-read" : "store-write");
+		span_end(wait, 0);
+		span_times(wait, job->queued_ns, job->started_ns);
+	}
+	span_end(span, result);
+}
+
 int store_guard_await(enum keeper_part part, struct job_queue *queue, struct store_call *call)
 {
 	struct breaker *breaker = &guard.breaker[part];
@@ -112,6 +133,7 @@ int store_guard_await(enum keeper_part part, struct job_queue *queue, struct sto
 	uint64_t late_ns = clock_after_ms(began_ns, guard.call_timeout_ms);
 	struct store_health health = {};
 	struct breaker_pass pass;
+	struct span *span;
 	int r;
 
 	if (!breaker_enter(breaker, &pass)) {
@@ -119,7 +141,9 @@ int store_guard_await(enum keeper_part part, struct job_queue *queue, struct sto
 		return -ERR_STORE_DOWN;
 	}
 	call->job.deadline_ns = late_ns;
+	span = span_begin(store_op_name(call->op), NULL, SPAN_CLIENT);
 	r = job_await(queue, &call->job);
+	call_span_end(span, part, &call->job, r);
 	if (r < 0)
 		r = blame(r, queue, late_ns);
 	account(part, call, r, began_ns);
