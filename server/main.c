@@ -37,6 +37,7 @@
 #include "shared/clock.h"
 #include "shared/err.h"
 #include "shared/macros.h"
+#include "shared/probe.h"
 #include "shared/random.h"
 #include "shared/secret.h"
 #include "store/store.h"
@@ -286,6 +287,7 @@ static void breaker_changed(const char *name, const struct breaker_change *chang
 		[BREAKER_OPEN] = "breaker.opened",
 		[BREAKER_HALF_OPEN] = "breaker.half_open" };
 
+	PROBE3(breaker__change, name, change->from, change->to);
 	log_event(change->to == BREAKER_OPEN ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO, events[change->to],
 		str_cstr(change->reason), LOG_TEXT("authd.breaker", str_cstr(name)),
 		LOG_NUMBER("authd.breaker.calls", change->calls),

@@ -19,6 +19,7 @@
 #include "shared/clock.h"
 #include "shared/err.h"
 #include "shared/macros.h"
+#include "shared/probe.h"
 #include "store/store.h"
 
 /* An operator may keep a breaker open for ever; clients should still look now and then. */
@@ -94,6 +95,7 @@ static bool admit(struct request *request, struct response *response)
 		request->is_body_required = route->body_bytes_max && !route->is_body_optional;
 		request->is_patient = route->is_costly;
 		tracing_begin(request, route->path);
+		PROBE2(request__start, http_method_name(request->method), route->path);
 		return true;
 	}
 	if (is_known)
@@ -269,6 +271,8 @@ static void done(const struct request *request, const struct response *response,
 
 	access_log(request, response, route ? route->path : "", took_ns);
 	tracing_end(request, response, took_ns);
+	PROBE4(request__end, http_method_name(request->method), route ? route->path : "",
+		response->status, took_ns);
 	/* What was no request to its end has no method. */
 	metric_request(index, request->path.len ? request->method : METHOD_OTHER, response->status,
 		took_ns);

@@ -19,6 +19,7 @@
 #include "shared/clock.h"
 #include "shared/err.h"
 #include "shared/macros.h"
+#include "shared/probe.h"
 #include "shared/random.h"
 #include "shared/secret.h"
 
@@ -262,6 +263,7 @@ int account_login_await(const char *email_key, struct str password, const struct
 	int r = login_await(email_key, password, client, ret_grant, ret_retry_ms, &is_found);
 
 	metric_login(login_result(r, is_found));
+	PROBE1(login__result, login_result(r, is_found));
 	if (r == CREDENTIALS_ACCEPTED)
 		metric_grant(GRANT_PASSWORD);
 	return r;

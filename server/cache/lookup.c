@@ -15,6 +15,7 @@
 #include "core/span.h"
 #include "shared/clock.h"
 #include "shared/err.h"
+#include "shared/probe.h"
 
 /* Flights are as many as fibers that load: a few hundred at the most. */
 #define FLIGHT_BUCKETS 64
@@ -297,6 +298,7 @@ int lookup_await(struct lookup *lookup, const uint8_t key[static CACHE_KEY_BYTES
 	}
 	span = span_begin("cache get", lookup->options.cache.name, SPAN_INTERNAL);
 	value = cache_find(lookup->cache, key, clock_now_ns());
+	PROBE2(cache__lookup, lookup->options.cache.name, value != NULL);
 	span_text(span, "authd.cache", lookup->options.cache.name);
 	span_text(span, "authd.cache.result", value ? "hit" : "miss");
 	span_end(span, 0);

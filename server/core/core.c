@@ -17,6 +17,7 @@
 #include "core/priority.h"
 #include "shared/clock.h"
 #include "shared/macros.h"
+#include "shared/probe.h"
 
 /* A few requests' worth: stacks come and go in bursts, and each kept one costs two pages. */
 #define FIBERS_KEPT 64
@@ -109,6 +110,8 @@ static int turn(struct core *core)
 	counter_add(&core->stats.busy_ns, busy_ns);
 	counter_add(&core->stats.completions, (uint64_t)handled);
 	histogram_record(&core->stats.turn_ns, busy_ns);
+	if (busy_ns >= CORE_STALL_NS)
+		PROBE2(loop__stall, core->index, busy_ns);
 	if (busy_ns > atomic_load_explicit(&core->stats.turn_ns_max, memory_order_relaxed))
 		atomic_store_explicit(&core->stats.turn_ns_max, busy_ns, memory_order_relaxed);
 	return 0;

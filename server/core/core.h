@@ -19,6 +19,10 @@
 /* More than any machine we serve on; sizes the per-core arrays. */
 #define CORES_MAX 256
 
+/* A pass of the loop that takes longer keeps others waiting: the probe loop__stall, and an alert.
+ */
+#define CORE_STALL_NS (UINT64_C(50) * 1000 * 1000)
+
 /* Counters that any thread may read; written by the core alone. */
 struct core_stats {
 	_Atomic uint64_t turns;       /* passes of the loop */

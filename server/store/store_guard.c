@@ -9,6 +9,7 @@
 #include "shared/clock.h"
 #include "shared/err.h"
 #include "shared/macros.h"
+#include "shared/probe.h"
 
 /* As in config/options.c, for who opens a store without a configuration. */
 #define CALL_TIMEOUT_MS 5000
@@ -142,7 +143,11 @@ int store_guard_await(enum keeper_part part, struct job_queue *queue, struct sto
 	}
 	call->job.deadline_ns = late_ns;
 	span = span_begin(store_op_name(call->op), NULL, SPAN_CLIENT);
+	PROBE1(db__start, store_op_name(call->op));
 	r = job_await(queue, &call->job);
+	PROBE3(db__end, store_op_name(call->op), r, clock_now_ns() - began_ns);
+	if (job_is_done(&call->job) && call->job.started_ns)
+		PROBE2(pool__wait, queue->name, call->job.started_ns - call->job.queued_ns);
 	call_span_end(span, part, &call->job, r);
 	if (r < 0)
 		r = blame(r, queue, late_ns);
