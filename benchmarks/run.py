@@ -15,6 +15,7 @@ from bench import Bench  # noqa: E402
 SCENARIOS = {
     "start": "from exec to the first 200",
     "verify": "/verify beside nginx: CPU per request, requests per second",
+    "observe": "/verify with metrics, traces and records beside none of them",
     "memory": "RSS idle, with 10,000 connections, under load, after",
     "logins": "logins, hashes, registrations, refreshes per second; hashes beside libxcrypt",
     "overload": "logins offered at 1x to 20x of capacity, hostile clients, probes of /verify and /health meanwhile",

@@ -15,15 +15,15 @@ TOKENS_MANY = 4096  # more than a core remembers by default: some requests go to
 def one(bench, system, tokens, seconds, depth):
     with bench.quiet(system.pids()):
         before = cpu_s(system.pids())
-        requests = run_wrk(system.target, system.paths["verify"], tokens, seconds, depth=depth)
+        requests = run_wrk(system.target, system.paths["verify"], tokens or system.tokens, seconds, depth=depth)
         cpu = cpu_s(system.pids()) - before
     return {"cpu_us": cpu / requests * 1e6, "per_s": requests / seconds, "busy": cpu / seconds}
 
 
 def compare(bench, systems, tokens, count, pairs, seconds, depth):
-    """The ratio of each pair, after showing them."""
+    """The ratio of each pair, after showing them. No tokens: each system has its own."""
     for system in systems:  # caches, buffers and the machine's clock are warm
-        run_wrk(system.target, system.paths["verify"], tokens, 1, depth=depth)
+        run_wrk(system.target, system.paths["verify"], tokens or system.tokens, 1, depth=depth)
     runs = [[one(bench, system, tokens, seconds, depth) for system in systems] for _ in range(pairs)]
     ratios = [a["cpu_us"] / b["cpu_us"] for a, b in runs]
     title = f"{count:,} tokens, {depth} requests at a time; {pairs} pairs of {seconds} s, wrk, 64 connections"

@@ -126,7 +126,7 @@ static int prepare_await(const struct route *route, struct call *call, struct re
 	int r;
 
 	if (route->auth == AUTH_BEARER) {
-		struct span *span = span_begin("auth.verify", NULL, SPAN_INTERNAL);
+		struct span *span = span_begin_detail("auth.verify", NULL);
 
 		r = token_identify_await(request_bearer(call->request), &call->identity);
 		span_number(span, "authd.verify.outcome", r);

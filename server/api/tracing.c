@@ -14,19 +14,23 @@ void tracing_trust(const struct networks *networks)
 
 void tracing_begin(struct request *request, const char *route)
 {
-	struct str header;
 	struct span_ids theirs = {};
+	struct trace *trace;
+	struct str header;
 
 	if (!trace_is_on())
 		return;
-	request->trace = arena_new(request->arena, struct trace);
-	if (!request->trace)
+	trace = arena_new(request->arena, struct trace);
+	if (!trace)
 		return;
+	trace->arena = request->arena;
 	header = request_header(request, STR("traceparent"));
 	if (header.data)
 		(void)traceparent_parse(header, &theirs); /* none, when it is wrong */
-	trace_begin(request->trace, &theirs, trusted && networks_have(trusted, request->peer),
-		http_method_name(request->method), route, request->started_ns);
+	if (trace_begin(trace, &theirs,
+		    header.data && trusted && networks_have(trusted, request->peer),
+		    http_method_name(request->method), route, request->started_ns) == 0)
+		request->trace = trace;
 }
 
 /* 5xx is ours; 4xx is an answer (OpenTelemetry's rule for servers). */
@@ -44,7 +48,7 @@ void tracing_end(const struct request *request, const struct response *response,
 
 	if (!trace)
 		return;
-	root = &trace->spans[0];
+	root = trace->spans[0];
 	span_text(root, "http.request.method", http_method_name(request->method));
 	if (root->name_rest && *root->name_rest)
 		span_text(root, "http.route", root->name_rest);

@@ -74,7 +74,7 @@ int grant_sign(struct grant *grant, const char *session_id, int64_t now_ms)
 	(void)uuid_new(claims.id);
 	memcpy(claims.roles, account->roles, sizeof(claims.roles));
 	grant->expires_in_s = policy->token_ms / 1000;
-	span = span_begin("token.sign", NULL, SPAN_INTERNAL);
+	span = span_begin_detail("token.sign", NULL);
 	r = token_sign(&policy->tokens, &claims, grant->access, &length);
 	span_end(span, r);
 	return r;

@@ -6,10 +6,10 @@
 #include <string.h>
 
 #include "core/fiber.h"
+#include "shared/arena.h"
 #include "shared/clock.h"
 #include "shared/err.h"
 #include "shared/macros.h"
-#include "shared/random.h"
 
 struct trace *trace_current(void)
 {
@@ -25,22 +25,26 @@ struct span *span_begin(const char *name, const char *name_rest, enum span_kind 
 
 	if (!trace)
 		return NULL;
-	if (trace->count == SPANS_MAX) {
+	span = trace->count < SPANS_MAX ? arena_new(trace->arena, struct span) : NULL;
+	if (!span) {
 		trace->dropped++;
 		return NULL;
 	}
-	span = &trace->spans[trace->count];
-	*span = (struct span){
-		.name = name,
-		.name_rest = name_rest,
-		.kind = kind,
-		.start_ns = clock_now_ns(),
-		.outer = (uint8_t)trace->current,
-	};
-	random_bytes(span->id, sizeof(span->id));
-	memcpy(span->parent, trace->spans[trace->current].id, sizeof(span->parent));
+	span->name = name;
+	span->name_rest = name_rest;
+	span->kind = kind;
+	span->start_ns = clock_now_ns();
+	span->outer = (uint8_t)trace->current;
+	trace->spans[trace->count] = span;
 	trace->current = trace->count++;
 	return span;
+}
+
+struct span *span_begin_detail(const char *name, const char *name_rest)
+{
+	const struct trace *trace = trace_current();
+
+	return trace && trace->ids.is_sampled ? span_begin(name, name_rest, SPAN_INTERNAL) : NULL;
 }
 
 static void attribute_add(struct span *span, struct span_attribute attribute)
@@ -83,7 +87,7 @@ void span_end(struct span *span, int error)
 
 	if (!span)
 		return;
-	assert(trace && span >= trace->spans && span < trace->spans + trace->count);
+	assert(trace && trace->count);
 	span->end_ns = clock_now_ns();
 	if (error < 0)
 		span->error = err_name(error);

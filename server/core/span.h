@@ -33,7 +33,8 @@ struct span {
 	const char *name, *name_rest; /* static; the second may be NULL: "find", "users" */
 	enum span_kind kind;
 	const char *error; /* static: error.type; NULL: it went well */
-	uint8_t id[8], parent[8];
+	uint8_t id[8],
+		parent[8]; /* of all but the root: drawn when it is known that they are kept */
 	uint64_t start_ns, end_ns; /* clock_now_ns() */
 	unsigned attribute_count;
 	struct span_attribute attributes[SPAN_ATTRIBUTES_MAX];
@@ -42,12 +43,15 @@ struct span {
 	uint8_t outer; /* index of the span that it is in */
 };
 
+struct arena;
+
 struct trace {
 	struct span_ids ids;     /* span: the root's */
 	struct span_ids linked;  /* what the client named, if we began a new trace; else zero */
+	struct arena *arena;     /* of the request: spans live there */
 	unsigned count, current; /* spans[0] is the root */
 	unsigned dropped;
-	struct span spans[SPANS_MAX];
+	struct span *spans[SPANS_MAX];
 };
 
 /* Of the fiber that runs; NULL when it has none. */
@@ -55,6 +59,9 @@ struct trace *trace_current(void);
 
 /* A step begins. NULL when nobody wants to know; everything below takes NULL. */
 struct span *span_begin(const char *name, const char *name_rest, enum span_kind kind);
+/* The same for what is no news unless one looks closely: in sampled traces only, as each span costs
+ * a cached /verify some per cent. */
+struct span *span_begin_detail(const char *name, const char *name_rest);
 void span_text(struct span *span, const char *key, const char *text);
 void span_number(struct span *span, const char *key, int64_t number);
 void span_label(struct span *span, const char *key, struct str text); /* cut to fit; one only */

@@ -2,11 +2,13 @@
 #include "observe/trace.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <string.h>
 #include <time.h>
 
 #include "observe/trace_export.h"
 #include "observe/trace_queue.h"
+#include "shared/arena.h"
 #include "shared/clock.h"
 #include "shared/macros.h"
 #include "shared/random.h"
@@ -67,12 +69,15 @@ static bool is_sampled(const uint8_t trace[static 16])
 	       sampled > 0;
 }
 
-void trace_begin(struct trace *trace, const struct span_ids *theirs, bool is_trusted,
+int trace_begin(struct trace *trace, const struct span_ids *theirs, bool is_trusted,
 	const char *name, const char *name_rest, uint64_t start_ns)
 {
-	struct span *root = &trace->spans[0];
+	struct span *root = arena_new(trace->arena, struct span);
 	bool has_theirs = span_ids_are_set(theirs), is_continued = has_theirs && is_trusted;
 
+	if (!root)
+		return -ENOMEM;
+	trace->spans[0] = root;
 	if (is_continued)
 		memcpy(trace->ids.trace, theirs->trace, sizeof(trace->ids.trace));
 	else
@@ -90,6 +95,18 @@ void trace_begin(struct trace *trace, const struct span_ids *theirs, bool is_tru
 	root->kind = SPAN_SERVER;
 	root->start_ns = start_ns;
 	trace->count = 1;
+	return 0;
+}
+
+/* An outer span comes before those in it. */
+static void ids_draw(struct trace *trace)
+{
+	for (unsigned i = 1; i < trace->count; i++) {
+		struct span *span = trace->spans[i];
+
+		random_bytes(span->id, sizeof(span->id));
+		memcpy(span->parent, trace->spans[span->outer]->id, sizeof(span->parent));
+	}
 }
 
 static int64_t wall_offset_ns(uint64_t now_ns)
@@ -102,13 +119,14 @@ static int64_t wall_offset_ns(uint64_t now_ns)
 
 void trace_end(struct trace *trace, const char *error, uint64_t end_ns)
 {
-	struct span *root = &trace->spans[0];
+	struct span *root = trace->spans[0];
 	uint64_t slow_ns = atomic_load_explicit(&tracing.slow_ns, memory_order_relaxed);
 
 	root->end_ns = end_ns;
 	root->error = error;
 	if (!trace->ids.is_sampled && !error && (!slow_ns || end_ns - root->start_ns < slow_ns))
 		return;
+	ids_draw(trace);
 	if (!trace_queue_put(trace, wall_offset_ns(clock_now_ns())))
 		atomic_fetch_add_explicit(&tracing.dropped, trace->count, memory_order_relaxed);
 }

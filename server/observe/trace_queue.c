@@ -34,7 +34,7 @@ void trace_queue_stop(void)
 static void item_fill(
 	struct trace_item *item, const struct trace *trace, unsigned index, int64_t wall_offset_ns)
 {
-	const struct span *span = &trace->spans[index];
+	const struct span *span = trace->spans[index];
 
 	item->span = *span;
 	item->ids = trace->ids;
@@ -43,7 +43,7 @@ static void item_fill(
 	item->start_ns = (int64_t)span->start_ns + wall_offset_ns;
 	/* One that never ended: its request gave up in the middle of it. */
 	item->end_ns =
-		(int64_t)(span->end_ns ? span->end_ns : trace->spans[0].end_ns) + wall_offset_ns;
+		(int64_t)(span->end_ns ? span->end_ns : trace->spans[0]->end_ns) + wall_offset_ns;
 }
 
 bool trace_queue_put(const struct trace *trace, int64_t wall_offset_ns)

@@ -31,29 +31,37 @@ TEST(a_ratio_keeps_about_so_many_traces_and_its_ends_keep_all_or_none)
 		uint32_t sampled, least, most;
 	} cases[] = { { 0, 0, 0 }, { TRACE_PARTS, 10000, 10000 }, { TRACE_PARTS / 10, 800, 1200 } };
 
+	struct arena arena;
+
+	arena_init(&arena, 4096, 65536);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		unsigned kept = 0;
 
 		trace_tune(cases[i].sampled, 0);
 		for (int n = 0; n < 10000; n++) {
-			struct trace trace = {};
+			struct trace trace = { .arena = &arena };
 
-			trace_begin(&trace, &none, false, "GET", "/", 1);
+			assert_int_equal(trace_begin(&trace, &none, false, "GET", "/", 1), 0);
 			kept += trace.ids.is_sampled;
+			arena_reset(&arena);
 		}
 		assert_in_range(kept, cases[i].least, cases[i].most);
 	}
+	arena_deinit(&arena);
 }
 
 TEST(the_queue_takes_whole_traces_up_to_its_bound)
 {
 	static struct trace_item items[TRACE_QUEUE_SPANS];
 	static const struct span_ids none = {};
-	struct trace trace = {};
+	struct arena arena;
+	struct trace trace = { .arena = &arena };
 	unsigned put = 0;
 
-	trace_begin(&trace, &none, false, "GET", "/", 1);
-	trace.count = 3;
+	arena_init(&arena, 4096, 65536);
+	assert_int_equal(trace_begin(&trace, &none, false, "GET", "/", 1), 0);
+	while (trace.count < 3)
+		trace.spans[trace.count++] = trace.spans[0];
 	assert_int_equal(trace_queue_start(), 0);
 	while (trace_queue_put(&trace, 0))
 		put++;
@@ -63,6 +71,7 @@ TEST(the_queue_takes_whole_traces_up_to_its_bound)
 	assert_true(trace_queue_put(&trace, 0));
 	trace_queue_stop();
 	assert_false(trace_queue_put(&trace, 0)); /* a late one, at the end of the process */
+	arena_deinit(&arena);
 }
 
 TEST(what_the_environment_says_is_taken_or_refused_by_name)
