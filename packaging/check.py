@@ -21,7 +21,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 PACKAGING = ROOT / "packaging"
 SUITE = "bookworm"
 PROGRAMS = {"authd": "usr/sbin/authd", "authctl": "usr/bin/authctl"}
-MODULES = ["authd-mongodb", "authd-smtp"]
+MODULES = ["authd-mongodb", "authd-otlp", "authd-smtp"]
 SECURITY_MAX = 15  # tenths
 
 
