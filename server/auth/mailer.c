@@ -24,7 +24,7 @@
 /* Other nodes' mails, and what was put while we were told nothing, are found after this. */
 #define LOOK_EVERY_MS 5000
 /* A mail that was taken is another's after this, on top of the time-out of sending it. */
-#define TAKEN_EXTRA_MS 60000
+#define TAKEN_EXTRA_MS 10000
 #define STORE_PAUSE_MS 1000 /* the store fails: its own breakers and log say more */
 
 static struct {
@@ -357,7 +357,7 @@ static int parts_start(const char **ret_why)
 					      .window_ms = 60000,
 					      .failures_percent = 50,
 					      .calls_min = 3,
-					      .open_ms = 30000,
+					      .open_ms = (uint64_t)mailer.options.retry_base_ms,
 					      .probes = 1 });
 	*ret_why = "threads cannot be started";
 	r = -pthread_create(&mailer.thread, NULL, mailer_main, NULL);

@@ -125,7 +125,7 @@ const struct option options[] = {
 	{ "mail", "timeout", OPTION_DURATION, "30s", SECOND, 600 * SECOND, "time", true, "For sending one mail", AT(mail.timeout_ms) },
 	{ "mail", "attempts_max", OPTION_NUMBER, "20", 1, 1000, "attempts", true, "Give a mail up after so many", AT(mail.attempts_max) },
 	{ "mail", "age_max", OPTION_DURATION, "1d", 60 * SECOND, 30 * DAY, "time", true, "Give a mail up after this", AT(mail.age_max_ms) },
-	{ "mail", "retry_base", OPTION_DURATION, "30s", 10, 3600 * SECOND, "time", true, "Until the second attempt; doubles each time", AT(mail.retry_base_ms) },
+	{ "mail", "retry_base", OPTION_DURATION, "30s", 10, 3600 * SECOND, "time", true, "Until the second attempt, doubles each time; and until a server that is down is tried again", AT(mail.retry_base_ms) },
 	{ "mail", "retry_max", OPTION_DURATION, "1h", 10, DAY, "time", true, "But never longer than this", AT(mail.retry_max_ms) },
 	{ "control", "socket", OPTION_TEXT, "/run/authd/authctl.sock", 0, 107, "file", true, "Where authctl connects; empty for none", AT(control.socket) },
 	{ "control", "viewer_group", OPTION_TEXT, "authctl", 0, TEXT_MAX, "group", false, "May look", AT(control.viewer_group) },
