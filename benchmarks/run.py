@@ -17,6 +17,7 @@ SCENARIOS = {
     "verify": "/verify beside nginx: CPU per request, requests per second",
     "observe": "/verify with metrics, traces and records beside none of them",
     "memory": "RSS idle, with 10,000 connections, under load, after",
+    "timing": "does the time of an answer tell which addresses have an account?",
     "logins": "logins, hashes, registrations, refreshes per second; hashes beside libxcrypt",
     "overload": "logins offered at 1x to 20x of capacity, hostile clients, probes of /verify and /health meanwhile",
     "durability": "kill -9 during writes",

@@ -22,6 +22,7 @@ static const char *const statements[STATEMENTS] = {
 			   " ON CONFLICT DO NOTHING",
 	[ACCOUNT_BY_KEY] = "SELECT " ACCOUNT_COLUMNS " FROM accounts a WHERE email_key = ?1",
 	[ACCOUNT_BY_ID] = "SELECT " ACCOUNT_COLUMNS " FROM accounts a WHERE id = ?1",
+	[ACCOUNT_TOUCH] = "UPDATE accounts SET updated = updated WHERE id = ?1",
 	[ACCOUNT_RENAME] = "UPDATE accounts SET name = ?2, updated = ?3 WHERE id = ?1",
 	[ACCOUNT_COUNT_FAILURE] = "UPDATE accounts SET attempts = ?2, locked_until = ?3"
 				  " WHERE email_key = ?1",
