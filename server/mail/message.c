@@ -6,16 +6,17 @@
 #include "shared/macros.h"
 #include "shared/random.h"
 
-#define LINE_BYTES_MAX 76 /* of quoted-printable (RFC 2045 section 6.7) and encoded words */
-#define WORD_BYTES_MAX 45 /* of text in an encoded word: 60 of base64, and 12 around them */
+#define ADDRESS_BYTES_MAX 254 /* RFC 5321 section 4.5.3.1.3, without the brackets */
+#define LINE_BYTES_MAX 76     /* of quoted-printable (RFC 2045 section 6.7) and encoded words */
+#define WORD_BYTES_MAX 45     /* of text in an encoded word: 60 of base64, and 12 around them */
 #define PLAIN_SUBJECT_BYTES_MAX 60 /* longer subjects are folded, so they are encoded */
 
 bool address_is_safe(struct str address)
 {
 	ptrdiff_t at = str_index(address, '@');
 
-	if (at <= 0 || (size_t)at + 1 >= address.len || !str_is_utf8(address) ||
-		str_index(str_skip(address, (size_t)at + 1), '@') >= 0)
+	if (at <= 0 || (size_t)at + 1 >= address.len || address.len > ADDRESS_BYTES_MAX ||
+		!str_is_utf8(address) || str_index(str_skip(address, (size_t)at + 1), '@') >= 0)
 		return false;
 	for (size_t i = 0; i < address.len; i++) {
 		unsigned char c = (unsigned char)address.data[i];

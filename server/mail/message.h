@@ -15,7 +15,7 @@ struct letter {
 
 /*
  * Is it an address that can stand in a header and in a command of SMTP: printable, without spaces,
- * brackets and quotes, with something on both sides of one @?
+ * brackets and quotes, at most 254 bytes, with something on both sides of one @?
  */
 bool address_is_safe(struct str address);
 

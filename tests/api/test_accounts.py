@@ -1,6 +1,7 @@
 """Register, login, refresh, logout, me, verify: the life of an account over real sockets."""
 import base64
 import json
+import sqlite3
 import time
 
 import pytest
@@ -206,3 +207,30 @@ def test_the_operator_may_refuse_more(tmp_path):
         answer = client.post("/register", {"email": "acme@example.org", "password": "acme secrets"})
         assert (answer.status, list(answer.json["fields"])) == (422, ["password"])
         client.register("acme@example.org", "acme secret")
+
+
+def test_a_hash_that_is_too_weak_is_made_anew_at_the_next_login():
+    def hash_of(authd):
+        with sqlite3.connect(authd.dir / "authd.db") as db:
+            return db.execute("SELECT hash FROM accounts").fetchone()[0]
+
+    with Authd() as authd:
+        client = Client(authd.port)
+        client.register("weak@example.org")
+        account = {"email": "weak@example.org", "password": PASSWORD}
+        authd.stop()
+        weak = hash_of(authd)
+        assert weak.startswith("$2b$04$")
+        authd.conf.write_text(authd.conf.read_text().replace("cost = 4", "cost = 5"))
+        authd.start()
+        assert client.post("/login", {**account, "password": "wrong password"}).status == 401
+        assert client.post("/login", account).status == 200
+        assert client.post("/login", account).status == 200
+        authd.stop()
+        strong = hash_of(authd)
+        assert strong.startswith("$2b$05$")
+        authd.start()
+        assert client.post("/login", account).status == 200
+        authd.stop()
+        assert hash_of(authd) == strong
+        authd.start()
