@@ -57,6 +57,8 @@ void meter_db_rejections(struct metering *m);
 void meter_breaker_state(struct metering *m);
 void meter_breaker_transitions(struct metering *m);
 void meter_breaker_rejections(struct metering *m);
+void meter_mails(struct metering *m);
+void meter_mails_waiting(struct metering *m);
 void meter_cache_requests(struct metering *m);
 void meter_cache_entries(struct metering *m);
 void meter_cache_bytes(struct metering *m);

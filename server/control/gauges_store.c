@@ -1,6 +1,7 @@
 /* Metrics of what is behind: the store, its pools and breakers, caches. See gauges.h. */
 #include <string.h>
 
+#include "auth/mailer.h"
 #include "cache/cache.h"
 #include "control/control.h"
 #include "control/gauges.h"
@@ -252,4 +253,24 @@ void meter_cache_evictions(struct metering *m)
 		for (enum cache_reason reason = 0; reason < CACHE_REASONS; reason++)
 			put2(m, all.sums[i].name, cache_reason_name(reason),
 				(double)all.sums[i].removed[reason]);
+}
+
+void meter_mails(struct metering *m)
+{
+	struct mailer_stats stats;
+
+	mailer_stats_read(&stats);
+	put1(m, "sent", (double)stats.sent);
+	put1(m, "retried", (double)stats.retried);
+	put1(m, "refused", (double)stats.refused);
+	put1(m, "abandoned", (double)stats.abandoned);
+	put1(m, "needless", (double)stats.needless);
+}
+
+void meter_mails_waiting(struct metering *m)
+{
+	struct mailer_stats stats;
+
+	mailer_stats_read(&stats);
+	put(m, stats.waiting);
 }

@@ -1,12 +1,13 @@
 """Passwords that are changed, forgotten and reset; addresses that are verified; mails in files."""
+import json
+import re
 import sqlite3
-import subprocess
 
 import pytest
 
 from authd import Authd
 from conftest import PASSWORD, Client
-from mails import Folder, parse, token_of, until
+from mails import Folder, token_of, until
 
 NEW = "another horse battery"
 
@@ -295,6 +296,19 @@ def test_what_cannot_work_is_said_at_the_start(tmp_path, config, says):
         authd.start()
     assert says in str(failed.value)
     assert authd.process.wait() == 1
+
+
+def test_mails_are_counted(client, daemon, mails):
+    def counted():
+        rows = json.loads(daemon.ctl("-o", "json", "metrics", "list", "authd_mails_total").stdout)
+        return {re.search(r"outcome=\W*(\w+)", row["labels"]).group(1): row["value"] for row in rows}
+
+    before = counted()
+    assert set(before) == {"sent", "retried", "refused", "abandoned", "needless"}
+    client.register("counted@example.org")
+    client.post("/password/forgot", {"email": "nobody.counted@example.org"})
+    mails.wait("counted@example.org")
+    until(lambda: counted()["sent"] > before["sent"] and counted()["needless"] > before["needless"])
 
 
 def test_files_are_for_their_owner_alone(daemon, client, mails):
