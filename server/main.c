@@ -14,6 +14,8 @@
 #include <unistd.h>
 
 #include "adopt.h"
+#include "api/cors.h"
+#include "api/documents.h"
 #include "api/router.h"
 #include "auth/caches.h"
 #include "auth/common.h"
@@ -162,6 +164,17 @@ static int address_try(const char *option, const char *text, struct buf *errors)
 	return -EINVAL;
 }
 
+static int origin_try(const char *text, struct buf *errors)
+{
+	if (cors_is_origin(str_cstr(text)))
+		return 0;
+	(void)!buf_printf(errors,
+		"error: http.cors_origins: '%s' is no origin: write https://app.example or"
+		" http://localhost:3000\n",
+		text);
+	return -EINVAL;
+}
+
 /* What parsing an option could not know. 0, or -EINVAL and a sentence for each. */
 static int config_try(const struct config *tried, struct buf *errors)
 {
@@ -172,6 +185,8 @@ static int config_try(const struct config *tried, struct buf *errors)
 		r = MIN(r, address_try("http.listen", tried->http.listen.items[i], errors));
 	if (scraped[0] && scraped[0] != '/')
 		r = MIN(r, address_try("metrics.listen", scraped, errors));
+	for (unsigned i = 0; i < tried->http.cors_origins.count; i++)
+		r = MIN(r, origin_try(tried->http.cors_origins.items[i], errors));
 	return r;
 }
 
@@ -303,6 +318,14 @@ static int common_start(void)
 	if (r < 0 && line)
 		(void)fprintf(stderr, "authd: %s: line %u is no UTF-8\n", path, line);
 	return r < 0 ? fail(path, r, NULL) : 0;
+}
+
+static int documents_start(void)
+{
+	return documents_make(&(struct openapi_options){ .base = str_cstr(config.http.base),
+				      .cookie = str_cstr(config.token.cookie),
+				      .password_points_min = (unsigned)config.password.min },
+		config.http.has_docs);
 }
 
 static int hashing_start(void)
@@ -521,10 +544,15 @@ static int serve(const char *path, const sigset_t *signals)
 	if (r < 0)
 		return r;
 	admission_make();
-	router_init(str_cstr(config.http.base));
+	router_init(&(struct router_options){
+		.base = str_cstr(config.http.base), .cookie = str_cstr(config.token.cookie) });
+	cors_init(&config.http.cors_origins, config.token.cookie[0] != '\0');
 	r = tracing_start(&config, boot);
 	if (r < 0)
 		return r;
+	r = documents_start();
+	if (r < 0)
+		return fail("documents", r, NULL);
 	r = cores_run();
 	if (r < 0)
 		return r;
@@ -559,6 +587,7 @@ static int serve(const char *path, const sigset_t *signals)
 	store_close();
 	limits_stop();
 	common_unload();
+	documents_free();
 	keys_free(keys);
 	notify_stop();
 	log_event(LOG_LEVEL_INFO, "server.stopped", STR("everything was finished"),

@@ -22,8 +22,8 @@ int api_register(struct call *call, struct response *response)
 	const char *why;
 	int r;
 
-	if (field_text(call, response, "email", true, &email) ||
-		field_text(call, response, "password", true, &password) ||
+	if (field_text(call, response, "email", &email) ||
+		field_text(call, response, "password", &password) ||
 		field_name(call, response, &registration.name))
 		return 0;
 	r = email_fold(email, key, &registration.email);
@@ -62,8 +62,8 @@ int api_login(struct call *call, struct response *response)
 	const char *why;
 	int r;
 
-	if (field_text(call, response, "email", true, &email) ||
-		field_text(call, response, "password", true, &password))
+	if (field_text(call, response, "email", &email) ||
+		field_text(call, response, "password", &password))
 		return 0;
 	/* What could never have been registered is wrong, and its form is no secret. */
 	r = email_fold(email, key, &email);
@@ -121,8 +121,6 @@ int api_me_change(struct call *call, struct response *response)
 	struct str wanted;
 	int r;
 
-	if (!json_member(call->body, "name"))
-		return response_invalid(response, "name", "is required");
 	if (field_name(call, response, &wanted))
 		return 0;
 	r = account_rename_await(call->identity.account_id, wanted, &account);

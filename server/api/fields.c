@@ -1,18 +1,34 @@
 /* See fields.h. */
 #include "api/fields.h"
 
+#include <assert.h>
 #include <errno.h>
 
 #include "shared/clock.h"
 
-int field_text(struct call *call, struct response *response, const char *name, bool is_required,
-	struct str *ret_value)
+static int refuse_length(struct call *call, struct response *response, const struct field *field)
 {
-	int r = json_get_str(json_member(call->body, name), ret_value);
+	struct str why = arena_printf(
+		call->request->arena, "is too long: at most %u characters", field->points_max);
 
+	response_invalid(response, field->name, why.data ? why.data : "is too long");
+	return 1;
+}
+
+int field_text(
+	struct call *call, struct response *response, const char *name, struct str *ret_value)
+{
+	const struct field *field = route_field(call->request->route, name);
+	const struct json *member = json_member(call->body, name);
+	int r = json_get_str(member, ret_value);
+
+	assert(field && (field->type == FIELD_TEXT || field->type == FIELD_PASSWORD));
+	if (r == 0 && field->points_max && str_utf8_count(*ret_value) > field->points_max)
+		return refuse_length(call, response, field);
 	if (r == 0)
 		return 0;
-	if (r == -ENOENT && !is_required) {
+	if (r == -ENOENT &&
+		(field->need == FIELD_OPTIONAL || (field->need == FIELD_NULLABLE && member))) {
 		*ret_value = (struct str){};
 		return 0;
 	}
@@ -24,7 +40,7 @@ int field_name(struct call *call, struct response *response, struct str *ret_nam
 {
 	struct str name;
 
-	if (field_text(call, response, "name", false, &name))
+	if (field_text(call, response, "name", &name))
 		return 1;
 	name = str_trim(name);
 	if (name.len > STORE_NAME_BYTES_MAX) {

@@ -6,11 +6,12 @@
 #include "shared/macros.h"
 
 /*
- * A text member: 0, or 1 after a 422 that names it. `is_required`: missing or null is an error,
- * else *ret_value is "" then.
+ * A text member, which the route's row must have among its fields: whether it is required and how
+ * long it may be is said there. 0, or 1 after a 422 that names it. One that may be missing or null
+ * is "" then.
  */
-int field_text(struct call *call, struct response *response, const char *name, bool is_required,
-	struct str *ret_value);
+int field_text(
+	struct call *call, struct response *response, const char *name, struct str *ret_value);
 
 /* The display name of a body: as field_text(), with its limits. */
 int field_name(struct call *call, struct response *response, struct str *ret_name);

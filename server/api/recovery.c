@@ -18,7 +18,7 @@ static int field_new_password(struct call *call, struct response *response,
 	const char *why;
 	int r;
 
-	if (field_text(call, response, "new_password", true, &password))
+	if (field_text(call, response, "new_password", &password))
 		return 1;
 	r = password_choose(call->request->arena, password, auth_policy()->password_points_min,
 		account->email_key, ret_password, &why);
@@ -37,7 +37,7 @@ int api_password_change(struct call *call, struct response *response)
 	const char *why;
 	int r;
 
-	if (field_text(call, response, "current_password", true, &current))
+	if (field_text(call, response, "current_password", &current))
 		return 0;
 	r = account_of_identity_await(&call->identity, &account);
 	if (r == 0)
@@ -68,7 +68,7 @@ static int respond_asked(enum mail_kind kind, struct call *call, struct response
 	struct str email;
 	int r;
 
-	if (field_text(call, response, "email", true, &email))
+	if (field_text(call, response, "email", &email))
 		return 0;
 	r = email_fold(email, key, &email);
 	if (r == 0)
@@ -95,7 +95,7 @@ int api_password_reset(struct call *call, struct response *response)
 	struct str token, wanted;
 	int r;
 
-	if (field_text(call, response, "token", true, &token))
+	if (field_text(call, response, "token", &token))
 		return 0;
 	r = ticket_account_await(token, TICKET_RESET, &account);
 	if (r == 0)
@@ -115,7 +115,7 @@ int api_email_verify(struct call *call, struct response *response)
 	struct str token;
 	int r;
 
-	if (field_text(call, response, "token", true, &token))
+	if (field_text(call, response, "token", &token))
 		return 0;
 	r = email_verify_await(token);
 	if (r == 0)

@@ -3,7 +3,12 @@
 
 #include "http/server.h"
 
-/* base: what comes before the paths that are under it ("/v1/auth"); must stay. Before the cores. */
-void router_init(struct str base);
+struct router_options {
+	struct str base;   /* what comes before the paths that are under it: "/v1/auth" */
+	struct str cookie; /* that may bring the token to /verify; "" when none may */
+};
+
+/* Before the cores; the texts must stay. */
+void router_init(const struct router_options *options);
 
 extern const struct http_service router_service;

@@ -17,7 +17,7 @@ int api_refresh(struct call *call, struct response *response)
 	struct str token;
 	int r;
 
-	if (field_text(call, response, "refresh_token", true, &token))
+	if (field_text(call, response, "refresh_token", &token))
 		return 0;
 	switch (r = session_refresh_await(token, &client, &grant)) {
 	case REFRESH_ROTATED:
@@ -42,7 +42,7 @@ int api_logout(struct call *call, struct response *response)
 	struct str token = {};
 	int r;
 
-	if (call->body && field_text(call, response, "refresh_token", false, &token))
+	if (call->body && field_text(call, response, "refresh_token", &token))
 		return 0;
 	if (token.len) {
 		r = session_end_by_refresh_await(token);

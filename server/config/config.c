@@ -234,6 +234,13 @@ void config_defaults(struct config *config)
 	}
 }
 
+/* What may stand before the = of a cookie (RFC 6265 section 4.1.1). */
+static bool is_cookie_name(const char *text)
+{
+	return text[strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+				 "!#$%&'*+-.^_`|~")] == '\0';
+}
+
 /* What one option cannot know alone. */
 int config_check(const char *path, const struct config *config, struct buf *errors)
 {
@@ -253,6 +260,8 @@ int config_check(const char *path, const struct config *config, struct buf *erro
 			"session.idle must not be above session.absolute" },
 		{ config->token.algorithm == ALGORITHM_HS256 && !config->token.secret_file[0],
 			"token.algorithm HS256 needs token.secret_file" },
+		{ !is_cookie_name(config->token.cookie),
+			"token.cookie must be a cookie's name, without = or ;" },
 		{ config->http.has_proxy_protocol && !config->http.trusted_proxies.count,
 			"http.proxy_protocol needs http.trusted_proxies" },
 		{ config->http.base[0] && config->http.base[0] != '/',

@@ -52,6 +52,8 @@ struct config {
 		struct config_list trusted_proxies;
 		uint64_t forwarded; /* enum config_forwarded */
 		bool has_proxy_protocol;
+		struct config_list cors_origins;
+		bool has_docs;
 	} http;
 	struct {
 		uint64_t threads; /* 0: one per processor */
@@ -101,7 +103,7 @@ struct config {
 	} limits;
 	struct {
 		uint64_t algorithm; /* enum config_algorithm */
-		config_text secret_file, issuer, audience;
+		config_text secret_file, issuer, audience, cookie;
 		uint64_t ttl_ms;
 	} token;
 	struct {

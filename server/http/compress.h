@@ -16,7 +16,7 @@
 /* Public documents change rarely: the last few are kept beside their coded form, so that asking for
  * one in a loop costs a comparison. Larger ones are coded every time. */
 #define COMPRESS_KEPT_MAX 8
-#define COMPRESS_KEPT_BYTES_MAX (64 * 1024)
+#define COMPRESS_KEPT_BYTES_MAX (128 * 1024)
 
 struct compress_options {
 	bool is_on;

@@ -200,6 +200,8 @@ static void respond(struct conn *conn)
 		kind = WIRE_CLOSE;
 	else if (parser_is_http_1_0(exchange->parser))
 		kind = WIRE_KEEP_1_0;
+	if (server->service->finish)
+		server->service->finish(&exchange->request, response);
 	compress_response(server->compressor, response);
 	r = wire_response(out_of(conn), response, &server->date, kind);
 	if (r < 0) {

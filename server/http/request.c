@@ -38,6 +38,36 @@ struct str request_bearer(const struct request *request)
 	return str_trim(str_skip(value, scheme.len));
 }
 
+/* Adds the cookies of one field to what was found: false when there is a second one. */
+static bool cookie_search(struct str value, struct str name, struct str *found)
+{
+	struct str pair;
+
+	while (str_split(&value, ';', &pair)) {
+		ptrdiff_t equals;
+
+		pair = str_trim(pair);
+		equals = str_index(pair, '=');
+		if (equals < 0 || !str_equal(str_of(pair.data, (size_t)equals), name))
+			continue;
+		if (found->data)
+			return false;
+		*found = str_of(pair.data + equals + 1, pair.len - (size_t)equals - 1);
+	}
+	return true;
+}
+
+struct str request_cookie(const struct request *request, struct str name)
+{
+	struct str found = {};
+
+	for (unsigned i = 0; i < request->header_count; i++)
+		if (str_equal_nocase(request->headers[i].name, STR("Cookie")) &&
+			!cookie_search(request->headers[i].value, name, &found))
+			return (struct str){};
+	return found;
+}
+
 bool request_has_type(const struct request *request, struct str media_type)
 {
 	struct str rest = request_header(request, STR("Content-Type")), type;

@@ -68,6 +68,13 @@ struct str request_header(const struct request *request, struct str name);
 /* The token of "Authorization: Bearer TOKEN" (RFC 6750); .data is NULL when there is none. */
 struct str request_bearer(const struct request *request);
 
+/*
+ * The value of a cookie (RFC 6265), its name compared exactly. .data is NULL when there is none,
+ * and when there are several of that name: one of them may be somebody else's, and which one cannot
+ * be told.
+ */
+struct str request_cookie(const struct request *request, struct str name);
+
 /* Does the request say that its body is of this media type (parameters aside, any case)? */
 bool request_has_type(const struct request *request, struct str media_type);
 

@@ -28,6 +28,10 @@ struct http_service {
 	 * with -ERR_CANCELED when the client has gone. */
 	void (*handle)(struct request *request, struct response *response);
 
+	/* On the loop's stack, once per request, when its response is filled, also by us: for
+	 * fields that every response has. May be NULL. */
+	void (*finish)(const struct request *request, struct response *response);
+
 	/* On the loop's stack, once per request, when its response is complete: for logs, counters.
 	 * took_ns: from its first byte. */
 	void (*done)(

@@ -21,6 +21,7 @@ static const struct status_line status_lines[] = {
 	{ 401, STR("HTTP/1.1 401 Unauthorized\r\n") },
 	{ 201, STR("HTTP/1.1 201 Created\r\n") },
 	{ 202, STR("HTTP/1.1 202 Accepted\r\n") },
+	{ 304, STR("HTTP/1.1 304 Not Modified\r\n") },
 	{ 400, STR("HTTP/1.1 400 Bad Request\r\n") },
 	{ 403, STR("HTTP/1.1 403 Forbidden\r\n") },
 	{ 404, STR("HTTP/1.1 404 Not Found\r\n") },
@@ -111,7 +112,8 @@ int wire_response(struct buf *out, const struct response *response, struct wire_
 	enum wire_connection connection)
 {
 	struct str body = buf_str(&response->body);
-	bool may_have_body = response->status != 204;
+	/* RFC 9110 section 8.6: no length with 204; with 304 it would be that of the 200. */
+	bool may_have_body = response->status != 204 && response->status != 304;
 	char text[STATUS_LINE_BYTES], *at;
 	size_t room = head_bytes(response) + body.len;
 	int r;
@@ -127,7 +129,7 @@ int wire_response(struct buf *out, const struct response *response, struct wire_
 		at = put_header(at, response->headers[i].name, response->headers[i].value);
 	if (body.len)
 		at = put_header(at, STR("Content-Type"), response->content_type);
-	if (may_have_body) { /* RFC 9110 section 8.6 forbids a length with 204 */
+	if (may_have_body) {
 		at = put(at, STR("Content-Length: "));
 		at = put_number(at, body.len);
 		at = put(at, STR("\r\n"));
