@@ -1,4 +1,4 @@
-/* See prompt.h. The only file that includes readline (GPL-3.0-or-later; authctl only). */
+/* See prompt.h. The only file that includes lineedit.h. */
 #include "ctl/prompt.h"
 
 #include <errno.h>
@@ -9,12 +9,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <readline/history.h>
-#include <readline/readline.h>
-
 #include "ctl/complete.h"
 #include "ctl/help.h"
 #include "ctl/history.h"
+#include "ctl/lineedit.h"
 #include "ctl/locals.h"
 #include "ctl/run.h"
 #include "ctl/screen.h"
