@@ -377,6 +377,10 @@ def rpm_install(out):
         box("test ! -e /usr/sbin/authd && test ! -e /usr/bin/authctl && getent passwd authd")
 
 
+# authctl waits for a daemon that starts, not for one that is not there yet.
+READY = "i=0; until authctl wait ready >/dev/null 2>&1; do i=$((i + 1)); [ $i -lt 300 ]; sleep 0.1; done"
+
+
 def runs(out):
     """debian/tests/daemon, where it is meant to run: in a system with nothing but the packages."""
     with installed(out) as box:
@@ -389,8 +393,8 @@ def sockets(out):
     """Started as the unit does it; strangers are refused with 8."""
     with installed(out) as box:
         said = box("""set -e; useradd stranger; useradd -G authctl looker
-            setpriv --reuid authd --regid authd --clear-groups authd -c /etc/authd/authd.conf 2>/debs/log & pid=$!
-            authctl --timeout 30 wait ready >/dev/null
+            setpriv --reuid authd --regid authd --clear-groups authd -c /etc/authd/authd.conf >/debs/log 2>&1 & pid=$!
+            trap 'kill $pid 2>/dev/null || true' EXIT; """ + READY + """
             stat -c '%a %U:%G' /run/authd/authctl.sock /run/authd
             run() { setpriv --reuid "$1" --regid "$1" --init-groups authctl "$2" $3 >/dev/null 2>&1 && echo "$1 $2 0" || echo "$1 $2 $?"; }
             run stranger status; run looker status; run looker config reload; run authd config reload; run authd status
@@ -417,8 +421,8 @@ def container(out):
             echo '[http]
 listen = 127.0.0.1:18473' >/etc/authd/conf.d/99-here.conf
             as="setpriv --reuid authd --regid authctl --clear-groups"
-            $as /debs/forbid EPERM /usr/sbin/authd -c /etc/authd/authd.conf 2>/debs/log & pid=$!
-            authctl --timeout 30 wait ready >/dev/null
+            $as /debs/forbid EPERM /usr/sbin/authd -c /etc/authd/authd.conf >/debs/log 2>&1 & pid=$!
+            trap 'kill $pid 2>/dev/null || true' EXIT; """ + READY + """
             $as authctl --timeout 2 health --ready >/dev/null; authctl -o value -F engine status
             kill $pid; wait $pid; grep -c loop.fallback /debs/log""")
         want(said.split() == ["epoll", "1"], said)
