@@ -329,8 +329,10 @@ def removal(out):
     with installed(out) as box:
         box("apt-get -qq -y remove authd authctl")
         left = box("ls -d /usr/sbin/authd /usr/bin/authctl /lib/systemd/system/authd.service /run/authd/authctl.sock"
-                   " /etc/systemd/system/multi-user.target.wants/authd.service 2>/dev/null || true")
+                   " 2>/dev/null || true")
         want(not left.strip(), f"left behind: {left}")
+        # What enabled it stays until purge, for whoever installs it again; masked, it starts nothing.
+        want(box("readlink /etc/systemd/system/authd.service").strip() == "/dev/null", "the unit is not masked")
         box("test -f /etc/authd/authd.conf && test -d /var/lib/authd && getent passwd authd")
 
 
@@ -346,10 +348,15 @@ def purge(out):
 
 
 def nothing_left(out):
+    names = ["authd", "authctl", *MODULES, "authd-doc"]
     with Sandbox(out) as box:
+        # What others' packages leave is theirs: what ours need is there before.
+        files = " ".join(f"/debs/{n}_*.deb" for n in names)
+        box("apt-get -qq update; apt-get -qq -y --no-install-recommends install $(apt-get -s --no-install-recommends"
+            f" install {files} | sed -n 's/^Inst \\([^ ]*\\).*/\\1/p' | grep -v '^auth')")
         before = box.files()
-        box.install("authd", "authctl", *MODULES, "authd-doc")
-        box("apt-get -qq -y purge 'authd*' authctl; apt-get -qq -y autoremove --purge")
+        box.install(*names)
+        box("apt-get -qq -y purge 'authd*' authctl")
         after = box.files()
         want(before <= after, f"gone: {sorted(before - after)[:20]}")
         want(after <= before, f"left: {sorted(after - before)[:20]}")
