@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
@@ -17,10 +18,13 @@
 #include "shared/macros.h"
 
 static struct {
+	/* Guards keys and config, and that policies are set one at a time: by the control thread,
+	 * and by that of the keys. No other lock under it. */
+	pthread_mutex_t lock;
 	const struct keys *keys;
 	struct config config; /* the last one applied */
 	_Atomic uint64_t drain_timeout_ms;
-} live;
+} live = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 static int policy_set(const struct config *config)
 {
@@ -154,7 +158,7 @@ int live_start(const struct config *config, const struct keys *keys)
 	return policy_set(config);
 }
 
-int live_apply(const struct config *config)
+static int apply_locked(const struct config *config)
 {
 	struct news **news = news_make(config);
 	int r;
@@ -179,6 +183,31 @@ int live_apply(const struct config *config)
 	logging_set(config);
 	remember(config);
 	return 0;
+}
+
+int live_apply(const struct config *config)
+{
+	int r;
+
+	pthread_mutex_lock(&live.lock);
+	r = apply_locked(config);
+	pthread_mutex_unlock(&live.lock);
+	return r;
+}
+
+int live_keys(const struct keys *keys)
+{
+	const struct keys *before;
+	int r;
+
+	pthread_mutex_lock(&live.lock);
+	before = live.keys;
+	live.keys = keys;
+	r = policy_set(&live.config);
+	if (r < 0)
+		live.keys = before;
+	pthread_mutex_unlock(&live.lock);
+	return r;
 }
 
 uint64_t live_drain_timeout_ms(void)

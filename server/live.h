@@ -19,5 +19,9 @@ int live_start(const struct config *config, const struct keys *keys);
  */
 int live_apply(const struct config *config);
 
+/* Other keys sign and verify from now on; they must stay while they are in use. Any thread. 0,
+ * -ENOMEM: nothing has changed. */
+int live_keys(const struct keys *keys);
+
 /* What is in force now: any thread. */
 uint64_t live_drain_timeout_ms(void);

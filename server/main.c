@@ -19,8 +19,8 @@
 #include "api/router.h"
 #include "auth/caches.h"
 #include "auth/common.h"
-#include "auth/keys.h"
 #include "auth/remote.h"
+#include "auth/rotation.h"
 #include "config/config.h"
 #include "control/control.h"
 #include "control/exporter.h"
@@ -221,70 +221,31 @@ static int trust_parse(void)
 	return r;
 }
 
-static int secret_read(const char *path, struct store_key *key)
+/* The secret that HS256 shares with an application: as long as its key. */
+static char token_secret[STORE_KEY_BYTES_MAX];
+
+static int keys_make(const struct keys **ret_keys)
 {
-	FILE *file = fopen(path, "re");
+	struct rotation_options options = { .algorithm =
+						    (enum signing_algorithm)config.token.algorithm,
+		.every_ms = (int64_t)config.token.rotate_every_ms,
+		.apply = live_keys };
+	const char *path = config.token.secret_file;
+	FILE *file;
+	size_t bytes;
 
-	if (!file)
-		return fail(path, -errno, NULL);
-	key->material_bytes = fread(key->material, 1, STORE_KEY_BYTES_MAX, file);
-	(void)fclose(file);
-	/* Editors end files with a newline; secrets do not. */
-	while (key->material_bytes && key->material[key->material_bytes - 1] == '\n')
-		key->material_bytes--;
-	return 0;
-}
-
-/* A key of the configured algorithm for a store that has none: from the file, or a new one. */
-static int key_make(enum signing_algorithm algorithm, struct store_key *key)
-{
-	_cleanup_(buf_wipe) struct buf material = buf_init(STORE_KEY_BYTES_MAX);
-	int r;
-
-	(void)snprintf(
-		key->algorithm, sizeof(key->algorithm), "%s", signing_algorithm_name(algorithm));
-	key->is_active = true;
-	key->created_ms = clock_wall_ms();
-	r = keys_generate(algorithm, key->kid, &material);
-	if (r < 0)
-		return r;
-	if (algorithm == SIGNING_HS256 && config.token.secret_file[0])
-		return secret_read(config.token.secret_file, key);
-	memcpy(key->material, material.data, material.len);
-	key->material_bytes = material.len;
-	return 0;
-}
-
-static void store_keys_wipe(struct store_key (*keys)[STORE_KEYS_MAX])
-{
-	secret_wipe(keys, sizeof(*keys));
-}
-
-static int keys_make(struct keys **ret_keys)
-{
-	_cleanup_(store_keys_wipe) struct store_key stored[STORE_KEYS_MAX] = {};
-	enum signing_algorithm wanted = (enum signing_algorithm)config.token.algorithm, algorithm;
-	struct key_source sources[STORE_KEYS_MAX];
-	int count, r;
-
-	r = key_make(wanted, &stored[0]);
-	if (r == 0)
-		r = store_key_add(&stored[0]);
-	if (r < 0)
-		return r;
-	count = store_keys_load(stored);
-	if (count < 0)
-		return count;
-	for (int i = 0; i < count; i++) {
-		r = signing_algorithm_parse(str_cstr(stored[i].algorithm), &algorithm);
-		if (r < 0)
-			return r;
-		sources[i] = (struct key_source){ .kid = str_cstr(stored[i].kid),
-			.algorithm = algorithm,
-			.material = str_of(stored[i].material, stored[i].material_bytes),
-			.is_active = stored[i].is_active };
+	if (options.algorithm == SIGNING_HS256 && path[0]) {
+		file = fopen(path, "re");
+		if (!file)
+			return fail(path, -errno, NULL);
+		bytes = fread(token_secret, 1, sizeof(token_secret), file);
+		(void)fclose(file);
+		/* Editors end files with a newline; secrets do not. */
+		while (bytes && token_secret[bytes - 1] == '\n')
+			bytes--;
+		options.secret = str_of(token_secret, bytes);
 	}
-	return keys_load(sources, (size_t)count, ret_keys, NULL);
+	return rotation_init(&options, ret_keys);
 }
 
 static unsigned processors(uint64_t configured)
@@ -520,7 +481,7 @@ static void wait_for_end(const sigset_t *signals)
 static int serve(const char *path, const sigset_t *signals)
 {
 	struct control_context context;
-	struct keys *keys = NULL;
+	const struct keys *keys = NULL;
 	int r;
 
 	descriptors_raise();
@@ -557,6 +518,11 @@ static int serve(const char *path, const sigset_t *signals)
 	if (r < 0)
 		return r;
 	remote_begin();
+	r = rotation_start();
+	if (r < 0)
+		log_event(LOG_LEVEL_WARN, "keys.unchecked",
+			STR("the signing keys will not be rotated"),
+			LOG_TEXT("error.type", str_cstr(err_name(r))));
 	r = notify_start();
 	if (r < 0)
 		log_event(LOG_LEVEL_WARN, "notify.unavailable",
@@ -584,11 +550,11 @@ static int serve(const char *path, const sigset_t *signals)
 	trace_stop();
 	password_threads_stop();
 	mail_stop();
+	rotation_stop();
 	store_close();
 	limits_stop();
 	common_unload();
 	documents_free();
-	keys_free(keys);
 	notify_stop();
 	log_event(LOG_LEVEL_INFO, "server.stopped", STR("everything was finished"),
 		LOG_NUMBER("exit", 0));

@@ -677,6 +677,7 @@ const struct command commands[] = {
 	{ "latency.hist", V, 0, "The same as a histogram", "latency.hist/1", latency_hist_arguments, latency_hist_columns },
 	{ "latency.reset", O, SINGLE | CHANGE, "Forget the times so far", "latency.reset/1", NULL, done_columns },
 	{ "metrics.list", V, 0, "The numbers of /metrics", "metrics.list/1", metrics_arguments, metrics_columns },
+	{ "key.rotate", A, SINGLE | CHANGE, "Publish another signing key now; it signs six minutes later", "key.rotate/1", NULL, done_columns },
 	{ "mem.show", V, 0, "Resident memory by use; the parts add up", "mem.show/1", NULL, mem_columns },
 	{ "config.show", V, 0, "Every option: value, origin, what waits for a restart", "config.show/1", config_show_arguments, config_columns },
 	{ "config.get", V, SINGLE, "One option", "config.get/1", config_get_arguments, config_columns },

@@ -258,6 +258,9 @@ int config_check(const char *path, const struct config *config, struct buf *erro
 			" admission.queue_time_max" },
 		{ config->session.idle_ms > config->session.absolute_ms,
 			"session.idle must not be above session.absolute" },
+		/* Old keys stay for a day, and there is room for eight. */
+		{ config->token.rotate_every_ms && config->token.rotate_every_ms < 86400000,
+			"token.rotate_every must be a day at least, or 0" },
 		{ config->token.algorithm == ALGORITHM_HS256 && !config->token.secret_file[0],
 			"token.algorithm HS256 needs token.secret_file" },
 		{ !is_cookie_name(config->token.cookie),

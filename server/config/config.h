@@ -105,6 +105,7 @@ struct config {
 		uint64_t algorithm; /* enum config_algorithm */
 		config_text secret_file, issuer, audience, cookie;
 		uint64_t ttl_ms;
+		uint64_t rotate_every_ms; /* 0: never by itself */
 	} token;
 	struct {
 		uint64_t idle_ms, absolute_ms, grace_ms;

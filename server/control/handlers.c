@@ -40,6 +40,7 @@ static const struct handler handlers[] = {
 	{ "user.show", user_show_begin, handle_user_show, NULL },
 	{ "session.revoke", session_revoke_begin, handle_session_revoke, NULL },
 	{ "key.list", NULL, handle_key_list, NULL },
+	{ "key.rotate", NULL, handle_key_rotate, NULL },
 	{ "route.list", NULL, handle_route_list, NULL },
 	{ "latency.show", NULL, handle_latency_show, NULL },
 	{ "latency.hist", NULL, handle_latency_hist, NULL },

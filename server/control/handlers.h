@@ -72,6 +72,7 @@ void handle_user_show(struct control_request *request);
 void session_revoke_begin(struct control_request *request);
 void handle_session_revoke(struct control_request *request);
 void handle_key_list(struct control_request *request);
+void handle_key_rotate(struct control_request *request);
 /* windows.c */
 void handle_latency_show(struct control_request *request);
 void handle_latency_hist(struct control_request *request);

@@ -1,5 +1,5 @@
 /*
- * user ..., session ..., key list: accounts and sessions for operators. The store and the sessions'
+ * user ..., session ..., key ...: accounts and sessions for operators. The store and the sessions'
  * rules run on a fiber of a core, as they do for requests; what is personal is masked below admin.
  */
 #include <errno.h>
@@ -8,6 +8,7 @@
 
 #include "auth/keys.h"
 #include "auth/policy.h"
+#include "auth/rotation.h"
 #include "auth/sessions.h"
 #include "control/handlers.h"
 #include "control/people.h"
@@ -255,4 +256,20 @@ static void key_row(struct str kid, enum signing_algorithm algorithm, bool is_ac
 void handle_key_list(struct control_request *request)
 {
 	keys_each(auth_policy()->tokens.keys, key_row, request);
+}
+
+/* The key itself is made by the thread of the keys: an RSA one takes a second. */
+void handle_key_rotate(struct control_request *request)
+{
+	int r = request->is_dry_run ? 0 : rotation_request();
+	struct json_writer *w;
+
+	if (r < 0) {
+		request_fail(request, OUTCOME_CONFLICT, NULL,
+			"the secret is shared with others: replace it in token.secret_file");
+		return;
+	}
+	w = request_row_begin(request);
+	json_put_bool(w, "done", !request->is_dry_run);
+	request_row_end(request);
 }

@@ -181,7 +181,7 @@ static int key_make_room(void)
 	return row_delete(&tables.keys, oldest);
 }
 
-static int key_add_locked(const struct store_key *key)
+static int key_add_locked(const struct store_key *key, int64_t newer_than_ms)
 {
 	struct store_key new = *key;
 	int r = 0;
@@ -190,7 +190,8 @@ static int key_add_locked(const struct store_key *key)
 	{
 		const struct store_key *other = row_at(&tables.keys, i);
 
-		if (other->is_active && strcmp(other->algorithm, key->algorithm) == 0)
+		if (other->is_active && strcmp(other->algorithm, key->algorithm) == 0 &&
+			other->created_ms > newer_than_ms)
 			return 0;
 	}
 	for (uint32_t i = 0; i < tables.keys.count && r == 0; i++) {
@@ -209,17 +210,45 @@ static int key_add_locked(const struct store_key *key)
 	return r < 0 ? r : 1;
 }
 
-static int memory_key_add(void *connection, const struct store_key *key)
+static int memory_key_add(void *connection, const struct store_key *key, int64_t newer_than_ms)
 {
 	int r = memory_begin(connection), added = 0;
 
 	if (r == 0)
-		r = added = key_add_locked(key);
+		r = added = key_add_locked(key, newer_than_ms);
 	if (r >= 0)
 		r = memory_commit(connection);
 	if (r < 0)
 		memory_rollback(connection);
 	return r < 0 ? r : added;
+}
+
+static int key_remove_locked(const char *kid)
+{
+	ROWS_EACH(&tables.keys, i)
+	{
+		const struct store_key *key = row_at(&tables.keys, i);
+		int r;
+
+		if (key->is_active || strcmp(key->kid, kid) != 0)
+			continue;
+		r = row_delete(&tables.keys, i);
+		return r < 0 ? r : 1;
+	}
+	return 0;
+}
+
+static int memory_key_remove(void *connection, const char *kid)
+{
+	int r = memory_begin(connection), removed = 0;
+
+	if (r == 0)
+		r = removed = key_remove_locked(kid);
+	if (r >= 0)
+		r = memory_commit(connection);
+	if (r < 0)
+		memory_rollback(connection);
+	return r < 0 ? r : removed;
 }
 
 /* --- opening --- */
@@ -286,5 +315,6 @@ const struct store_backend store_memory = {
 	.sweep = memory_sweep,
 	.keys_load = memory_keys_load,
 	.key_add = memory_key_add,
+	.key_remove = memory_key_remove,
 	.reason = memory_reason,
 };

@@ -314,6 +314,7 @@ __attribute__((visibility("default"))) const struct store_backend STORE_MODULE_B
 	.sweep = mongo_sweep,
 	.keys_load = mongo_keys_load,
 	.key_add = mongo_key_add,
+	.key_remove = mongo_key_remove,
 	.reason = mongo_reason,
 	.watch = mongo_watch,
 	.indexes_check = mongo_indexes_check,

@@ -163,7 +163,8 @@ int mongo_tickets_sweep(struct mongo *c, int64_t now_ms);
 /* mongo_keys.c */
 int mongo_key_put(void *connection, const struct store_key *key);
 int mongo_keys_load(void *connection, struct store_key *keys);
-int mongo_key_add(void *connection, const struct store_key *key);
+int mongo_key_add(void *connection, const struct store_key *key, int64_t newer_than_ms);
+int mongo_key_remove(void *connection, const char *kid);
 
 /* mongo_indexes.c, mongo_explain.c */
 mongoc_collection_t *mongo_collection_of(struct mongo *c, enum index_collection which);

@@ -138,10 +138,11 @@ int mongo_keys_load(void *connection, struct store_key *items)
 	return keys->count;
 }
 
-static bool has_active(const struct keys *keys, const char *algorithm)
+static bool has_active(const struct keys *keys, const char *algorithm, int64_t newer_than_ms)
 {
 	for (int i = 0; i < keys->count; i++)
-		if (keys->items[i].is_active && strcmp(keys->items[i].algorithm, algorithm) == 0)
+		if (keys->items[i].is_active && keys->items[i].created_ms > newer_than_ms &&
+			strcmp(keys->items[i].algorithm, algorithm) == 0)
 			return true;
 	return false;
 }
@@ -179,7 +180,7 @@ int mongo_key_put(void *connection, const struct store_key *key)
 	return r == 0 ? mongo_failed_why(c, "another process adds keys now") : r;
 }
 
-int mongo_key_add(void *connection, const struct store_key *key)
+int mongo_key_add(void *connection, const struct store_key *key, int64_t newer_than_ms)
 {
 	_cleanup_(keys_free_p) struct keys *keys = calloc(1, sizeof(*keys));
 	struct mongo *c = connection;
@@ -189,9 +190,42 @@ int mongo_key_add(void *connection, const struct store_key *key)
 		return -ENOMEM;
 	for (unsigned i = 0; i < CAS_TRIES_MAX; i++) {
 		r = keys_read(c, keys);
-		if (r < 0 || has_active(keys, key->algorithm))
+		if (r < 0 || has_active(keys, key->algorithm, newer_than_ms))
 			return r;
 		key_put_first(keys, key);
+		r = keys_write(c, keys);
+		if (r != 0)
+			return r;
+	}
+	return mongo_failed_why(c, "others were always faster");
+}
+
+/* False: there is none of this id that is not active. */
+static bool key_take_out(struct keys *keys, const char *kid)
+{
+	for (int i = 0; i < keys->count; i++) {
+		if (keys->items[i].is_active || strcmp(keys->items[i].kid, kid) != 0)
+			continue;
+		keys->count--;
+		memmove(&keys->items[i], &keys->items[i + 1],
+			(size_t)(keys->count - i) * sizeof(keys->items[0]));
+		return true;
+	}
+	return false;
+}
+
+int mongo_key_remove(void *connection, const char *kid)
+{
+	_cleanup_(keys_free_p) struct keys *keys = calloc(1, sizeof(*keys));
+	struct mongo *c = connection;
+	int r;
+
+	if (!keys)
+		return -ENOMEM;
+	for (unsigned i = 0; i < CAS_TRIES_MAX; i++) {
+		r = keys_read(c, keys);
+		if (r < 0 || !key_take_out(keys, kid))
+			return r;
 		r = keys_write(c, keys);
 		if (r != 0)
 			return r;

@@ -269,12 +269,13 @@ static int sqlite_keys_load(void *connection, struct store_key *keys)
 	return r < 0 ? r : count;
 }
 
-static int key_add_locked(struct sqlite *c, const struct store_key *key)
+static int key_add_locked(struct sqlite *c, const struct store_key *key, int64_t newer_than_ms)
 {
 	sqlite3_stmt *s = db_statement(c, KEY_ACTIVE);
 	int r;
 
 	db_bind_text(s, 1, key->algorithm);
+	db_bind_i64(s, 2, newer_than_ms);
 	r = db_step(c, s);
 	if (r == 1) {
 		sqlite3_reset(s);
@@ -295,17 +296,22 @@ static int key_add_locked(struct sqlite *c, const struct store_key *key)
 	return r < 0 ? r : 1;
 }
 
-static int sqlite_key_add(void *connection, const struct store_key *key)
+static int sqlite_key_add(void *connection, const struct store_key *key, int64_t newer_than_ms)
 {
 	int r = sqlite_begin(connection), added;
 
 	if (r < 0)
 		return r;
-	added = key_add_locked(connection, key);
+	added = key_add_locked(connection, key, newer_than_ms);
 	r = added < 0 ? added : sqlite_commit(connection);
 	if (r < 0)
 		sqlite_rollback(connection);
 	return r < 0 ? r : added;
+}
+
+static int sqlite_key_remove(void *connection, const char *kid)
+{
+	return db_change_by(connection, KEY_REMOVE, kid);
 }
 
 static const char *sqlite_reason(void *connection)
@@ -328,6 +334,7 @@ const struct store_backend store_sqlite = {
 	.sweep = sqlite_sweep,
 	.keys_load = sqlite_keys_load,
 	.key_add = sqlite_key_add,
+	.key_remove = sqlite_key_remove,
 	.reason = sqlite_reason,
 	.accounts_scan = sqlite_accounts_scan,
 	.sessions_scan = sqlite_sessions_scan,

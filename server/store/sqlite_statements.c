@@ -105,8 +105,9 @@ static const char *const statements[STATEMENTS] = {
 	[KEYS_GET] = "SELECT kid, algorithm, material, active, created FROM keys ORDER BY active"
 		     " DESC, created DESC LIMIT " SQL_NUMBER(STORE_KEYS_MAX),
 	[KEY_DEACTIVATE] = "UPDATE keys SET active = 0",
-	[KEY_ACTIVE] = "SELECT 1 FROM keys WHERE active AND algorithm = ?1",
+	[KEY_ACTIVE] = "SELECT 1 FROM keys WHERE active AND algorithm = ?1 AND created > ?2",
 	[KEY_INSERT] = "INSERT INTO keys VALUES (?1,?2,?3,1,?4)",
+	[KEY_REMOVE] = "DELETE FROM keys WHERE kid = ?1 AND NOT active",
 	[KEYS_TRIM] =
 		"DELETE FROM keys WHERE NOT active AND kid NOT IN (SELECT kid FROM keys ORDER BY"
 		" active DESC, created DESC LIMIT " SQL_NUMBER(STORE_KEYS_MAX) ")",

@@ -17,6 +17,7 @@
 
 #include "guard/breaker.h"
 #include "shared/str.h"
+#include "store/store_keys.h"
 
 #define STORE_ID_BYTES_MAX 64 /* ours are UUIDs of 36; adopted ones may be others */
 #define STORE_EMAIL_BYTES_MAX 254
@@ -27,9 +28,6 @@
 #define STORE_AGENT_BYTES_MAX 255
 #define STORE_ADDRESS_BYTES_MAX 45 /* the text of an IPv6 address */
 #define STORE_DIGEST_BYTES 32      /* SHA-256 */
-#define STORE_KID_BYTES_MAX 64
-#define STORE_KEY_BYTES_MAX 8192
-#define STORE_KEYS_MAX 8
 
 /* One more login ends the session used longest ago. */
 #define STORE_SESSIONS_PER_ACCOUNT_MAX 100
@@ -417,24 +415,3 @@ typedef void store_finding_visit(const struct store_finding *finding, void *arg)
 /* Reads every account as the map of fields has it and tells what is wrong or worth to know; changes
  * nothing. 0; -EOPNOTSUPP: this backend adopts nothing; -ERR_STORE_DOWN. */
 int store_adopt_check(store_finding_visit *visit, void *arg);
-
-/* --- signing keys: on the main thread before the cores start, blocking --- */
-
-struct store_key {
-	char kid[STORE_KID_BYTES_MAX + 1];
-	char algorithm[8]; /* "ES256", ... */
-	char material[STORE_KEY_BYTES_MAX + 1];
-	size_t material_bytes;
-	bool is_active;
-	int64_t created_ms;
-};
-
-/* Every key, the active one first, then newest first: how many, at most STORE_KEYS_MAX. The caller
- * wipes them. */
-int store_keys_load(struct store_key keys[static STORE_KEYS_MAX]);
-
-/*
- * Adds a key and makes it the active one, unless there is an active one of the same algorithm
- * already (another process was first): 1 or 0.
- */
-int store_key_add(const struct store_key *key);

@@ -113,7 +113,8 @@ struct store_backend {
 	/* Removes what has ended, a bounded part: 1 when there may be more. */
 	int (*sweep)(void *connection, int64_t now_ms);
 	int (*keys_load)(void *connection, struct store_key *keys);
-	int (*key_add)(void *connection, const struct store_key *key);
+	int (*key_add)(void *connection, const struct store_key *key, int64_t newer_than_ms);
+	int (*key_remove)(void *connection, const char *kid);
 	const char *(*reason)(void *connection); /* of the last failure */
 	/* NULL where only one process uses the store. Runs until *is_closing, on its own
 	 * connection.

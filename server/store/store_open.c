@@ -254,7 +254,12 @@ int store_keys_load(struct store_key keys[static STORE_KEYS_MAX])
 	return store.backend->keys_load(store.main_connection, keys);
 }
 
-int store_key_add(const struct store_key *key)
+int store_key_add(const struct store_key *key, int64_t newer_than_ms)
 {
-	return store.backend->key_add(store.main_connection, key);
+	return store.backend->key_add(store.main_connection, key, newer_than_ms);
+}
+
+int store_key_remove(const char *kid)
+{
+	return store.backend->key_remove(store.main_connection, kid);
 }

@@ -765,7 +765,7 @@ STORE_TEST(a_key_is_kept_and_is_the_active_one)
 	struct store_key *keys = calloc(STORE_KEYS_MAX, sizeof(*keys));
 
 	assert_int_equal(store_keys_load(keys), 0);
-	assert_int_equal(store_key_add(&key), 1);
+	assert_int_equal(store_key_add(&key, INT64_MIN), 1);
 	assert_int_equal(store_keys_load(keys), 1);
 	assert_string_equal(keys[0].kid, "kid1");
 	assert_string_equal(keys[0].algorithm, "ES256");
@@ -781,8 +781,8 @@ STORE_TEST(a_second_key_of_an_algorithm_is_not_added)
 	struct store_key first = key_of(1, "ES256"), second = key_of(2, "ES256");
 	struct store_key *keys = calloc(STORE_KEYS_MAX, sizeof(*keys));
 
-	assert_int_equal(store_key_add(&first), 1);
-	assert_int_equal(store_key_add(&second), 0);
+	assert_int_equal(store_key_add(&first, INT64_MIN), 1);
+	assert_int_equal(store_key_add(&second, INT64_MIN), 0);
 	assert_int_equal(store_keys_load(keys), 1);
 	free(keys);
 }
@@ -796,7 +796,7 @@ STORE_TEST(of_too_many_keys_the_oldest_go_and_one_is_active)
 	for (unsigned i = 1; i <= STORE_KEYS_MAX + 3; i++) {
 		struct store_key key = key_of(i, algorithms[i % 2]);
 
-		assert_int_equal(store_key_add(&key), 1);
+		assert_int_equal(store_key_add(&key, INT64_MIN), 1);
 	}
 	assert_int_equal(store_keys_load(keys), STORE_KEYS_MAX);
 	assert_true(keys[0].is_active);

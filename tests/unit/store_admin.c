@@ -5,6 +5,7 @@
 #include "support/store_scene.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "shared/err.h"
@@ -316,4 +317,52 @@ STORE_TEST(a_deleted_account_is_gone_with_all_that_was_its_own)
 	assert_int_equal(store_account_delete_await("id-a"), 0);
 	assert_int_equal(scene_lives("b", SCENE_NOW), 1);
 	scene_register("a"); /* the address and the id are free */
+}
+
+/* --- keys --- */
+
+static struct store_key key_of(const char *kid, int64_t created_ms)
+{
+	struct store_key key = { .algorithm = "ES256",
+		.material = "material",
+		.material_bytes = 8,
+		.created_ms = created_ms };
+
+	(void)snprintf(key.kid, sizeof(key.kid), "%s", kid);
+	return key;
+}
+
+STORE_TEST(a_newer_key_takes_over_from_one_that_is_old_enough_once)
+{
+	struct store_key a = key_of("a", SCENE_NOW), b = key_of("b", SCENE_NOW + 10);
+	struct store_key c = key_of("c", SCENE_NOW + 11);
+	struct store_key *keys = calloc(STORE_KEYS_MAX, sizeof(*keys));
+
+	assert_int_equal(store_key_add(&a, INT64_MIN), 1);
+	assert_int_equal(store_key_add(&b, SCENE_NOW - 1), 0); /* a is newer than that */
+	assert_int_equal(store_key_add(&b, SCENE_NOW), 1);
+	assert_int_equal(store_key_add(&c, SCENE_NOW), 0); /* b was first */
+	assert_int_equal(store_keys_load(keys), 2);
+	assert_string_equal(keys[0].kid, "b");
+	assert_true(keys[0].is_active);
+	assert_string_equal(keys[1].kid, "a");
+	assert_false(keys[1].is_active);
+	free(keys);
+}
+
+STORE_TEST(a_key_is_removed_unless_it_is_active)
+{
+	struct store_key a = key_of("a", SCENE_NOW), b = key_of("b", SCENE_NOW + 10);
+	struct store_key *keys = calloc(STORE_KEYS_MAX, sizeof(*keys));
+
+	assert_int_equal(store_key_remove("a"), 0);
+	assert_int_equal(store_key_add(&a, INT64_MIN), 1);
+	assert_int_equal(store_key_remove("a"), 0);
+	assert_int_equal(store_key_add(&b, SCENE_NOW), 1);
+	assert_int_equal(store_key_remove("b"), 0);
+	assert_int_equal(store_key_remove("a"), 1);
+	assert_int_equal(store_key_remove("a"), 0);
+	assert_int_equal(store_keys_load(keys), 1);
+	assert_string_equal(keys[0].kid, "b");
+	free(keys);
 }
