@@ -8,6 +8,7 @@
 #include "control/gauges.h"
 #include "control/memory.h"
 #include "observe/log.h"
+#include "observe/trace.h"
 
 const char *metering_allocator(void)
 {
@@ -38,6 +39,29 @@ void meter_allocator(struct metering *m)
 void meter_log_dropped(struct metering *m)
 {
 	put(m, (double)log_dropped());
+}
+
+void meter_log_suppressed(struct metering *m)
+{
+	put(m, (double)log_suppressed());
+}
+
+void meter_trace_spans(struct metering *m)
+{
+	struct trace_stats stats;
+
+	trace_stats(&stats);
+	put1(m, "exported", (double)stats.exported);
+	put1(m, "dropped", (double)stats.dropped);
+	put1(m, "rejected", (double)stats.rejected);
+}
+
+void meter_trace_failures(struct metering *m)
+{
+	struct trace_stats stats;
+
+	trace_stats(&stats);
+	put(m, (double)stats.failures);
 }
 
 static double seconds(const struct timeval *time)

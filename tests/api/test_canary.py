@@ -5,6 +5,7 @@ import http.server
 import json
 import pathlib
 import re
+import socket
 import subprocess
 import threading
 import time
@@ -99,9 +100,14 @@ def seen():
         ask(authd, "POST", f"/{CANARY}-path/login", json.dumps({"password": CANARY}), HEADERS)
         pid = pathlib.Path(f"/proc/{authd.pid}")
         found["command line"], found["environment"] = ((pid / name).read_text() for name in ("cmdline", "environ"))
-        for words in (["status"], ["doctor"], ["conn", "list"], ["op", "list"], ["metrics"], ["config", "show"], ["limit", "top"], ["cache", "list"], ["audit", "list"], ["log", "level"], ["pool", "list"]):
+        for words in (["status"], ["doctor"], ["conn", "list"], ["op", "list"], ["config", "show"], ["limit", "top"], ["cache", "list"], ["audit", "list"], ["log", "level"], ["pool", "list"]):
             result = authd.ctl("-o", "json", *words)
             found["authctl " + " ".join(words)] = result.stdout + result.stderr
+        connection = http.client.HTTPConnection("localhost")
+        connection.sock = socket.socket(socket.AF_UNIX)
+        connection.sock.connect(str(authd.dir / "metrics.sock"))
+        connection.request("GET", "/metrics")
+        found["metrics"] = connection.getresponse().read().decode()
         assert authd.ctl("report", cwd=authd.dir).returncode == 0
         found["report"] = (authd.dir / "authd-report.tar").read_bytes().decode(errors="replace")
         end = time.monotonic() + 10
@@ -120,7 +126,7 @@ def test_the_canary_sang_everywhere(seen):
     found, _ = seen
     assert found["log"].count('"event.name":"http.access"') > 200
     assert "/login" in found["traces"] and "password.hash" in found["traces"]
-    assert len(found["error bodies"]) > 10000 and found["authctl status"] and found["audit"]
+    assert len(found["error bodies"]) > 10000 and found["authctl status"] and found["audit"] and found["metrics"]
 
 
 def test_no_sink_has_a_secret(seen):

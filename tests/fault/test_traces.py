@@ -3,6 +3,7 @@ import json
 import os
 import pathlib
 import queue
+import re
 import signal
 import socket
 import subprocess
@@ -18,6 +19,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "support"))
 from authd import ROOT, Authd, free_port  # noqa: E402
 
 PYTHON = ROOT / "build" / "venv" / "bin" / "python"  # ./dev puts opentelemetry-proto there
+QUEUE = 2048  # TRACE_QUEUE_SPANS
 THEIRS = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 PARENT = f"00-{THEIRS[0]}-{THEIRS[1]}-01"
 
@@ -174,6 +176,15 @@ def authd_command(authd):
     return [BUILD / "authd", "-c", authd.conf]
 
 
+def counted(authd):
+    """{result: spans} of /metrics, which listens on a socket in tests."""
+    with socket.socket(socket.AF_UNIX) as s:
+        s.connect(str(authd.dir / "metrics.sock"))
+        s.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        text = b"".join(iter(lambda: s.recv(65536), b"")).decode()
+    return {result: float(n) for result, n in re.findall(r'authd_trace_spans_total\{result="(\w+)"\} (\S+)', text)}
+
+
 def quick(authd, count=300):
     """Requests are as fast as ever: the slowest of some hundred."""
     slowest = 0
@@ -194,7 +205,9 @@ def test_a_collector_that_hangs_slows_nobody_and_the_end_is_prompt():
     with Collector("hang") as collector, Authd({"trace.endpoint": collector.url, "trace.sample": 100}) as authd:
         ask(authd, "/health/ready")
         collector.next()  # it has the first batch and says nothing
-        assert quick(authd) < 2
+        # More than the queue holds: what does not fit is dropped and counted.
+        assert quick(authd, 2 * QUEUE) < 2
+        assert 0 < counted(authd)["dropped"] < 2 * QUEUE and counted(authd)["exported"] == 0
         assert stopped_quickly(authd) < 8
 
 
@@ -231,7 +244,22 @@ def test_one_that_refuses_is_not_asked_again_about_the_same():
         wait_for(authd, "the collector refuses spans")
         ask(authd, "/health/ready", headers=[("X-Request-Id", "second")])
         assert "first" not in json.dumps(collector.next())
-        assert "first" not in json.dumps(collector.requests[-1])
+        assert counted(authd)["rejected"] > 0
+
+
+@pytest.mark.parametrize("protocol", ["protobuf", "json"])
+def test_what_it_rejects_of_a_batch_is_counted_and_not_sent_again(protocol):
+    with Collector("partial") as collector, Authd({"trace.endpoint": collector.url, "trace.sample": 100,
+                                                   "trace.protocol": protocol}) as authd:
+        ask(authd, "/health/ready")
+        spans = len(collector.next()["spans"])
+        end = time.monotonic() + 15
+        while sum(counted(authd).values()) < spans:
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        assert counted(authd)["rejected"] >= 1 and counted(authd)["dropped"] == 0
+        ids = [span["id"] for request in collector.requests for span in request["spans"]]
+        assert len(set(ids)) == len(ids)
 
 
 def test_one_that_is_busy_is_asked_again_when_it_says():
