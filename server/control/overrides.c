@@ -107,7 +107,7 @@ static int module_level_try(
 		r = log_module_set(module, level, ms);
 	if (r == -EINVAL)
 		request_fail_argument(request, "module",
-			"the first word of an event, such as 'login' or 'breaker'");
+			"the first word of an event, such as 'request' or 'breaker'");
 	else if (r < 0)
 		request_fail(request, OUTCOME_BUSY, "authctl log level",
 			"%d modules have a level of their own already", LOG_MODULES_MAX);
