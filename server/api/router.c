@@ -114,8 +114,8 @@ static bool admit(struct request *request, struct response *response)
 		request->body_bytes_max = route->body_bytes_max;
 		request->is_body_required = route->body_bytes_max && !route->is_body_optional;
 		request->is_patient = route->is_costly;
-		tracing_begin(request, route->path);
-		PROBE2(request__start, http_method_name(request->method), route->path);
+		tracing_begin(request, names[i]);
+		PROBE2(request__start, http_method_name(request->method), names[i]);
 		return true;
 	}
 	if (is_known && cors_is_preflight(request))
@@ -237,7 +237,7 @@ static void respond_error(const struct request *request, struct response *respon
 		response_problem(response, problem);
 	log_event(is_refusal(error) ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARN, "request.failed",
 		str_cstr(err_text(error)), LOG_TEXT("request.id", request->id),
-		LOG_TEXT("http.route", str_cstr(route->path)),
+		LOG_TEXT("http.route", str_cstr(names[route - routes])),
 		LOG_TEXT("error.type", str_cstr(err_name(error))));
 }
 
@@ -308,9 +308,9 @@ static void done(const struct request *request, const struct response *response,
 	unsigned index = route ? (unsigned)(route - routes) + 1 : 0;
 	enum metric_error reason = reason_of(response->problem);
 
-	access_log(request, response, route ? route->path : "", took_ns);
+	access_log(request, response, route ? names[index - 1] : "", took_ns);
 	tracing_end(request, response, took_ns);
-	PROBE4(request__end, http_method_name(request->method), route ? route->path : "",
+	PROBE4(request__end, http_method_name(request->method), route ? names[index - 1] : "",
 		response->status, took_ns);
 	/* What was no request to its end has no method. */
 	metric_request(index, request->path.len ? request->method : METHOD_OTHER, response->status,

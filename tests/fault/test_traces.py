@@ -84,12 +84,12 @@ def test_a_request_is_a_trace_of_its_steps(protocol):
                                           "trace.protocol": protocol, "log.access": "yes", "core.threads": 1}) as authd:
         before = time.time_ns()
         token = register(authd, [("traceparent", PARENT), ("tracestate", "vendor=secret"), ("X-Request-Id", "mine")])
-        spans, = collector.traces("POST /register")
+        spans, = collector.traces("POST /v1/auth/register")
         root = root_of(spans)
         names = [span["name"] for span in spans]
         assert {"password.hash make", "account_create", "token.sign"} <= set(names), names
         assert root["attributes"] == {
-            "http.request.method": "POST", "http.route": "/register", "http.response.status_code": 201,
+            "http.request.method": "POST", "http.route": "/v1/auth/register", "http.response.status_code": 201,
             "url.scheme": "http", "authd.core": root["attributes"]["authd.core"], "authd.request.id": "mine"}
         # A stranger's trace is not continued: a new one begins and links to it.
         assert root["trace"] != THEIRS[0] and root["parent"] == "" and root["links"] == [list(THEIRS)]
@@ -102,13 +102,13 @@ def test_a_request_is_a_trace_of_its_steps(protocol):
         assert resource["service.name"] == "authd" and resource["service.version"]
         assert "secret" not in json.dumps(spans)
         # Logs say which trace they belong to.
-        logged = [json.loads(line) for line in authd.log().splitlines() if '"http.route":"/register"' in line]
+        logged = [json.loads(line) for line in authd.log().splitlines() if '"http.route":"/v1/auth/register"' in line]
         assert logged[0]["trace_id"] == root["trace"] and logged[0]["span_id"] == root["id"]
 
         for _ in range(2):
             ask(authd, "/v1/auth/verify", headers=[("Authorization", f"Bearer {token}")])
-        first, second = [sorted(s["name"] for s in trace) for trace in collector.traces("GET /verify", 2)]
-        assert second == ["GET /verify", "auth.verify", "cache get tokens"], second
+        first, second = [sorted(s["name"] for s in trace) for trace in collector.traces("GET /v1/auth/verify", 2)]
+        assert second == ["GET /v1/auth/verify", "auth.verify", "cache get tokens"], second
         assert "session_find" in first and "pool.acquire" in first
 
 
@@ -138,10 +138,10 @@ def test_what_is_slow_or_fails_is_traced_though_nothing_is_sampled():
                                           "password.cost": 11}) as authd:
         ask(authd, "/health/ready")
         ask(authd, "/v1/auth/login", {"email": "nobody@example.org", "password": "long enough"})
-        spans, = collector.traces("POST /login")
+        spans, = collector.traces("POST /v1/auth/login")
         assert not root_of(spans)["flags"] & 1
         assert "password.hash check" in [span["name"] for span in spans]
-    assert [s["name"] for r in collector.requests for s in r["spans"] if s["kind"] == 2] == ["POST /login"]
+    assert [s["name"] for r in collector.requests for s in r["spans"] if s["kind"] == 2] == ["POST /v1/auth/login"]
 
 
 def test_the_environment_of_opentelemetry_is_heeded(monkeypatch):
