@@ -9,6 +9,7 @@
 #include "shared/err.h"
 #include "shared/macros.h"
 #include "store/store.h"
+#include "store/upkeep.h"
 
 static void finding_tell(const struct store_finding *finding, void *arg)
 {

@@ -11,6 +11,7 @@
 #include "shared/err.h"
 #include "shared/macros.h"
 #include "store/store.h"
+#include "store/upkeep.h"
 
 #define URI_BYTES_MAX 4096
 

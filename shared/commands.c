@@ -155,6 +155,98 @@ static const struct command_argument pool_show_arguments[] = {
 	{}
 };
 
+static const struct command_column pool_show_columns[] = {
+	{ "pool", COLUMN_TEXT, "its name", 0 },
+	{ "core", COLUMN_INTEGER, "its owner; none for queues of threads", 0 },
+	{ "in_use", COLUMN_INTEGER, "objects, or jobs running", 0 },
+	{ "idle", COLUMN_INTEGER, "kept for reuse", 0 },
+	{ "max", COLUMN_INTEGER, "in use, or waiting for queues", 0 },
+	{ "waiting", COLUMN_INTEGER, "jobs in the queue", 0 },
+	{ "done", COLUMN_INTEGER, "jobs so far", COUNTER },
+	{ "refused", COLUMN_INTEGER, "times that it was full", COUNTER },
+	{ "expired", COLUMN_INTEGER, "jobs whose time was over before they began", WIDE | COUNTER },
+	{ "bytes", COLUMN_BYTES, "of its objects", WIDE },
+	{ "connection", COLUMN_INTEGER, "of the store, which such a row is about; none: the pool", 0 },
+	{ "state", COLUMN_TEXT, "of the connection: connecting, idle or busy", 0 },
+	{ "call", COLUMN_TEXT, "that a busy one runs", 0 },
+	{ "for", COLUMN_SECONDS, "it has been in this state", 0 },
+	{ "failures", COLUMN_INTEGER, "of its calls", COUNTER },
+	{}
+};
+
+static const struct command_column db_ping_columns[] = {
+	{ "store", COLUMN_TEXT, "its kind", 0 },
+	{ "server", COLUMN_TEXT, "its address; empty: the store is local", 0 },
+	{ "ok", COLUMN_BOOL, "does it answer?", 0 },
+	{ "time", COLUMN_SECONDS, "there and back", 0 },
+	{ "error", COLUMN_TEXT, "why it does not answer", 0 },
+	{}
+};
+
+static const struct command_column db_topology_columns[] = {
+	{ "server", COLUMN_TEXT, "its address; empty: the store is local", 0 },
+	{ "role", COLUMN_TEXT, "primary, secondary, ...; local: a file or memory", 0 },
+	{ "time", COLUMN_SECONDS, "there and back; none: it does not answer", 0 },
+	{ "lag", COLUMN_SECONDS, "of its last write behind the newest of all; none: not known", 0 },
+	{ "error", COLUMN_TEXT, "why it does not answer", 0 },
+	{}
+};
+
+static const struct command_argument db_explain_arguments[] = {
+	{ "name", ARGUMENT_TEXT, 0, "only this statement", NULL, "db.explain:statement" },
+	{}
+};
+
+static const struct command_column db_explain_columns[] = {
+	{ "statement", COLUMN_TEXT, "its name", 0 },
+	{ "index", COLUMN_TEXT, "that the store uses", 0 },
+	{ "examined", COLUMN_INTEGER, "documents; none: the store does not tell", 0 },
+	{ "returned", COLUMN_INTEGER, "of them", 0 },
+	{ "verdict", COLUMN_TEXT, "good, or what is wrong with the plan", 0 },
+	{ "ok", COLUMN_BOOL, "is it good?", WIDE },
+	{}
+};
+
+static const struct command_column index_list_columns[] = {
+	{ "index", COLUMN_TEXT, "its name", 0 },
+	{ "key", COLUMN_TEXT, "what it is on", 0 },
+	{ "state", COLUMN_TEXT, "present, missing, different; extra: not ours", 0 },
+	{ "detail", COLUMN_TEXT, "why it is needed, or what differs", 0 },
+	{}
+};
+
+static const struct command_column index_check_columns[] = {
+	{ "index", COLUMN_TEXT, "its name", 0 },
+	{ "key", COLUMN_TEXT, "what it is on", 0 },
+	{ "state", COLUMN_TEXT, "present, missing or different", 0 },
+	{ "detail", COLUMN_TEXT, "why it is needed, or what differs", 0 },
+	{ "ok", COLUMN_BOOL, "is it there as it must be?", 0 },
+	{}
+};
+
+static const struct command_argument index_create_arguments[] = {
+	{ "name", ARGUMENT_TEXT, ARGUMENT_POSITIONAL | ARGUMENT_REQUIRED, "of index check", NULL, "index.check:index" },
+	{ "background", ARGUMENT_FLAG, 0, "do not wait until it is built", NULL, NULL },
+	{}
+};
+
+static const struct command_column index_create_columns[] = {
+	{ "index", COLUMN_TEXT, "its name", 0 },
+	{ "state", COLUMN_TEXT, "building, built; present: it was there; missing: a dry run", 0 },
+	{ "done", COLUMN_INTEGER, "documents; none: the server does not tell", 0 },
+	{ "total", COLUMN_INTEGER, "documents", 0 },
+	{ "time", COLUMN_SECONDS, "since it began", 0 },
+	{}
+};
+
+static const struct command_column adopt_columns[] = {
+	{ "accounts", COLUMN_INTEGER, "how many", 0 },
+	{ "finding", COLUMN_TEXT, "what is so with them", 0 },
+	{ "ok", COLUMN_BOOL, "can authd serve them so?", 0 },
+	{ "examples", COLUMN_TEXT, "ids or addresses of some", 0 },
+	{}
+};
+
 static const struct command_column cache_columns[] = {
 	{ "cache", COLUMN_TEXT, "its name", 0 },
 	{ "core", COLUMN_INTEGER, "that it is on", 0 },
@@ -651,7 +743,14 @@ const struct command commands[] = {
 	{ "op.list", V, 0, "Requests that wait for the store or for hashing now", "op.list/1", op_list_arguments, op_columns },
 	{ "op.kill", O, SINGLE | CHANGE, "End the wait of one request", "op.kill/1", op_kill_arguments, killed_columns },
 	{ "pool.list", V, 0, "Bounded pools and queues: use, waiters, refusals", "pool.list/1", NULL, pool_columns },
-	{ "pool.show", V, 0, "One pool, on each core", "pool.show/1", pool_show_arguments, pool_columns },
+	{ "pool.show", V, 0, "One pool, on each core; of the store, with its connections", "pool.show/1", pool_show_arguments, pool_show_columns },
+	{ "db.ping", V, 0, "Ask each server of the store; exit code 6 when one does not answer", "db.ping/1", NULL, db_ping_columns },
+	{ "db.topology", V, 0, "Servers of the store: role, round trip, how far behind", "db.topology/1", NULL, db_topology_columns },
+	{ "db.explain", O, 0, "How the store runs our statements; exit code 6 when one reads all there is", "db.explain/1", db_explain_arguments, db_explain_columns },
+	{ "index.list", V, 0, "Indexes of the store, ours and others", "index.list/1", NULL, index_list_columns },
+	{ "index.check", V, 0, "Are the indexes there that we need? exit code 6 when one is not", "index.check/1", NULL, index_check_columns },
+	{ "index.create", A, CHANGE | COMMAND_WAITS, "Build an index that is missing, and show how far it is", "index.create/1", index_create_arguments, index_create_columns },
+	{ "adopt.check", O, PERSONAL | COMMAND_WAITS, "What an application's accounts are to authd; exit code 6 for problems", "adopt.check/1", NULL, adopt_columns },
 	{ "cache.list", V, 0, "Caches of each core: entries, hits, evictions", "cache.list/1", NULL, cache_columns },
 	{ "cache.show", V, 0, "One cache, on each core", "cache.show/1", cache_show_arguments, cache_columns },
 	{ "cache.flush", O, SINGLE | CHANGE | COMMAND_ASKS, "Empty a cache, or what it holds of one id", "cache.flush/1", cache_flush_arguments, cache_flush_columns },

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "control/audit.h"
+#include "control/blocking.h"
 #include "control/dialog.h"
 #include "control/handlers.h"
 #include "control/latencies.h"
@@ -385,8 +386,11 @@ int control_start(const struct control_options *options, const char **ret_why)
 		return failed(r, socket, ret_why);
 	snprintf(control.path, sizeof(control.path), "%s", socket);
 	control.inode = lstat(control.path, &stat) == 0 ? stat.st_ino : 0;
-	r = -pthread_create(&control.thread, NULL, thread_main, NULL);
+	r = blocking_start();
+	if (r == 0)
+		r = -pthread_create(&control.thread, NULL, thread_main, NULL);
 	if (r < 0) {
+		blocking_stop();
 		socket_remove();
 		return failed(r, "the control thread", ret_why);
 	}
@@ -401,6 +405,7 @@ void control_stop(void)
 	atomic_store_explicit(&control.is_stopping, true, memory_order_release);
 	(void)eventfd_write(control.wake_fd, 1);
 	pthread_join(control.thread, NULL);
+	blocking_stop();
 	control.is_running = false;
 	socket_remove();
 	latencies_stop();

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 
+#include "control/blocking.h"
 #include "core/core.h"
 #include "shared/err.h"
 #include "shared/macros.h"
@@ -15,7 +16,7 @@
 
 #define ERRAND_MAGIC UINT32_C(0x45525244)
 
-/* Held by two: the control thread and the core. Whoever lets go last frees it. */
+/* Held by two: the control thread and who runs it. Whoever lets go last frees it. */
 struct errand {
 	uint32_t magic;
 	_Atomic unsigned references;
@@ -23,7 +24,9 @@ struct errand {
 	int result, wake_fd;
 	uint64_t deadline_ns;
 	void (*run_await)(void *data);
-	struct inbox_item item;
+	struct inbox_item item;       /* to a core */
+	struct blocking_item blocked; /* or to the thread for what blocks */
+	bool is_blocking;
 	size_t bytes;
 	_Alignas(16) char data[];
 };
@@ -54,6 +57,22 @@ static void fiber_main(void *arg)
 	errand_done(errand, 0);
 }
 
+/* Given up before it began: nobody would read the result. */
+static bool is_given_up(const struct errand *errand)
+{
+	return atomic_load_explicit(&errand->references, memory_order_acquire) == 1;
+}
+
+static void on_thread(struct blocking_item *item)
+{
+	struct errand *errand = container_of(item, struct errand, blocked);
+
+	assert(errand->magic == ERRAND_MAGIC);
+	if (!is_given_up(errand))
+		errand->run_await(errand->data);
+	errand_done(errand, 0);
+}
+
 static void on_core(struct inbox_item *item)
 {
 	struct errand *errand = container_of(item, struct errand, item);
@@ -61,8 +80,7 @@ static void on_core(struct inbox_item *item)
 	int r;
 
 	assert(errand->magic == ERRAND_MAGIC);
-	/* Given up before it began: nobody would read the result. */
-	if (atomic_load_explicit(&errand->references, memory_order_acquire) == 1) {
+	if (is_given_up(errand)) {
 		errand_put(errand);
 		return;
 	}
@@ -97,6 +115,23 @@ static struct core *core_choose(void)
 	return chosen;
 }
 
+static struct errand *errand_make(
+	void (*run)(void *data), const void *data, size_t bytes, int wake_fd)
+{
+	struct errand *errand = calloc(1, sizeof(*errand) + bytes);
+
+	if (!errand)
+		return NULL;
+	errand->magic = ERRAND_MAGIC;
+	errand->references = 2;
+	errand->wake_fd = wake_fd;
+	errand->run_await = run;
+	errand->bytes = bytes;
+	if (data)
+		memcpy(errand->data, data, bytes);
+	return errand;
+}
+
 int errand_new(void (*run_await)(void *data), const void *data, size_t bytes, uint64_t deadline_ns,
 	int wake_fd, struct errand **ret_errand)
 {
@@ -105,20 +140,38 @@ int errand_new(void (*run_await)(void *data), const void *data, size_t bytes, ui
 
 	if (!core)
 		return -ERR_DRAINING;
-	errand = calloc(1, sizeof(*errand) + bytes);
+	errand = errand_make(run_await, data, bytes, wake_fd);
 	if (!errand)
 		return -ENOMEM;
-	errand->magic = ERRAND_MAGIC;
-	errand->references = 2;
-	errand->wake_fd = wake_fd;
 	errand->deadline_ns = deadline_ns;
-	errand->run_await = run_await;
 	errand->item.on_core = on_core;
-	errand->bytes = bytes;
-	memcpy(errand->data, data, bytes);
 	inbox_send(&core->inbox, &errand->item);
 	*ret_errand = errand;
 	return 0;
+}
+
+int errand_block(void (*run)(void *data), const void *data, size_t bytes, int wake_fd,
+	struct errand **ret_errand)
+{
+	struct errand *errand = errand_make(run, data, bytes, wake_fd);
+	int r;
+
+	if (!errand)
+		return -ENOMEM;
+	errand->is_blocking = true;
+	errand->blocked.run = on_thread;
+	r = blocking_submit(&errand->blocked);
+	if (r < 0) {
+		free(errand);
+		return r;
+	}
+	*ret_errand = errand;
+	return 0;
+}
+
+bool errand_is_blocking(const struct errand *errand)
+{
+	return errand->is_blocking;
 }
 
 void errand_free(struct errand *errand)

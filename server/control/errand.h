@@ -1,6 +1,8 @@
 /*
  * What the control thread must do through code that may suspend (the store, sessions): it is sent
- * to a core and runs there on a fiber with a deadline. The control thread never waits for it.
+ * to a core and runs there on a fiber with a deadline. Or through code that blocks: then a thread
+ * of its own runs it (blocking.h), for which a deadline means only that nobody waits any more. The
+ * control thread never waits for either.
  */
 #pragma once
 
@@ -18,8 +20,16 @@ struct errand;
 int errand_new(void (*run_await)(void *data), const void *data, size_t bytes, uint64_t deadline_ns,
 	int wake_fd, struct errand **ret_errand);
 
+/* As errand_new(), on the thread for what blocks; data may be NULL: zeros. 0; -ERR_OVERLOADED: too
+ * many wait for it; -ERR_DRAINING; -ENOMEM. */
+int errand_block(void (*run)(void *data), const void *data, size_t bytes, int wake_fd,
+	struct errand **ret_errand);
+
 /* Accepts NULL. One under way is released, and its data wiped, when it returns. */
 void errand_free(struct errand *errand);
+
+/* Is it what errand_block() made? */
+bool errand_is_blocking(const struct errand *errand);
 
 bool errand_is_done(const struct errand *errand);
 

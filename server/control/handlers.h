@@ -77,6 +77,20 @@ void handle_key_rotate(struct control_request *request);
 void handle_latency_show(struct control_request *request);
 void handle_latency_hist(struct control_request *request);
 void handle_latency_reset(struct control_request *request);
+/* databases.c */
+void db_servers_begin(struct control_request *request);
+void handle_db_ping(struct control_request *request);
+void handle_db_topology(struct control_request *request);
+void db_explain_begin(struct control_request *request);
+void handle_db_explain(struct control_request *request);
+void adopt_check_begin(struct control_request *request);
+void handle_adopt_check(struct control_request *request);
+/* indexing.c */
+void indexes_begin(struct control_request *request);
+void handle_index_list(struct control_request *request);
+void handle_index_check(struct control_request *request);
+void index_create_begin(struct control_request *request);
+bool index_create_step(struct control_request *request, uint64_t now_ns);
 /* memory.c */
 void handle_mem_show(struct control_request *request);
 /* conns.c */

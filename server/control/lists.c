@@ -1,5 +1,6 @@
 /* The lists: core list, pool list. What they show is read from counters, no core is asked for it.
  */
+#include "control/blocking.h"
 #include "control/control.h"
 #include "control/handlers.h"
 #include "control/rates.h"
@@ -7,6 +8,9 @@
 #include "core/job.h"
 #include "core/pool.h"
 #include "http/server.h"
+#include "shared/clock.h"
+#include "shared/macros.h"
+#include "store/store.h"
 
 #define READ(counter) atomic_load_explicit(&(counter), memory_order_relaxed)
 
@@ -44,11 +48,23 @@ void handle_core_list(struct control_request *request)
 
 /* --- pools --- */
 
-/* "": every pool. */
+/* pool show has more columns than pool list: those of a connection. */
+static bool is_show(const struct control_request *request)
+{
+	return request->command->arguments != NULL;
+}
+
+static void no_connection_put(struct control_request *request, struct json_writer *w)
+{
+	static const char *const columns[] = { "connection", "state", "call", "for", "failures" };
+
+	for (size_t i = 0; is_show(request) && i < ARRAY_SIZE(columns); i++)
+		json_put_null(w, columns[i]);
+}
+
 static bool is_wanted(struct control_request *request, const char *name)
 {
-	return !(request->command->arguments) ||
-	       str_equal(request_text(request, "name"), str_cstr(name));
+	return !is_show(request) || str_equal(request_text(request, "name"), str_cstr(name));
 }
 
 static void pool_row(const struct pool *pool, void *arg)
@@ -70,6 +86,7 @@ static void pool_row(const struct pool *pool, void *arg)
 	json_put_null(w, "expired");
 	json_put_u64(w, "bytes",
 		(uint64_t)pool->options.object_bytes * (READ(pool->in_use) + READ(pool->idle)));
+	no_connection_put(request, w);
 	request_row_end(request);
 }
 
@@ -92,18 +109,69 @@ static void queue_row(const struct job_queue *queue, void *arg)
 	json_put_u64(w, "refused", READ(queue->refused) + READ(queue->refused_late));
 	json_put_u64(w, "expired", READ(queue->expired));
 	json_put_null(w, "bytes");
+	no_connection_put(request, w);
+	request_row_end(request);
+}
+
+/* The thread for what blocks (blocking.h). */
+static void blocking_row(struct control_request *request)
+{
+	const struct blocking_stats stats = blocking_stats();
+	struct json_writer *w;
+
+	if (!is_wanted(request, "control-block"))
+		return;
+	w = request_row_begin(request);
+	json_put_str(w, "pool", STR("control-block"));
+	json_put_null(w, "core");
+	json_put_u64(w, "in_use", stats.running);
+	json_put_null(w, "idle");
+	json_put_u64(w, "max", BLOCKING_QUEUED_MAX);
+	json_put_u64(w, "waiting", stats.queued);
+	json_put_u64(w, "done", stats.done);
+	json_put_u64(w, "refused", stats.refused);
+	json_put_null(w, "expired");
+	json_put_null(w, "bytes");
+	no_connection_put(request, w);
+	request_row_end(request);
+}
+
+static void connection_row(const struct store_connection *connection, void *arg)
+{
+	static const char *const pool_columns[] = { "core", "in_use", "idle", "max", "waiting" };
+	struct control_request *request = arg;
+	uint64_t now_ns = clock_now_ns();
+	struct json_writer *w;
+
+	if (!is_wanted(request, connection->group))
+		return;
+	w = request_row_begin(request);
+	json_put_str(w, "pool", str_cstr(connection->group));
+	for (size_t i = 0; i < ARRAY_SIZE(pool_columns); i++)
+		json_put_null(w, pool_columns[i]);
+	json_put_u64(w, "done", connection->calls);
+	json_put_null(w, "refused");
+	json_put_null(w, "expired");
+	json_put_null(w, "bytes");
+	json_put_u64(w, "connection", connection->index);
+	json_put_str(w, "state", str_cstr(connection->state));
+	json_put_str(w, "call", str_cstr(connection->call));
+	json_put_double(w, "for", (double)(now_ns - MIN(now_ns, connection->since_ns)) / NS_PER_S);
+	json_put_u64(w, "failures", connection->failures);
 	request_row_end(request);
 }
 
 void handle_pool_list(struct control_request *request)
 {
 	job_queue_each(queue_row, request);
+	blocking_row(request);
 	pool_each(pool_row, request);
 }
 
 void handle_pool_show(struct control_request *request)
 {
 	handle_pool_list(request);
+	store_connections_each(connection_row, request);
 	if (!request->rows)
 		request_fail(request, OUTCOME_NOT_FOUND, "authctl pool list",
 			"no pool named '" STR_FORMAT "'", STR_ARGS(request_text(request, "name")));

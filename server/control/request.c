@@ -146,6 +146,19 @@ void request_errand(struct control_request *request, void (*run_await)(void *dat
 		request_fail(request, OUTCOME_UNAVAILABLE, NULL, "%s", err_text(r));
 }
 
+void request_block(
+	struct control_request *request, void (*run)(void *data), const void *data, size_t bytes)
+{
+	struct errand *errand = NULL;
+	int r = errand_block(run, data, bytes, request->wake_fd, &errand);
+
+	if (r < 0)
+		request_fail(request, r == -ERR_OVERLOADED ? OUTCOME_BUSY : OUTCOME_UNAVAILABLE,
+			"authctl pool show control-block", "%s", err_text(r));
+	errand_free(request->errand);
+	request->errand = errand;
+}
+
 /* --- frames --- */
 
 static struct json_writer *frame_begin(struct control_request *request, enum frame_type type)

@@ -94,6 +94,11 @@ void request_ask_one(struct control_request *request, struct core *core,
 void request_errand(struct control_request *request, void (*run_await)(void *data),
 	const void *data, size_t bytes);
 
+/* Runs something that blocks on a thread of its own: see errand_block(). Instead of the errand that
+ * has been, whose data may be what is copied. */
+void request_block(
+	struct control_request *request, void (*run)(void *data), const void *data, size_t bytes);
+
 /* --- the answer --- */
 
 /*

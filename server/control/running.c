@@ -132,6 +132,14 @@ void running_deinit(void)
 
 /* --- waiting --- */
 
+/* Until when an errand is waited for. What blocks is not told that the time is over. */
+static uint64_t errand_end_ns(const struct control_request *request)
+{
+	if (errand_is_blocking(request->errand))
+		return request->deadline_ns;
+	return clock_after_ms(request->deadline_ns, DEADLINE_GRACE_MS);
+}
+
 /* 1 it goes on, 0 it waits, negative the connection ends. */
 static int others_wait(struct control_request *request, uint64_t now_ns)
 {
@@ -146,10 +154,14 @@ static int others_wait(struct control_request *request, uint64_t now_ns)
 			request_fail(request, OUTCOME_BUSY, "authctl pool list", "%s", err_text(r));
 		return 1;
 	}
-	if (now_ns < clock_after_ms(request->deadline_ns, DEADLINE_GRACE_MS))
+	if (now_ns < errand_end_ns(request))
 		return 0;
-	request_fail(
-		request, OUTCOME_TIMEOUT, "authctl core list", "a core did not answer in time");
+	if (errand_is_blocking(request->errand))
+		request_fail(request, OUTCOME_TIMEOUT, "authctl db ping, or a longer --timeout",
+			"the store did not answer in time; what it does for this ends by itself");
+	else
+		request_fail(request, OUTCOME_TIMEOUT, "authctl core list",
+			"a core did not answer in time");
 	return 1;
 }
 
@@ -201,7 +213,7 @@ uint64_t running_next_ns(const struct control_request *request)
 	if (request->gather && !gather_is_over(request->gather, 0))
 		return gather_deadline_ns(request->gather);
 	if (request->errand && !errand_is_done(request->errand))
-		return clock_after_ms(request->deadline_ns, DEADLINE_GRACE_MS);
+		return errand_end_ns(request);
 	if (request->handler->step)
 		return MIN(request->step_ns, request->heartbeat_ns);
 	return 0;

@@ -1,6 +1,6 @@
 /*
  * What an application's users are to us, before anybody relies on it: reads every document once and
- * changes nothing. See store_adopt_check() in store.h.
+ * changes nothing. See store_adopt_check() in upkeep.h.
  */
 #include "store/mongo_db.h"
 

@@ -172,9 +172,13 @@ int mongo_indexes_begin(struct mongo *c);
 /* Sets is_collating and is_polling_users by the indexes that are there now. */
 void mongo_searches_choose(struct mongo *c);
 int mongo_indexes_check(void *connection, store_index_visit *visit, void *arg);
+bool mongo_index_is_declared(const char *name);
 int mongo_index_create(void *connection, const char *name);
 int mongo_index_progress(void *connection, uint64_t *ret_done, uint64_t *ret_total);
 int mongo_explain(void *connection, store_explain_visit *visit, void *arg);
+
+/* mongo_servers.c */
+int mongo_servers(void *connection, store_server_visit *visit, void *arg);
 
 /* mongo_watch.c */
 bool mongo_has_change_streams(struct mongo *c);

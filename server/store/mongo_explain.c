@@ -1,4 +1,4 @@
-/* How MongoDB would run each of our statements: see store_explain() in store.h. */
+/* How MongoDB would run each of our statements: see store_explain() in upkeep.h. */
 #include "store/mongo_db.h"
 
 #include <errno.h>
@@ -96,7 +96,7 @@ int mongo_explain(void *connection, store_explain_visit *visit, void *arg)
 	const struct statement statements[] = {
 		{ "account_find", INDEX_USERS, "{\"%s\":\"a@b.example\"}", FIELD(email), true },
 		{ "account_get", INDEX_USERS, "{\"%s\":\"x\"}", "_id", false },
-		{ "account_find, of nobody", INDEX_STRANGERS, "{\"%s\":\"x\"}", "_id", false },
+		{ "account_find_stranger", INDEX_STRANGERS, "{\"%s\":\"x\"}", "_id", false },
 		{ "session_find", INDEX_SESSIONS, "{\"%s\":\"x\"}", "_id", false },
 		{ "sessions_end", INDEX_SESSIONS, "{\"%s\":\"x\"}", "user", false },
 		{ "refresh", INDEX_SESSIONS, "{\"%s\":\"x\"}", "tokens.h", false },

@@ -299,6 +299,11 @@ void mongo_searches_choose(struct mongo *c)
 	atomic_store(&mongo_shared.is_polling_users, is_cheap(c, "users.updatedAt"));
 }
 
+bool mongo_index_is_declared(const char *name)
+{
+	return index_find(name) != NULL;
+}
+
 int mongo_index_create(void *connection, const char *name)
 {
 	const struct index *index = index_find(name);

@@ -15,8 +15,8 @@
 
 #define BUSY_TIMEOUT_MS 5000 /* the keeper and the writer take turns */
 
-/* For the operator, once its connection has gone: only one thread opens at a time. */
-static char open_why[STORE_WHY_BYTES];
+/* For the operator, once its connection has gone. */
+static _Thread_local char open_why[STORE_WHY_BYTES];
 
 /* --- opening --- */
 
@@ -336,6 +336,11 @@ const struct store_backend store_sqlite = {
 	.key_add = sqlite_key_add,
 	.key_remove = sqlite_key_remove,
 	.reason = sqlite_reason,
+	.indexes_check = sqlite_indexes_check,
+	.index_is_declared = sqlite_index_is_declared,
+	.index_create = sqlite_index_create,
+	.index_progress = sqlite_index_progress,
+	.explain = sqlite_explain,
 	.accounts_scan = sqlite_accounts_scan,
 	.sessions_scan = sqlite_sessions_scan,
 	.account_put = sqlite_account_put,

@@ -156,6 +156,13 @@ int sqlite_account_put(void *connection, const struct account *account);
 int sqlite_session_put(void *connection, const struct session_record *record);
 int sqlite_key_put(void *connection, const struct store_key *key);
 
+/* sqlite_plans.c */
+int sqlite_indexes_check(void *connection, store_index_visit *visit, void *arg);
+bool sqlite_index_is_declared(const char *name);
+int sqlite_index_create(void *connection, const char *name);
+int sqlite_index_progress(void *connection, uint64_t *ret_done, uint64_t *ret_total);
+int sqlite_explain(void *connection, store_explain_visit *visit, void *arg);
+
 /* The account's columns of a row, which come first. */
 void db_account_read(sqlite3_stmt *s, struct account *account);
 #define ACCOUNT_COLUMN_COUNT 13

@@ -8,6 +8,7 @@
 #include "core/job.h"
 #include "store/mails.h"
 #include "store/store.h"
+#include "store/upkeep.h"
 
 enum store_op {
 	OP_ACCOUNT_CREATE,
@@ -122,8 +123,11 @@ struct store_backend {
 	void (*watch)(void *connection, store_watcher *watcher, const _Atomic bool *is_closing);
 	/* NULL where the schema has all that is needed. */
 	int (*indexes_check)(void *connection, store_index_visit *visit, void *arg);
+	bool (*index_is_declared)(const char *name);
 	int (*index_create)(void *connection, const char *name);
 	int (*index_progress)(void *connection, uint64_t *ret_done, uint64_t *ret_total);
+	/* NULL: the store is in this process or on its disk. */
+	int (*servers)(void *connection, store_server_visit *visit, void *arg);
 	int (*explain)(void *connection, store_explain_visit *visit, void *arg);
 	int (*adopt_check)(void *connection, store_finding_visit *visit, void *arg);
 	/* For moving to another store; NULL where nobody does. Scans give the rows behind the id
@@ -148,9 +152,6 @@ extern const struct store_backend store_sqlite, store_memory;
 /* Of the open store: its backend, and one more connection, which the caller disconnects. */
 const struct store_backend *store_backend(void);
 int store_connect(void **ret_connection, const char **ret_why);
-
-/* Waits for an index that is being built. */
-void upkeep_stop(void);
 
 /* "login": for who looks at the threads, and for scripts of faults. */
 const char *store_op_name(enum store_op op);

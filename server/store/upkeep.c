@@ -1,13 +1,14 @@
 /*
- * What operators ask of a store beside its calls: indexes, plans, adoption. Each has a connection
- * of its own for as long as it takes, so that it holds up nobody.
+ * What operators ask of a store: see upkeep.h. Each has a connection of its own for as long as it
+ * takes, so that it holds up nobody.
  */
+#include "store/upkeep.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "shared/clock.h"
-#include "store/indexes.h"
 #include "store/store_backend.h"
 
 static struct {
@@ -57,6 +58,43 @@ int store_adopt_check(store_finding_visit *visit, void *arg)
 	int r = begin(backend->adopt_check, &connection);
 
 	return r < 0 ? r : end(connection, backend->adopt_check(connection, visit, arg));
+}
+
+/* --- servers --- */
+
+/* What is no server: does it work? */
+static void ping_tell(void *connection, store_server_visit *visit, void *arg)
+{
+	const struct store_backend *backend = store_backend();
+	uint64_t from_ns = clock_now_ns();
+	int r = backend->ping(connection, false);
+	const struct store_server server = { .name = "",
+		.role = "local",
+		.ping_us = r < 0 ? -1 : (int64_t)((clock_now_ns() - from_ns) / NS_PER_US),
+		.lag_ms = -1,
+		.error = r < 0 ? backend->reason(connection) : "" };
+
+	visit(&server, arg);
+}
+
+int store_servers(store_server_visit *visit, void *arg)
+{
+	const struct store_backend *backend = store_backend();
+	void *connection;
+	int r = begin(true, &connection);
+
+	if (r < 0)
+		return r;
+	if (backend->servers)
+		r = backend->servers(connection, visit, arg);
+	else
+		ping_tell(connection, visit, arg);
+	return end(connection, r);
+}
+
+const char *store_backend_name(void)
+{
+	return store_backend()->name;
 }
 
 /* --- building an index --- */
@@ -109,7 +147,7 @@ int store_index_create(const char *name)
 
 	if (!store_backend()->index_create)
 		return -EOPNOTSUPP;
-	if (!index_find(name))
+	if (!store_backend()->index_is_declared(name))
 		return -ENOENT;
 	pthread_mutex_lock(&building.lock);
 	r = building_start(name);

@@ -11,6 +11,7 @@
 
 #include "shared/err.h"
 #include "shared/macros.h"
+#include "store/upkeep.h"
 
 /* --- indexes and plans --- */
 

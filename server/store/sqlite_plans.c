@@ -1,0 +1,254 @@
+/*
+ * The indexes and plans of SQLite, for operators. What is declared is what the migrations make of
+ * an empty database in memory: there is no second list that could differ.
+ */
+#include "store/sqlite_db.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "shared/macros.h"
+
+CLEANUP_P(sqlite3_finalize, sqlite3_stmt)
+#define _stmt_ _cleanup_(sqlite3_finalize_p)
+
+/* --- what is declared --- */
+
+struct declared {
+	struct sqlite db; /* its statements are not prepared */
+};
+
+static void declared_close(struct declared *declared)
+{
+	sqlite3_close(declared->db.db);
+}
+
+static int declared_open(struct declared *declared)
+{
+	int r = sqlite3_open_v2(":memory:", &declared->db.db,
+		SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
+
+	return r == SQLITE_OK ? db_migrate(&declared->db) : -ENOMEM;
+}
+
+static sqlite3_stmt *prepare(struct sqlite *c, const char *sql)
+{
+	sqlite3_stmt *s = NULL;
+
+	(void)sqlite3_prepare_v2(c->db, sql, -1, &s, NULL);
+	return s; /* NULL: db_step() says why */
+}
+
+/* Those of a PRIMARY KEY or UNIQUE are part of their table, and have no text. */
+#define OURS "FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL"
+#define INDEXES_LIST "SELECT name, sql " OURS " ORDER BY tbl_name, name"
+#define INDEX_FIND "SELECT sql " OURS " AND name = ?1"
+
+/* 1 and how it was made, 0 none. The text is valid until the statement goes. */
+static int index_text(struct sqlite *c, sqlite3_stmt *find, const char *name, const char **ret_sql)
+{
+	int r;
+
+	if (find)
+		sqlite3_reset(find);
+	db_bind_text(find, 1, name);
+	r = db_step(c, find);
+	if (r == 1)
+		*ret_sql = (const char *)sqlite3_column_text(find, 0);
+	return r;
+}
+
+/* --- comparing --- */
+
+/* "CREATE INDEX name ON table(columns) WHERE ...": what comes behind ON. */
+static const char *on_of(const char *sql)
+{
+	const char *on = strstr(sql, " ON ");
+
+	return on ? on + strlen(" ON ") : sql;
+}
+
+static void index_tell(const char *name, const char *sql, enum store_index_state state,
+	const char *detail, store_index_visit *visit, void *arg)
+{
+	struct store_index_status status = { .state = state };
+
+	(void)snprintf(status.name, sizeof(status.name), "%s", name);
+	(void)snprintf(status.key, sizeof(status.key), "%s", on_of(sql));
+	(void)snprintf(status.detail, sizeof(status.detail), "%s", detail);
+	visit(&status, arg);
+}
+
+/* Those of `from` that `other` lacks or has differently; or all, as they compare. */
+static int declared_compare(
+	struct sqlite *from, struct sqlite *other, store_index_visit *visit, void *arg)
+{
+	_stmt_ sqlite3_stmt *list = prepare(from, INDEXES_LIST);
+	_stmt_ sqlite3_stmt *find = prepare(other, INDEX_FIND);
+	int r;
+
+	while ((r = db_step(from, list)) == 1) {
+		const char *name = (const char *)sqlite3_column_text(list, 0);
+		const char *sql = (const char *)sqlite3_column_text(list, 1), *there = NULL;
+		int found = index_text(other, find, name, &there);
+
+		if (found < 0)
+			return found;
+		if (!found)
+			index_tell(name, sql, INDEX_MISSING, "somebody has dropped it", visit, arg);
+		else if (strcmp(sql, there) != 0)
+			index_tell(name, sql, INDEX_DIFFERENT, on_of(there), visit, arg);
+		else
+			index_tell(name, sql, INDEX_PRESENT, "", visit, arg);
+	}
+	return r;
+}
+
+static int extra_tell(
+	struct sqlite *c, struct sqlite *declared, store_index_visit *visit, void *arg)
+{
+	_stmt_ sqlite3_stmt *list = prepare(c, INDEXES_LIST);
+	_stmt_ sqlite3_stmt *find = prepare(declared, INDEX_FIND);
+	int r;
+
+	while ((r = db_step(c, list)) == 1) {
+		const char *name = (const char *)sqlite3_column_text(list, 0), *ignored;
+		int found = index_text(declared, find, name, &ignored);
+
+		if (found < 0)
+			return found;
+		if (!found)
+			index_tell(name, (const char *)sqlite3_column_text(list, 1), INDEX_EXTRA,
+				"not ours: somebody has added it", visit, arg);
+	}
+	return r;
+}
+
+int sqlite_indexes_check(void *connection, store_index_visit *visit, void *arg)
+{
+	_cleanup_(declared_close) struct declared declared = {};
+	struct sqlite *c = connection;
+	int r = declared_open(&declared);
+
+	if (r == 0)
+		r = declared_compare(&declared.db, c, visit, arg);
+	return r < 0 ? r : extra_tell(c, &declared.db, visit, arg);
+}
+
+/* --- making --- */
+
+bool sqlite_index_is_declared(const char *name)
+{
+	_cleanup_(declared_close) struct declared declared = {};
+	_stmt_ sqlite3_stmt *find = NULL;
+	const char *sql;
+
+	if (declared_open(&declared) < 0)
+		return false;
+	find = prepare(&declared.db, INDEX_FIND);
+	return index_text(&declared.db, find, name, &sql) == 1;
+}
+
+/* Writers wait meanwhile: a second for some hundred thousand rows. */
+int sqlite_index_create(void *connection, const char *name)
+{
+	_cleanup_(declared_close) struct declared declared = {};
+	_stmt_ sqlite3_stmt *find = NULL;
+	struct sqlite *c = connection;
+	const char *sql = NULL;
+	int r = declared_open(&declared);
+
+	if (r < 0)
+		return r;
+	find = prepare(&declared.db, INDEX_FIND);
+	r = index_text(&declared.db, find, name, &sql);
+	if (r <= 0)
+		return r < 0 ? r : -ENOENT;
+	return sqlite3_exec(c->db, sql, NULL, NULL, NULL) == SQLITE_OK ? 0 : db_failed(c);
+}
+
+int sqlite_index_progress(
+	_unused_ void *connection, _unused_ uint64_t *ret_done, _unused_ uint64_t *ret_total)
+{
+	return 0; /* SQLite does not tell */
+}
+
+/* --- plans --- */
+
+#define PRIMARY "PRIMARY KEY"
+
+/* The name of the index in a line such as "SEARCH a USING COVERING INDEX name (key=?)". Where one
+ * finds what is then read by its key, it is the one to know. */
+static void index_take(const char *line, char *index, size_t bytes)
+{
+	const char *name = strstr(line, " INDEX ");
+
+	if (name && (!*index || strcmp(index, PRIMARY) == 0)) {
+		name += strlen(" INDEX ");
+		(void)snprintf(index, bytes, "%.*s", (int)strcspn(name, " ("), name);
+	} else if (!*index && strstr(line, PRIMARY)) {
+		(void)snprintf(index, bytes, "%s", PRIMARY);
+	}
+}
+
+static bool is_scan(const char *line)
+{
+	return strncmp(line, "SCAN ", 5) == 0 && strncmp(line, "SCAN CONSTANT ROW", 17) != 0;
+}
+
+static int statement_explain(struct sqlite *c, const char *name, enum statement which,
+	store_explain_visit *visit, void *arg)
+{
+	struct store_plan plan = {
+		.statement = name, .examined = -1, .returned = -1, .verdict = "good"
+	};
+	sqlite3_stmt *asked = db_statement(c, which);
+	_stmt_ sqlite3_stmt *s = NULL;
+	char sql[2048], index[128] = "";
+	int r;
+
+	if (!asked)
+		return db_failed(c);
+	(void)snprintf(sql, sizeof(sql), "EXPLAIN QUERY PLAN %s", sqlite3_sql(asked));
+	s = prepare(c, sql);
+	while ((r = db_step(c, s)) == 1) {
+		const char *line = (const char *)sqlite3_column_text(s, 3);
+
+		if (is_scan(line))
+			plan.verdict = "scans the table";
+		index_take(line, index, sizeof(index));
+	}
+	plan.index = index;
+	if (r == 0)
+		visit(&plan, arg);
+	return r;
+}
+
+int sqlite_explain(void *connection, store_explain_visit *visit, void *arg)
+{
+	static const struct {
+		const char *name;
+		enum statement which;
+	} asked[] = {
+		{ "account_find", ACCOUNT_BY_KEY },
+		{ "account_get", ACCOUNT_BY_ID },
+		{ "account_find_stranger", STRANGER_GET },
+		{ "accounts_list", ACCOUNTS_LIST },
+		{ "accounts_list_suspended", ACCOUNTS_LIST_SUSPENDED },
+		{ "session_find", SESSION_GET },
+		{ "sessions_list", SESSIONS_LIST },
+		{ "sessions_end", SESSIONS_DELETE },
+		{ "refresh", REFRESH_GET },
+		{ "ticket_find", TICKET_GET },
+		{ "mail_take", MAIL_TAKE },
+		{ "sweep_sessions", SWEEP_SESSIONS },
+		{ "sweep_strangers", SWEEP_STRANGERS },
+		{ "sweep_tickets", SWEEP_TICKETS },
+	};
+	int r = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(asked) && r == 0; i++)
+		r = statement_explain(connection, asked[i].name, asked[i].which, visit, arg);
+	return r;
+}

@@ -1,0 +1,72 @@
+"""What operators ask of MongoDB through authctl: its servers, indexes and plans, accounts to adopt."""
+import json
+import pathlib
+import sys
+
+import pytest
+
+sys.path[:0] = [str(pathlib.Path(__file__).parents[1] / d) for d in ("support", "api")]
+from conftest import Client  # noqa: E402
+from mongo import Proxy, Secantus  # noqa: E402
+from test_mongo import FAST, mongo, node  # noqa: E402
+from test_store import until  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def secantus():
+    with Secantus() as started:
+        yield started
+
+
+def shown(authd, *words, code=0):
+    result = authd.ctl("-o", "json", *words)
+    assert result.returncode == code, result.stderr
+    return json.loads(result.stdout)
+
+
+def test_servers_are_asked_and_one_that_is_gone_is_told(secantus):
+    proxy = Proxy(secantus.port)
+    with node(proxy.uri, **FAST) as authd:
+        (row,) = shown(authd, "db", "ping")
+        assert row["store"] == "mongodb" and row["server"].endswith(str(proxy.port)) and row["ok"] and row["time"] > 0
+        (row,) = shown(authd, "db", "topology")
+        assert row["role"] in ("primary", "standalone") and row["error"] == ""
+        proxy.refuse()
+        result = authd.ctl("-o", "json", "db", "ping", "--timeout", "20")
+        assert result.returncode == 6, result.stderr
+        assert not json.loads(result.stdout)[0]["ok"] and json.loads(result.stdout)[0]["error"]
+    proxy.close()
+
+
+def test_a_missing_index_is_told_and_built_by_an_operator(secantus):
+    with node(secantus.uri, database := "indexed") as authd:
+        assert all(r["ok"] for r in shown(authd, "index", "check"))
+        mongo(secantus, f"c.{database}.users.drop_index('users.email')")
+        assert [r["index"] for r in shown(authd, "index", "check", code=6) if not r["ok"]] == ["users.email"]
+        assert authd.ctl("db", "explain", "--name", "account_find").returncode == 6
+        assert shown(authd, "index", "create", "users.email", "--background")[-1]["state"] in ("building", "built")
+        until(lambda: authd.ctl("index", "check").returncode == 0)
+        assert shown(authd, "index", "create", "users.email")[-1]["state"] == "present"
+        assert all(r["verdict"] != "scans the collection" for r in shown(authd, "db", "explain"))
+
+
+def test_accounts_to_adopt_are_looked_at_while_the_daemon_serves(secantus):
+    with node(secantus.uri, database := "looked_at") as authd:
+        Client(authd.port).register("a@example.org")
+        assert all(r["ok"] for r in shown(authd, "adopt", "check"))
+        mongo(secantus, f"c.{database}.users.insert_one({{'name': 'no address'}})")
+        bad = [r for r in shown(authd, "adopt", "check", code=6) if not r["ok"]]
+        assert bad and bad[0]["accounts"] == 1
+        assert authd.ctl("--as", "viewer", "adopt", "check").returncode == 8
+
+
+def test_a_server_that_stalls_holds_up_neither_authctl_nor_the_daemon(secantus):
+    proxy = Proxy(secantus.port)
+    with node(proxy.uri, **FAST) as authd:
+        proxy.stall()
+        result = authd.ctl("--timeout", "0.5", "index", "check")
+        assert result.returncode == 9 and "did not answer in time" in result.stderr
+        assert authd.ctl("core", "list").returncode == 0
+        proxy.stall(False)
+        until(lambda: authd.ctl("index", "check").returncode == 0)
+    proxy.close()
