@@ -20,6 +20,7 @@ SCENARIOS = {
     "timing": "does the time of an answer tell which addresses have an account?",
     "logins": "logins, hashes, registrations, refreshes per second; hashes beside libxcrypt",
     "overload": "logins offered at 1x to 20x of capacity, hostile clients, probes of /verify and /health meanwhile",
+    "store": "calls of the store in MongoDB beside plain libmongoc and mongoose",
     "durability": "kill -9 during writes",
 }
 
