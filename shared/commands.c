@@ -243,7 +243,7 @@ static const struct command_column adopt_columns[] = {
 	{ "accounts", COLUMN_INTEGER, "how many", 0 },
 	{ "finding", COLUMN_TEXT, "what is so with them", 0 },
 	{ "ok", COLUMN_BOOL, "can authd serve them so?", 0 },
-	{ "examples", COLUMN_TEXT, "ids or addresses of some", 0 },
+	{ "examples", COLUMN_TEXT, "ids or addresses of some; none below admin", 0 },
 	{}
 };
 

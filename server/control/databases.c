@@ -239,6 +239,7 @@ void adopt_check_begin(struct control_request *request)
 void handle_adopt_check(struct control_request *request)
 {
 	const struct adoption *adoption = errand_data(request->errand);
+	bool is_admin = request->peer->level >= LEVEL_ADMIN;
 
 	if (adoption->result < 0)
 		database_failed(request, adoption->result);
@@ -250,7 +251,13 @@ void handle_adopt_check(struct control_request *request)
 		json_put_u64(w, "accounts", finding->count);
 		json_put_str(w, "finding", str_cstr(finding->what));
 		json_put_bool(w, "ok", !finding->is_problem);
-		json_put_str(w, "examples", str_cstr(finding->examples));
+		/* Addresses, as everywhere, for admins alone. */
+		if (is_admin)
+			json_put_str(w, "examples", str_cstr(finding->examples));
+		else
+			json_put_null(w, "examples");
 		request_row_end(request);
 	}
+	if (!is_admin && request->rows)
+		request_notice(request, "examples are shown to admins");
 }

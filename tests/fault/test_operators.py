@@ -56,7 +56,9 @@ def test_accounts_to_adopt_are_looked_at_while_the_daemon_serves(secantus):
         assert all(r["ok"] for r in shown(authd, "adopt", "check"))
         mongo(secantus, f"c.{database}.users.insert_one({{'name': 'no address'}})")
         bad = [r for r in shown(authd, "adopt", "check", code=6) if not r["ok"]]
-        assert bad and bad[0]["accounts"] == 1
+        assert bad and bad[0]["accounts"] == 1 and bad[0]["examples"]
+        masked = shown(authd, "--as", "operator", "adopt", "check", code=6)
+        assert [r["accounts"] for r in masked if not r["ok"]] == [1] and not any(r["examples"] for r in masked)
         assert authd.ctl("--as", "viewer", "adopt", "check").returncode == 8
 
 
