@@ -506,6 +506,27 @@ static const struct command_column mem_columns[] = {
 	{}
 };
 
+static const struct command_column purge_columns[] = {
+	{ "before", COLUMN_BYTES, "resident", 0 },
+	{ "after", COLUMN_BYTES, "resident", 0 },
+	{ "done", COLUMN_BOOL, "false in a dry run", 0 },
+	{}
+};
+
+static const struct command_argument profile_arguments[] = {
+	{ "action", ARGUMENT_TEXT, ARGUMENT_POSITIONAL | ARGUMENT_REQUIRED, "start, stop or dump", NULL, NULL },
+	{ "file", ARGUMENT_TEXT, ARGUMENT_POSITIONAL | ARGUMENT_LOCAL, "where authctl writes a dump", NULL, NULL },
+	{ "for", ARGUMENT_DURATION, 0, "of start: ends by itself after this; at most 24h", NULL, NULL },
+	{}
+};
+
+static const struct command_column profile_columns[] = {
+	{ "on", COLUMN_BOOL, "is it sampling?", 0 },
+	{ "left", COLUMN_SECONDS, "until it ends by itself", 0 },
+	{ "done", COLUMN_BOOL, "false in a dry run", 0 },
+	{}
+};
+
 static const struct command_argument config_show_arguments[] = {
 	{ "name", ARGUMENT_TEXT, ARGUMENT_POSITIONAL, "only this option, or this section", NULL, "config.show:option" },
 	{ "changed", ARGUMENT_FLAG, 0, "only what differs from its default", NULL, NULL },
@@ -778,6 +799,8 @@ const struct command commands[] = {
 	{ "metrics.list", V, 0, "The numbers of /metrics", "metrics.list/1", metrics_arguments, metrics_columns },
 	{ "key.rotate", A, SINGLE | CHANGE, "Publish another signing key now; it signs six minutes later", "key.rotate/1", NULL, done_columns },
 	{ "mem.show", V, 0, "Resident memory by use; the parts add up", "mem.show/1", NULL, mem_columns },
+	{ "mem.purge", O, SINGLE | CHANGE, "Give free memory back to the system", "mem.purge/1", NULL, purge_columns },
+	{ "mem.profile", O, SINGLE | CHANGE, "Sample what the heap is used for (jemalloc), or write it to a file", "mem.profile/1", profile_arguments, profile_columns },
 	{ "config.show", V, 0, "Every option: value, origin, what waits for a restart", "config.show/1", config_show_arguments, config_columns },
 	{ "config.get", V, SINGLE, "One option", "config.get/1", config_get_arguments, config_columns },
 	{ "config.state", V, SINGLE, "Which generation, and does it stay?", "config.state/1", NULL, config_state_columns },

@@ -1,18 +1,21 @@
 /* Metrics of the process: memory, processor, descriptors, log. See gauges.h. */
 #include <dirent.h>
-#include <malloc.h>
 #include <sys/resource.h>
 #include <sys/time.h>
 
 #include "control/control.h"
 #include "control/gauges.h"
 #include "control/memory.h"
+#include "observe/allocator.h"
 #include "observe/log.h"
 #include "observe/trace.h"
 
 const char *metering_allocator(void)
 {
-	return "glibc";
+	struct allocator_stats stats;
+
+	allocator_stats(&stats);
+	return stats.name;
 }
 
 void meter_memory(struct metering *m)
@@ -24,16 +27,19 @@ void meter_memory(struct metering *m)
 	put1(m, "caches", (double)parts.caches);
 	put1(m, "heap", (double)parts.heap_other);
 	put1(m, "allocator_slack", (double)parts.heap_slack);
+	put1(m, "program", (double)parts.program);
 	put1(m, "rest", (double)parts.rest);
 }
 
 void meter_allocator(struct metering *m)
 {
-	struct mallinfo2 heap = mallinfo2();
+	struct allocator_stats stats;
 
-	put1(m, "allocated", (double)(heap.uordblks + heap.hblkhd));
-	put1(m, "free", (double)heap.fordblks);
-	put1(m, "mapped", (double)(heap.arena + heap.hblkhd));
+	allocator_stats(&stats);
+	put1(m, "allocated", (double)stats.allocated);
+	put1(m, "resident", (double)stats.resident);
+	put1(m, "retained", (double)stats.retained);
+	put1(m, "metadata", (double)stats.metadata);
 }
 
 void meter_log_dropped(struct metering *m)

@@ -54,6 +54,8 @@ static const struct handler handlers[] = {
 	{ "latency.reset", NULL, handle_latency_reset, NULL },
 	{ "metrics.list", NULL, handle_metrics_list, NULL },
 	{ "mem.show", NULL, handle_mem_show, NULL },
+	{ "mem.purge", NULL, handle_mem_purge, NULL },
+	{ "mem.profile", NULL, handle_mem_profile, NULL },
 	{ "config.show", NULL, handle_config_show, NULL },
 	{ "config.get", NULL, handle_config_get, NULL },
 	{ "config.state", NULL, handle_config_state, NULL },

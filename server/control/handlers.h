@@ -73,6 +73,11 @@ void session_revoke_begin(struct control_request *request);
 void handle_session_revoke(struct control_request *request);
 void handle_key_list(struct control_request *request);
 void handle_key_rotate(struct control_request *request);
+/* heap.c */
+void handle_mem_purge(struct control_request *request);
+void handle_mem_profile(struct control_request *request);
+/* Once a second: ends a profile whose time is over. */
+void heap_tick(uint64_t now_ns);
 /* windows.c */
 void handle_latency_show(struct control_request *request);
 void handle_latency_hist(struct control_request *request);

@@ -1,27 +1,29 @@
 /* Memory by use: see memory.h; and the command mem show. */
 #include "control/memory.h"
 
-#include <malloc.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #include "cache/cache.h"
 #include "control/handlers.h"
 #include "core/pool.h"
+#include "observe/allocator.h"
 #include "shared/macros.h"
 
 #define READ(counter) atomic_load_explicit(&(counter), memory_order_relaxed)
 
-static uint64_t rss_bytes(void)
+/* *ret_file: of what is resident, pages of files: the program and its libraries. */
+static uint64_t rss_bytes(uint64_t *ret_file)
 {
-	unsigned long long size, resident = 0;
+	unsigned long long size, resident = 0, file_pages = 0;
 	FILE *file = fopen("/proc/self/statm", "re");
 
 	if (!file)
 		return 0;
-	if (fscanf(file, "%llu %llu", &size, &resident) != 2)
-		resident = 0;
+	if (fscanf(file, "%llu %llu %llu", &size, &resident, &file_pages) != 3)
+		resident = file_pages = 0;
 	(void)fclose(file);
+	*ret_file = file_pages * (uint64_t)sysconf(_SC_PAGESIZE);
 	return resident * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
@@ -47,19 +49,22 @@ static uint64_t part_of(uint64_t *left, uint64_t bytes)
 
 void memory_parts(struct memory_parts *ret_parts)
 {
-	struct mallinfo2 heap = mallinfo2();
-	uint64_t pools = 0, caches = 0, left, used = heap.uordblks + heap.hblkhd;
+	uint64_t pools = 0, caches = 0, file = 0, left;
+	struct allocator_stats heap;
 
+	allocator_stats(&heap);
 	pool_each(pool_add, &pools);
 	cache_each(cache_add, &caches);
-	*ret_parts = (struct memory_parts){ .rss = rss_bytes() };
+	*ret_parts = (struct memory_parts){ .rss = rss_bytes(&file) };
 	left = ret_parts->rss;
+	ret_parts->program = part_of(&left, file);
 	ret_parts->pools = part_of(&left, pools);
 	ret_parts->caches = part_of(&left, caches);
 	/* Large blocks count in full though their pages may never have been touched: so the heap
 	 * may claim more than is resident, and the rest is what it is at least. */
-	ret_parts->heap_other = part_of(&left, used - MIN(used, pools + caches));
-	ret_parts->heap_slack = part_of(&left, heap.fordblks);
+	ret_parts->heap_other =
+		part_of(&left, heap.allocated - MIN(heap.allocated, pools + caches));
+	ret_parts->heap_slack = part_of(&left, heap.retained + heap.metadata);
 	ret_parts->rest = left;
 }
 
@@ -77,7 +82,8 @@ void handle_mem_show(struct control_request *request)
 		{ "caches", "entries that are held", parts.caches },
 		{ "heap", "other allocations in use", parts.heap_other },
 		{ "slack", "free memory that the allocator keeps", parts.heap_slack },
-		{ "rest", "program, libraries, stacks, rings", parts.rest },
+		{ "program", "pages of the program and its libraries", parts.program },
+		{ "rest", "stacks, rings, buffers of the kernel's", parts.rest },
 		{ "total", "resident", parts.rss },
 	};
 

@@ -8,7 +8,8 @@ struct memory_parts {
 	uint64_t pools, caches; /* objects of both, in use and kept */
 	uint64_t heap_other;    /* in use, allocated by everybody else */
 	uint64_t heap_slack;    /* the allocator's own and what was given back to it */
-	uint64_t rest;          /* program, stacks, rings: what is not the heap */
+	uint64_t program;       /* pages of files: the program and its libraries */
+	uint64_t rest;          /* stacks, rings: what is neither */
 };
 
 void memory_parts(struct memory_parts *ret_parts);

@@ -124,7 +124,7 @@ static void memory_write(struct json_writer *w)
 		"pools %.1f + caches %.1f + heap %.1f + slack %.1f + rest %.1f",
 		(double)parts.pools / 1048576, (double)parts.caches / 1048576,
 		(double)parts.heap_other / 1048576, (double)parts.heap_slack / 1048576,
-		(double)parts.rest / 1048576);
+		(double)(parts.rest + parts.program) / 1048576);
 	json_put_u64(w, "memory", parts.rss);
 	json_put_str(w, "memory_parts", str_cstr(text));
 }
