@@ -18,6 +18,7 @@
 #include "api/documents.h"
 #include "api/router.h"
 #include "auth/caches.h"
+#include "auth/clients.h"
 #include "auth/common.h"
 #include "auth/remote.h"
 #include "auth/rotation.h"
@@ -32,6 +33,7 @@
 #include "http/server.h"
 #include "mail_start.h"
 #include "live.h"
+#include "make_admin.h"
 #include "observe/log.h"
 #include "observe/metrics.h"
 #include "observe/trace.h"
@@ -289,6 +291,17 @@ static int documents_start(void)
 		config.http.has_docs);
 }
 
+static int oauth_start(void)
+{
+	const char *path = config.oauth.clients_file, *why;
+	unsigned line;
+	int r = clients_load(path, &line, &why);
+
+	if (r < 0 && line)
+		(void)fprintf(stderr, "authd: %s: line %u\n", path, line);
+	return r < 0 ? fail(path, r, why) : 0;
+}
+
 static int hashing_start(void)
 {
 	const struct password_options options = {
@@ -498,6 +511,9 @@ static int serve(const char *path, const sigset_t *signals)
 	r = common_start();
 	if (r < 0)
 		return r;
+	r = oauth_start();
+	if (r < 0)
+		return r;
 	r = hashing_start();
 	if (r < 0)
 		return fail("password hashing", r, NULL);
@@ -554,6 +570,7 @@ static int serve(const char *path, const sigset_t *signals)
 	store_close();
 	limits_stop();
 	common_unload();
+	clients_unload();
 	documents_free();
 	notify_stop();
 	log_event(LOG_LEVEL_INFO, "server.stopped", STR("everything was finished"),
@@ -574,7 +591,7 @@ static int usage(FILE *out)
 {
 	(void)fprintf(out,
 		"usage: authd [-c FILE] [--check | --export FILE | --import FILE | --adopt-check\n"
-		"                        | --create-indexes]\n"
+		"                        | --create-indexes | --make-admin EMAIL]\n"
 		"  -c, --config FILE  read this configuration (default: none, all defaults)\n"
 		"      --check        read it, say what is wrong, and end\n"
 		"      --export FILE  write all that the store has to a file, or go on with it\n"
@@ -582,6 +599,7 @@ static int usage(FILE *out)
 		"      --adopt-check  tell what an application's users are to authd\n"
 		"      --create-indexes  build those that are missing in MongoDB\n"
 		"      --metrics-table  tell what is measured, as Markdown\n"
+		"      --make-admin EMAIL  give this account the role of administrators\n"
 		"      --version      tell which one this is\n");
 	return out == stderr ? EXIT_USAGE : 0;
 }
@@ -618,20 +636,20 @@ static int config_read(const char *path)
 }
 
 /* Instead of serving. Signals end it: all of these can be called again. */
-static int offline(int (*run)(const char *path), const char *path)
+static int offline(int (*run)(const char *argument), const char *argument)
 {
 	int r = store_start(&config);
 
 	if (r < 0)
 		return r;
-	r = run(path);
+	r = run(argument);
 	store_close();
 	return r;
 }
 
 struct command_line {
-	const char *config, *moved;
-	int (*run)(const char *path); /* instead of serving; of `moved` */
+	const char *config, *argument;
+	int (*run)(const char *argument); /* instead of serving */
 	bool is_check;
 };
 
@@ -644,7 +662,8 @@ static int command_line_parse(int argc, char **argv, struct command_line *line)
 		{ "export", required_argument, NULL, 'e' },
 		{ "import", required_argument, NULL, 'i' },
 		{ "adopt-check", no_argument, NULL, 'a' },
-		{ "create-indexes", no_argument, NULL, 'x' }, { "help", no_argument, NULL, 'h' },
+		{ "create-indexes", no_argument, NULL, 'x' },
+		{ "make-admin", required_argument, NULL, 'A' }, { "help", no_argument, NULL, 'h' },
 		{} };
 	int option;
 
@@ -659,13 +678,17 @@ static int command_line_parse(int argc, char **argv, struct command_line *line)
 		case 'e':
 		case 'i':
 			line->run = option == 'e' ? transfer_export : transfer_import;
-			line->moved = optarg;
+			line->argument = optarg;
 			break;
 		case 'a':
 			line->run = adopt_check;
 			break;
 		case 'x':
 			line->run = indexes_create;
+			break;
+		case 'A':
+			line->run = make_admin;
+			line->argument = optarg;
 			break;
 		case 'm':
 			metrics_tell();
@@ -698,7 +721,7 @@ int main(int argc, char **argv)
 	if (line.is_check)
 		return 0;
 	if (line.run)
-		return offline(line.run, line.moved) < 0 ? EXIT_FAILURE : 0;
+		return offline(line.run, line.argument) < 0 ? EXIT_FAILURE : 0;
 	signals_block(&signals); /* in every thread: who does not would be killed by them */
 	r = log_begin();
 	if (r < 0)

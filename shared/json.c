@@ -125,6 +125,13 @@ bool json_is_array(const struct json *node)
 	return cJSON_IsArray(node_of(node));
 }
 
+bool json_is_null(const struct json *node)
+{
+	struct str text;
+
+	return json_get_str(node, &text) == -ENOENT;
+}
+
 const struct json *json_first(const struct json *node)
 {
 	return node ? (const struct json *)node_of(node)->child : NULL;

@@ -49,6 +49,7 @@ int json_get_double(const struct json *node, double *ret_value);
 int json_get_bool(const struct json *node, bool *ret_value);
 bool json_is_object(const struct json *node);
 bool json_is_array(const struct json *node);
+bool json_is_null(const struct json *node); /* also when there is none */
 
 /* Iteration over the items of an array or members of an object: first child, next sibling, own key.
  */

@@ -72,9 +72,9 @@ void put_time(struct json_writer *w, const char *key, int64_t wall_ms)
 		json_put_null(w, key);
 }
 
-void put_user(struct json_writer *w, const struct account *account)
+static void put_account(struct json_writer *w, const char *key, const struct account *account)
 {
-	json_begin_object(w, "user");
+	json_begin_object(w, key);
 	json_put_str(w, "id", str_cstr(account->id));
 	json_put_str(w, "email", str_cstr(account->email));
 	json_put_bool(w, "email_verified", account->is_email_verified);
@@ -92,6 +92,16 @@ void put_user(struct json_writer *w, const struct account *account)
 	put_time(w, "updated_at", account->updated_ms);
 	put_time(w, "last_login_at", account->last_login_ms);
 	json_end_object(w);
+}
+
+void put_user(struct json_writer *w, const struct account *account)
+{
+	put_account(w, "user", account);
+}
+
+void put_user_row(struct json_writer *w, const struct account *account)
+{
+	put_account(w, NULL, account);
 }
 
 int respond_grant(struct response *response, unsigned status, const struct grant *grant)

@@ -24,6 +24,9 @@ void put_time(struct json_writer *w, const char *key, int64_t wall_ms);
 /* "user":{...} into an answer that was begun. */
 void put_user(struct json_writer *w, const struct account *account);
 
+/* The same as an item of a list. */
+void put_user_row(struct json_writer *w, const struct account *account);
+
 /* {"success":true,"data":grant}, never to be cached. */
 int respond_grant(struct response *response, unsigned status, const struct grant *grant);
 

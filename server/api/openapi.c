@@ -23,7 +23,7 @@ static const struct tag_row {
 	bool is_under_base;
 	const char *name, *help;
 } tags[] = {
-	{ "/admin/", true, "Administration", "For bearers with the role admin" },
+	{ "/v1/admin/", false, "Administration", "For bearers with the role admin" },
 	{ "/verify", true, "Tokens", "Is a token good, and whose is it?" },
 	{ "/password/", true, "Password and address", "Changing and proving them" },
 	{ "/email/", true, "Password and address", NULL },
@@ -102,7 +102,8 @@ static void put_body(
 {
 	json_begin_object(w, "requestBody");
 	json_put_bool(w, "required", !route->is_body_optional);
-	openapi_begin_content(w, "application/json");
+	openapi_begin_content(w, route->auth == AUTH_CLIENT ? "application/x-www-form-urlencoded"
+							    : "application/json");
 	openapi_text(w, "type", "object");
 	if (route->fields) {
 		put_required(w, route->fields);
@@ -115,12 +116,8 @@ static void put_body(
 	json_end_object(w);
 }
 
-/* {id} in a path is a parameter. */
-static void put_parameters(struct json_writer *w, const struct route *route)
+static void put_id(struct json_writer *w)
 {
-	if (!strstr(route->path, "{id}"))
-		return;
-	json_begin_array(w, "parameters");
 	json_begin_object(w, NULL);
 	openapi_text(w, "name", "id");
 	openapi_text(w, "in", "path");
@@ -131,6 +128,34 @@ static void put_parameters(struct json_writer *w, const struct route *route)
 	json_put_u64(w, "maxLength", PATH_ID_BYTES_MAX);
 	json_end_object(w);
 	json_end_object(w);
+}
+
+static void put_query(struct json_writer *w, const struct field *field)
+{
+	json_begin_object(w, NULL);
+	openapi_text(w, "name", field->name);
+	openapi_text(w, "in", "query");
+	openapi_text(w, "description", field->help);
+	json_begin_object(w, "schema");
+	openapi_text(w, "type", field->type == FIELD_NUMBER ? "integer" : "string");
+	if (field->format)
+		openapi_text(w, "format", field->format);
+	json_end_object(w);
+	json_end_object(w);
+}
+
+/* {id} in a path is a parameter, and so is what a query may say. */
+static void put_parameters(struct json_writer *w, const struct route *route)
+{
+	bool has_id = strstr(route->path, "{id}");
+
+	if (!has_id && !route->query)
+		return;
+	json_begin_array(w, "parameters");
+	if (has_id)
+		put_id(w);
+	for (const struct field *field = route->query; field && field->name; field++)
+		put_query(w, field);
 	json_end_array(w);
 }
 
@@ -150,7 +175,9 @@ static void put_security(
 	json_begin_array(w, "security");
 	if (route->auth == AUTH_OPTIONAL)
 		put_scheme(w, NULL);
-	if (route->auth != AUTH_NONE)
+	if (route->auth == AUTH_CLIENT)
+		put_scheme(w, "basic");
+	else if (route->auth != AUTH_NONE)
 		put_scheme(w, "bearer");
 	if (route->auth == AUTH_BEARER_OR_COOKIE && options->cookie.len)
 		put_scheme(w, "cookie");
@@ -245,6 +272,7 @@ static void put_schemes(struct json_writer *w, const struct openapi_options *opt
 	json_begin_object(w, "securitySchemes");
 	json_put_raw(w, "bearer",
 		STR("{\"type\":\"http\",\"scheme\":\"bearer\",\"bearerFormat\":\"JWT\"}"));
+	json_put_raw(w, "basic", STR("{\"type\":\"http\",\"scheme\":\"basic\"}"));
 	if (options->cookie.len) {
 		json_begin_object(w, "cookie");
 		openapi_text(w, "type", "apiKey");

@@ -21,6 +21,11 @@ static const struct shape_row {
 	[SHAPE_GRANT] = { "application/json", "Grant", true, "A pair of tokens" },
 	[SHAPE_USER] = { "application/json", "UserOnly", true, "The account" },
 	[SHAPE_SESSIONS] = { "application/json", "Sessions", true, "All of them" },
+	[SHAPE_USERS] = { "application/json", "Users", true, "A page of accounts" },
+	[SHAPE_INTROSPECTION] = { "application/json", "Introspection", false,
+		"What the token is worth" },
+	[SHAPE_OAUTH_ERROR] = { "application/json", "OAuthError", false,
+		"What is wrong (RFC 6749)" },
 	[SHAPE_HEALTH] = { "application/json", "Health", false, "How it is, also when degraded" },
 	[SHAPE_PROBE] = { "application/json", "Probe", false, "How it is" },
 	[SHAPE_JWKS] = { "application/json", "KeySet", false, "A JWK set" },
@@ -248,7 +253,8 @@ void openapi_answers(struct json_writer *w, const struct route *route)
 {
 	json_begin_object(w, "responses");
 	for (unsigned i = 0; i < ROUTE_ANSWERS_MAX && route->answers[i].status; i++)
-		if (route->answers[i].status < 400) /* else it is put beside the problems */
+		/* Else it is put beside the problems of its status. */
+		if (!problems_with(route_problems(route), route->answers[i].status))
 			put_answer(w, &route->answers[i]);
 	put_route_problems(w, route);
 	json_end_object(w);

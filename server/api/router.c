@@ -9,9 +9,11 @@
 #include "api/access.h"
 #include "api/cors.h"
 #include "api/limited.h"
+#include "api/oauth.h"
 #include "api/paths.h"
 #include "api/routes.h"
 #include "api/tracing.h"
+#include "auth/administer.h"
 #include "core/fiber.h"
 #include "core/span.h"
 #include "guard/admission.h"
@@ -157,7 +159,8 @@ static int prepare_await(const struct route *route, struct call *call, struct re
 	enum problem problem;
 	int r;
 
-	if (route->auth == AUTH_BEARER || route->auth == AUTH_BEARER_OR_COOKIE) {
+	if (route->auth == AUTH_BEARER || route->auth == AUTH_BEARER_OR_COOKIE ||
+		route->auth == AUTH_ADMIN) {
 		struct span *span = span_begin_detail("auth.verify", NULL);
 
 		r = token_identify_await(token_of(route, call->request), &call->identity);
@@ -169,7 +172,14 @@ static int prepare_await(const struct route *route, struct call *call, struct re
 			response_problem(response, problem_of_identity(r));
 			return 1;
 		}
+		if (route->auth == AUTH_ADMIN &&
+			!identity_has_role(&call->identity, STR(ADMIN_ROLE))) {
+			response_problem(response, PROBLEM_FORBIDDEN);
+			return 1;
+		}
 	}
+	if (route->auth == AUTH_CLIENT)
+		return client_admit(call, response);
 	if (!route->body_bytes_max || (route->is_body_optional && !call->request->body.len))
 		return 0;
 	problem = request_json(call->request, &call->body);
@@ -252,7 +262,7 @@ static void handle(struct request *request, struct response *response)
 	if (route_matches(route, request->path, &id) && id.len)
 		memcpy(call.id, id.data, id.len);
 	r = prepare_await(route, &call, response);
-	if (r == 0 && route->auth == AUTH_BEARER)
+	if (r == 0 && call.identity.account_id[0])
 		request->user_id = arena_str(request->arena, str_cstr(call.identity.account_id));
 	if (r == 0)
 		r = route->handle(&call, response);

@@ -32,6 +32,20 @@ static const struct field change_fields[] = { PASSWORD("current_password", FIELD
 static const struct field reset_fields[] = { MAILED, PASSWORD("new_password", FIELD_PASSWORD), {} };
 static const struct field mailed_fields[] = { MAILED, {} };
 static const struct field address_fields[] = { ADDRESS, {} };
+#define ROLES         { "roles",          FIELD_TEXTS, FIELD_OPTIONAL, 0, NULL, "At most 16, of 1 to 32 letters, digits, - _ . :, none twice" }
+#define VERIFIED      { "email_verified", FIELD_BOOL,  FIELD_OPTIONAL, 0, NULL, "Whether the address is proven; another one is not unless this says so" }
+#define OPTIONAL_PASSWORD(name) { name,   FIELD_PASSWORD, FIELD_OPTIONAL, PASSWORD_POINTS_MAX, "password", "Any Unicode, at most 72 bytes of UTF-8" }
+static const struct field admin_create_fields[] = { EMAIL, OPTIONAL_PASSWORD("password"), NAME(FIELD_OPTIONAL), ROLES, VERIFIED, {} };
+static const struct field admin_change_fields[] = { { "email", FIELD_TEXT, FIELD_OPTIONAL, EMAIL_BYTES_MAX, "email", "Another address" }, NAME(FIELD_OPTIONAL), ROLES, VERIFIED, {} };
+static const struct field admin_reset_fields[] = { OPTIONAL_PASSWORD("new_password"), {} };
+static const struct field token_fields[] = {
+	{ "token", FIELD_TEXT, FIELD_REQUIRED, 0, NULL, "An access token or a refresh token" },
+	{ "token_type_hint", FIELD_TEXT, FIELD_OPTIONAL, 0, NULL, "Not needed: tokens are told apart by their form" }, {} };
+static const struct field users_query[] = {
+	{ "limit", FIELD_NUMBER, FIELD_OPTIONAL, 0, NULL, "How many at most: 1 to 100, 20 unless told" },
+	{ "cursor", FIELD_TEXT, FIELD_OPTIONAL, 0, NULL, "next_cursor of the page before" },
+	{ "email", FIELD_TEXT, FIELD_OPTIONAL, EMAIL_BYTES_MAX, "email", "The account of this address alone" },
+	{ "status", FIELD_TEXT, FIELD_OPTIONAL, 0, NULL, "active or suspended" }, {} };
 static const struct field me_fields[] = { NAME(FIELD_NULLABLE), {} };
 
 const struct route routes[] = {
@@ -71,6 +85,29 @@ const struct route routes[] = {
 		.fields = mailed_fields, .answers = { { 204, SHAPE_NONE, NULL } }, .problems = P1(INVALID_TOKEN) },
 	{ METHOD_POST,  true,  "/email/resend",          api_email_resend, AUTH_NONE,   LIMIT_MAIL,     false, SMALL, false, "Mail that token again, if somebody has this address",
 		.fields = address_fields, .answers = { { 202, SHAPE_NONE, "Whether or not somebody has this address" } } },
+	{ METHOD_GET, false, "/v1/admin/users", api_admin_users, AUTH_ADMIN, LIMIT_OTHER, false, 0, false, "Accounts by id, a page at a time",
+		.query = users_query, .answers = { { 200, SHAPE_USERS, NULL } }, .problems = P1(VALIDATION_FAILED) },
+	{ METHOD_POST, false, "/v1/admin/users", api_admin_create, AUTH_ADMIN, LIMIT_OTHER, true, SMALL, false, "Make an account; without a password its owner sets one first",
+		.fields = admin_create_fields, .answers = { { 201, SHAPE_USER, NULL } }, .problems = P1(EMAIL_TAKEN) },
+	{ METHOD_GET, false, "/v1/admin/users/{id}", api_admin_user, AUTH_ADMIN, LIMIT_OTHER, false, 0, false, "One account",
+		.answers = { { 200, SHAPE_USER, NULL } }, .problems = P1(NOT_FOUND) },
+	{ METHOD_PATCH, false, "/v1/admin/users/{id}", api_admin_change, AUTH_ADMIN, LIMIT_OTHER, false, SMALL, false, "Change what is named; not the own role of administrators",
+		.fields = admin_change_fields, .answers = { { 200, SHAPE_USER, NULL } }, .problems = P2(NOT_FOUND, EMAIL_TAKEN) },
+	{ METHOD_DELETE, false, "/v1/admin/users/{id}", api_admin_delete, AUTH_ADMIN, LIMIT_OTHER, false, 0, false, "Remove an account and its sessions; not one's own",
+		.answers = { { 204, SHAPE_NONE, NULL } }, .problems = P1(NOT_FOUND) },
+	{ METHOD_POST, false, "/v1/admin/users/{id}/suspend", api_admin_suspend, AUTH_ADMIN, LIMIT_OTHER, false, SMALL, true, "Refuse an account from now on; not one's own",
+		.answers = { { 200, SHAPE_USER, NULL } }, .problems = P1(NOT_FOUND) },
+	{ METHOD_POST, false, "/v1/admin/users/{id}/activate", api_admin_activate, AUTH_ADMIN, LIMIT_OTHER, false, SMALL, true, "Serve a suspended account again, its sessions too",
+		.answers = { { 200, SHAPE_USER, NULL } }, .problems = P1(NOT_FOUND) },
+	{ METHOD_POST, false, "/v1/admin/users/{id}/revoke-sessions", api_admin_revoke, AUTH_ADMIN, LIMIT_OTHER, false, SMALL, true, "End every session of an account",
+		.answers = { { 204, SHAPE_NONE, NULL } }, .problems = P1(NOT_FOUND) },
+	{ METHOD_POST, false, "/v1/admin/users/{id}/reset-password", api_admin_reset, AUTH_ADMIN, LIMIT_OTHER, true, SMALL, true, "Set another password, and every session ends; or without one mail its owner a token",
+		.fields = admin_reset_fields, .answers = { { 204, SHAPE_NONE, NULL }, { 202, SHAPE_NONE, "Without a password: a mail is on its way" } },
+		.problems = P1(NOT_FOUND) },
+	{ METHOD_POST, false, "/oauth2/introspect", api_introspect, AUTH_CLIENT, LIMIT_OTHER, false, SMALL, false, "Is this token good, and whose is it? For resource servers (RFC 7662)",
+		.fields = token_fields, .answers = { { 200, SHAPE_INTROSPECTION, NULL }, { 400, SHAPE_OAUTH_ERROR, NULL }, { 401, SHAPE_OAUTH_ERROR, "No known client" } } },
+	{ METHOD_POST, false, "/oauth2/revoke", api_revoke, AUTH_CLIENT, LIMIT_OTHER, false, SMALL, false, "End the session of a token (RFC 7009)",
+		.fields = token_fields, .answers = { { 200, SHAPE_NONE, NULL }, { 400, SHAPE_OAUTH_ERROR, NULL }, { 401, SHAPE_OAUTH_ERROR, "No known client" } } },
 	{ METHOD_GET,   false, "/health",                api_health,       AUTH_NONE,   LIMIT_NONE,     false, 0,     false, "How the service is, for people and dashboards",
 		.answers = { { 200, SHAPE_HEALTH, NULL } } },
 	{ METHOD_GET,   false, "/health/live",           api_health_live,  AUTH_NONE,   LIMIT_NONE,     false, 0,     false, "200 while the process answers",
@@ -102,17 +139,20 @@ problem_set route_problems(const struct route *route)
 {
 	problem_set problems = EVERYWHERE | route->problems;
 
-	if (route->auth == AUTH_BEARER || route->auth == AUTH_BEARER_OR_COOKIE)
+	if (route->auth == AUTH_ADMIN)
+		problems |= P1(FORBIDDEN);
+	if (route->auth == AUTH_BEARER || route->auth == AUTH_BEARER_OR_COOKIE ||
+		route->auth == AUTH_ADMIN)
 		problems |= P2(INVALID_TOKEN, TOKEN_EXPIRED) | P2(TOKEN_REVOKED, ACCOUNT_SUSPENDED);
 	if (has_store(route))
 		problems |= P1(STORE_UNAVAILABLE);
 	if (route->limit != LIMIT_NONE)
 		problems |= P1(RATE_LIMITED);
-	if (route->body_bytes_max)
+	if (route->body_bytes_max && route->auth != AUTH_CLIENT)
 		problems |= P2(MALFORMED_JSON, UNSUPPORTED_MEDIA_TYPE);
 	if (route->body_bytes_max && !route->is_body_optional)
 		problems |= P1(LENGTH_REQUIRED);
-	if (route->fields)
+	if (route->fields && route->auth != AUTH_CLIENT)
 		problems |= P1(VALIDATION_FAILED);
 	return problems;
 }

@@ -11,11 +11,14 @@
 #include "guard/limits.h"
 #include "http/request.h"
 #include "http/response.h"
+#include "shared/urlencoded.h"
 
 enum route_auth {
 	AUTH_NONE,
 	AUTH_BEARER,
 	AUTH_BEARER_OR_COOKIE, /* [token] cookie, when there is no Authorization */
+	AUTH_ADMIN,            /* a bearer with the role of administrators */
+	AUTH_CLIENT,           /* a program, by HTTP Basic: its body is a form (oauth.h) */
 	AUTH_OPTIONAL,         /* the handler looks at the bearer when it needs one */
 };
 
@@ -50,6 +53,9 @@ enum shape {
 	SHAPE_GRANT,
 	SHAPE_USER,
 	SHAPE_SESSIONS,
+	SHAPE_USERS,
+	SHAPE_INTROSPECTION,
+	SHAPE_OAUTH_ERROR,
 	SHAPE_HEALTH,
 	SHAPE_PROBE,
 	SHAPE_JWKS,
@@ -73,8 +79,9 @@ static_assert(PROBLEMS <= 64, "a set is one word");
 /* A request with what the router found out about it. */
 struct call {
 	const struct request *request;
-	struct identity identity;       /* for AUTH_BEARER */
+	struct identity identity;       /* for AUTH_BEARER and AUTH_ADMIN */
 	const struct json *body;        /* for routes with a body; an object */
+	const struct urlencoded *form;  /* for AUTH_CLIENT */
 	char id[PATH_ID_BYTES_MAX + 1]; /* for paths with {id} */
 };
 
@@ -91,6 +98,7 @@ struct route {
 	const char *help;
 	/* What makes the documentation, and is checked while requests are served: openapi.h. */
 	const struct field *fields; /* of the body; one without a name ends them */
+	const struct field *query;  /* likewise, of the target */
 	struct answer answers[ROUTE_ANSWERS_MAX];
 	problem_set problems; /* that its handler says; route_problems() has all */
 };
@@ -126,6 +134,20 @@ int api_sessions(struct call *call, struct response *response);
 int api_session_end(struct call *call, struct response *response);
 int api_verify(struct call *call, struct response *response);
 int api_jwks(struct call *call, struct response *response);
+/* admin_list.c */
+int api_admin_users(struct call *call, struct response *response);
+/* admin_users.c */
+int api_admin_create(struct call *call, struct response *response);
+int api_admin_user(struct call *call, struct response *response);
+int api_admin_change(struct call *call, struct response *response);
+int api_admin_delete(struct call *call, struct response *response);
+int api_admin_suspend(struct call *call, struct response *response);
+int api_admin_activate(struct call *call, struct response *response);
+int api_admin_revoke(struct call *call, struct response *response);
+int api_admin_reset(struct call *call, struct response *response);
+/* oauth.c */
+int api_introspect(struct call *call, struct response *response);
+int api_revoke(struct call *call, struct response *response);
 /* health.c */
 int api_health(struct call *call, struct response *response);
 int api_health_live(struct call *call, struct response *response);

@@ -68,18 +68,17 @@ static void identity_of(const struct token_claims *claims, struct identity *iden
 	memcpy(identity->session_id, claims->session_id, sizeof(identity->session_id));
 }
 
-/* As the account has them now, not as they were when the token was signed: whoever is no
- * administrator any more is none at once. */
-static void roles_of(const struct account *account, struct identity *identity)
+void identity_roles_write(const struct account *account, char roles[static IDENTITY_ROLES_BYTES])
 {
 	size_t at = 0;
 
 	static_assert(
 		STORE_ROLES_MAX <= TOKEN_ROLES_MAX && STORE_ROLE_BYTES_MAX <= TOKEN_ROLE_BYTES_MAX,
 		"roles of an account fit an identity");
+	roles[0] = '\0';
 	for (unsigned i = 0; i < account->role_count; i++)
-		at += (size_t)snprintf(identity->roles + at, sizeof(identity->roles) - at, "%s%s",
-			i ? "," : "", account->roles[i]);
+		at += (size_t)snprintf(roles + at, IDENTITY_ROLES_BYTES - at, "%s%s", i ? "," : "",
+			account->roles[i]);
 }
 
 /* Reads the token and proves it, in its turn when that is dear. An outcome of tokens.h. */
@@ -115,7 +114,9 @@ static int session_check_await(
 		return IDENTITY_REVOKED;
 	/* A refresh moves idle_until_ms; asking once more then is all that costs. */
 	found->keep_ms = MIN(found->keep_ms, MIN(session.idle_until_ms, session.ends_ms) - now_ms);
-	roles_of(&account, identity);
+	/* As the account has them now, not as they were when the token was signed: whoever is no
+	 * administrator any more is none at once. */
+	identity_roles_write(&account, identity->roles);
 	return account.status == ACCOUNT_SUSPENDED ? IDENTITY_SUSPENDED : IDENTITY_VALID;
 }
 
@@ -183,6 +184,16 @@ int token_identify_await(struct str token, struct identity *ret_identity)
 
 	metric_validation(r < 0 ? VALIDATION_ERROR : results[r]);
 	return r;
+}
+
+bool identity_has_role(const struct identity *identity, struct str role)
+{
+	struct str rest = str_cstr(identity->roles), one;
+
+	while (str_split(&rest, ',', &one))
+		if (str_equal(one, role))
+			return true;
+	return false;
 }
 
 /* --- revocation --- */

@@ -9,6 +9,7 @@
 
 #include "auth/tokens.h"
 #include "shared/macros.h"
+#include "store/store.h"
 
 struct lookup;
 struct lookup_options;
@@ -24,7 +25,7 @@ struct lookup_options;
 struct identity {
 	char account_id[TOKEN_ID_BYTES_MAX + 1];
 	char session_id[TOKEN_ID_BYTES_MAX + 1];
-	char roles[IDENTITY_ROLES_BYTES]; /* with commas between */
+	char roles[IDENTITY_ROLES_BYTES]; /* of the account as it is now; with commas between */
 	int64_t expires_s;
 };
 
@@ -35,6 +36,10 @@ enum identity_outcome {
 	IDENTITY_REVOKED, /* its session has ended */
 	IDENTITY_SUSPENDED,
 };
+
+/* The roles of an account as an identity has them. */
+void identity_roles_write(const struct account *account, char roles[static IDENTITY_ROLES_BYTES]);
+bool identity_has_role(const struct identity *identity, struct str role);
 
 /* An outcome, or an error of the store; -ERR_OVERLOADED also when too many unknown tokens wait. */
 int token_identify_await(struct str token, struct identity *ret_identity);

@@ -108,6 +108,9 @@ struct config {
 		uint64_t rotate_every_ms; /* 0: never by itself */
 	} token;
 	struct {
+		config_text clients_file;
+	} oauth;
+	struct {
 		uint64_t idle_ms, absolute_ms, grace_ms;
 	} session;
 	struct {

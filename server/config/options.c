@@ -102,6 +102,7 @@ const struct option options[] = {
 	{ "token", "ttl", OPTION_DURATION, "15m", SECOND, DAY, "time", false, "How long an access token is good for", AT(token.ttl_ms) },
 	{ "token", "cookie", OPTION_TEXT, "", 0, TEXT_MAX, "name", true, "A cookie that may bring the access token to /verify: __Host-token; empty for none", AT(token.cookie) },
 	{ "token", "rotate_every", OPTION_DURATION, "90d", 0, 3650 * DAY, "time", true, "A new signing key after this; 0 never, and never for a shared secret", AT(token.rotate_every_ms) },
+	{ "oauth", "clients_file", OPTION_TEXT, "", 0, TEXT_MAX, "file", true, "Programs that may introspect and revoke tokens: an id and a secret a line", AT(oauth.clients_file) },
 	{ "session", "idle", OPTION_DURATION, "30d", 60 * SECOND, 3650 * DAY, "time", false, "A session ends when unused for this long", AT(session.idle_ms) },
 	{ "session", "absolute", OPTION_DURATION, "90d", 60 * SECOND, 3650 * DAY, "time", false, "A session ends after this in any case", AT(session.absolute_ms) },
 	{ "session", "grace", OPTION_DURATION, "10s", 0, 300 * SECOND, "time", false, "A replaced refresh token still answers for this long", AT(session.grace_ms) },

@@ -82,6 +82,8 @@ int memory_account_change(struct store_call *call)
 		r = row_update(&tables.accounts, (uint32_t)row, &account);
 	if (r == 0 && call->fields & ACCOUNT_FIELD_PASSWORD)
 		r = memory_sessions_end(account.id, "");
+	if (r >= 0 && call->fields & ACCOUNT_FIELD_PASSWORD)
+		r = memory_tickets_delete(account.id, TICKET_RESET);
 	call->account = account;
 	return r < 0 ? r : CHANGE_DONE;
 }
@@ -94,6 +96,8 @@ int memory_account_delete(struct store_call *call)
 	if (row < 0)
 		return 0;
 	r = memory_sessions_end(call->key, "");
+	for (int purpose = 0; purpose < TICKET_PURPOSES && r >= 0; purpose++)
+		r = memory_tickets_delete(call->key, (enum ticket_purpose)purpose);
 	if (r >= 0)
 		r = row_delete(&tables.accounts, (uint32_t)row);
 	return r < 0 ? r : 1;

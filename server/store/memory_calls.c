@@ -277,6 +277,18 @@ static int session_end(struct store_call *call)
 	return session_delete(call->key);
 }
 
+static int refresh_look(struct store_call *call)
+{
+	int64_t row = token_row(call->refresh.hash);
+	const struct token *token;
+
+	if (row < 0)
+		return 0;
+	token = row_at(&tables.tokens, (uint32_t)row);
+	return !token->used_ms && session_get(token->session_id, call) &&
+	       session_lives(&call->session, call->now_ms);
+}
+
 static int session_end_by_refresh(struct store_call *call)
 {
 	int64_t row = token_row(call->refresh.hash);
@@ -361,6 +373,7 @@ static memory_op *const calls[STORE_OPS] = {
 	[OP_SESSION_END_BY_REFRESH] = session_end_by_refresh,
 	[OP_SESSIONS_END] = sessions_end,
 	[OP_REFRESH] = refresh,
+	[OP_REFRESH_LOOK] = refresh_look,
 	[OP_SESSIONS_LIST] = memory_sessions_list,
 	[OP_ACCOUNTS_LIST] = memory_accounts_list,
 	[OP_ACCOUNT_CHANGE] = memory_account_change,

@@ -27,7 +27,7 @@ static int64_t ticket_row(const uint8_t *hash)
 	return -1;
 }
 
-static int tickets_delete(const char *account_id, enum ticket_purpose purpose)
+int memory_tickets_delete(const char *account_id, enum ticket_purpose purpose)
 {
 	int r = 0;
 
@@ -88,7 +88,7 @@ int memory_ticket_use(struct store_call *call)
 	ticket_apply(account, call);
 	r = row_update(&tables.accounts, (uint32_t)memory_account_row(account->id), account);
 	if (r == 0)
-		r = tickets_delete(account->id, call->ticket.purpose);
+		r = memory_tickets_delete(account->id, call->ticket.purpose);
 	if (r == 0 && call->ticket.purpose == TICKET_RESET)
 		r = memory_sessions_end(account->id, "");
 	return r < 0 ? r : 1;
@@ -123,7 +123,7 @@ int memory_password_change(struct store_call *call)
 	if (r == 0)
 		r = memory_sessions_end(account.id, call->id);
 	if (r >= 0)
-		r = tickets_delete(account.id, TICKET_RESET);
+		r = memory_tickets_delete(account.id, TICKET_RESET);
 	return r < 0 ? r : 1;
 }
 

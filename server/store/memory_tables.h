@@ -63,6 +63,9 @@ int64_t memory_account_row_by_key(const char *key);
 int memory_sessions_end(const char *account_id, const char *kept_id);
 int memory_stranger_forget(const char *key);
 
+/* memory_mails.c */
+int memory_tickets_delete(const char *account_id, enum ticket_purpose purpose);
+
 /* memory_admin.c */
 int memory_sessions_list(struct store_call *call);
 int memory_accounts_list(struct store_call *call);

@@ -240,6 +240,7 @@ static mongo_call *const calls[STORE_OPS] = {
 	[OP_SESSION_END_BY_REFRESH] = mongo_session_end_by_refresh,
 	[OP_SESSIONS_END] = mongo_sessions_end,
 	[OP_REFRESH] = mongo_refresh,
+	[OP_REFRESH_LOOK] = mongo_refresh_look,
 	[OP_SESSIONS_LIST] = mongo_sessions_list,
 	[OP_ACCOUNTS_LIST] = mongo_accounts_list,
 	[OP_ACCOUNT_CHANGE] = mongo_account_change,

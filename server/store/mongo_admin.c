@@ -82,6 +82,8 @@ int mongo_account_change(struct mongo *c, struct store_call *call)
 	/* After the hash: see login_confirm(). */
 	if (call->fields & ACCOUNT_FIELD_PASSWORD) {
 		r = mongo_sessions_end(c, call);
+		if (r >= 0)
+			r = mongo_tickets_delete(c, call->key, TICKET_RESET);
 		if (r < 0)
 			return r;
 	}

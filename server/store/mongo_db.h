@@ -119,12 +119,15 @@ int mongo_account_by_id(struct mongo *c, const char *id, struct account *account
 int mongo_account_by_key(struct mongo *c, const char *key, struct account *account);
 int mongo_strangers_sweep(struct mongo *c, int64_t now_ms);
 
+int mongo_tickets_delete(struct mongo *c, const char *account_id, enum ticket_purpose purpose);
+
 /* mongo_admin.c */
 mongo_call mongo_accounts_list, mongo_account_change, mongo_account_delete;
 
 /* mongo_sessions.c */
 mongo_call mongo_session_find, mongo_session_end, mongo_session_end_by_refresh;
 mongo_call mongo_sessions_end, mongo_sessions_list, mongo_refresh;
+mongo_call mongo_refresh_look;
 struct token {
 	uint8_t hash[STORE_DIGEST_BYTES];
 	int64_t created_ms, used_ms;

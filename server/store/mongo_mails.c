@@ -29,7 +29,7 @@ static bson_t *ticket_filter(const struct ticket *ticket)
 
 /* --- what a new password ends --- */
 
-static int tickets_delete(struct mongo *c, const char *account_id, enum ticket_purpose purpose)
+int mongo_tickets_delete(struct mongo *c, const char *account_id, enum ticket_purpose purpose)
 {
 	_bson_ bson_t *filter = bson_new();
 
@@ -74,7 +74,7 @@ int mongo_password_change(struct mongo *c, struct store_call *call)
 		return r;
 	r = sessions_delete(c, call->key, call->id);
 	if (r >= 0)
-		r = tickets_delete(c, call->key, TICKET_RESET);
+		r = mongo_tickets_delete(c, call->key, TICKET_RESET);
 	return r < 0 ? r : 1;
 }
 
@@ -178,7 +178,7 @@ int mongo_ticket_use(struct mongo *c, struct store_call *call)
 	r = account_put(c, account, is_reset);
 	if (r <= 0)
 		return r;
-	r = tickets_delete(c, account->id, call->ticket.purpose);
+	r = mongo_tickets_delete(c, account->id, call->ticket.purpose);
 	if (r >= 0 && is_reset)
 		r = sessions_delete(c, account->id, "");
 	return r < 0 ? r : 1;

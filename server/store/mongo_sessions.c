@@ -261,6 +261,20 @@ static struct token *token_find(struct tokens *tokens, const uint8_t *hash)
 	return NULL;
 }
 
+int mongo_refresh_look(struct mongo *c, struct store_call *call)
+{
+	struct tokens tokens;
+	struct token *token;
+	int r = session_by_token(c, call->refresh.hash, &call->session, &tokens);
+
+	if (r <= 0)
+		return r;
+	token = token_find(&tokens, call->refresh.hash);
+	if (!token || token->used_ms || !session_lives(&call->session, call->now_ms))
+		return 0;
+	return mongo_account_by_id(c, call->session.account_id, &call->account);
+}
+
 /* Appends a token; the oldest is forgotten when there are too many. */
 static void token_add(struct tokens *tokens, const uint8_t *hash, int64_t now_ms)
 {

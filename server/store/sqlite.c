@@ -116,6 +116,7 @@ static db_call *const calls[STORE_OPS] = {
 	[OP_SESSION_END_BY_REFRESH] = db_session_end_by_refresh,
 	[OP_SESSIONS_END] = db_sessions_end,
 	[OP_REFRESH] = db_refresh,
+	[OP_REFRESH_LOOK] = db_refresh_look,
 	[OP_SESSIONS_LIST] = db_sessions_list,
 	[OP_ACCOUNTS_LIST] = db_accounts_list,
 	[OP_ACCOUNT_CHANGE] = db_account_change,

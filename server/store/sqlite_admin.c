@@ -69,6 +69,8 @@ int db_account_change(struct sqlite *c, struct store_call *call)
 		r = account_write(c, &account);
 	if (r >= 0 && call->fields & ACCOUNT_FIELD_PASSWORD)
 		r = db_change_by(c, SESSIONS_DELETE, account.id);
+	if (r >= 0 && call->fields & ACCOUNT_FIELD_PASSWORD)
+		r = db_tickets_delete(c, account.id, TICKET_RESET);
 	call->account = account;
 	return r < 0 ? r : CHANGE_DONE;
 }

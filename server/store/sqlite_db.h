@@ -131,11 +131,13 @@ db_call db_accounts_list, db_account_change, db_account_delete;
 
 /* sqlite_sessions.c */
 db_call db_session_find, db_session_end, db_session_end_by_refresh, db_sessions_end, db_refresh;
-db_call db_sessions_list;
+db_call db_sessions_list, db_refresh_look;
 
 /* sqlite_mails.c */
 db_call db_password_change, db_ticket_put, db_ticket_find, db_ticket_use;
 db_call db_mail_put, db_mails_view, db_mail_take, db_mail_done, db_mail_later;
+
+int db_tickets_delete(struct sqlite *c, const char *account_id, enum ticket_purpose purpose);
 
 /* A session and its first refresh token. */
 int db_session_insert(struct sqlite *c, const struct session_new *new);

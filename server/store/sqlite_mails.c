@@ -5,7 +5,7 @@
 
 #include "store/records.h"
 
-static int tickets_delete(struct sqlite *c, const char *account_id, enum ticket_purpose purpose)
+int db_tickets_delete(struct sqlite *c, const char *account_id, enum ticket_purpose purpose)
 {
 	sqlite3_stmt *s = db_statement(c, TICKETS_DELETE);
 
@@ -31,7 +31,7 @@ int db_password_change(struct sqlite *c, struct store_call *call)
 	db_bind_text(s, 2, call->id);
 	r = db_step(c, s);
 	if (r >= 0)
-		r = tickets_delete(c, call->key, TICKET_RESET);
+		r = db_tickets_delete(c, call->key, TICKET_RESET);
 	return r < 0 ? r : 1;
 }
 
@@ -95,7 +95,7 @@ int db_ticket_use(struct sqlite *c, struct store_call *call)
 	db_bind_i64(s, 5, account->updated_ms);
 	r = db_step(c, s);
 	if (r >= 0)
-		r = tickets_delete(c, account->id, call->ticket.purpose);
+		r = db_tickets_delete(c, account->id, call->ticket.purpose);
 	if (r >= 0 && call->ticket.purpose == TICKET_RESET)
 		r = db_change_by(c, SESSIONS_DELETE, account->id);
 	return r < 0 ? r : 1;

@@ -112,6 +112,16 @@ static int refresh_find(struct sqlite *c, struct store_call *call, int64_t *ret_
 	return r;
 }
 
+int db_refresh_look(struct sqlite *c, struct store_call *call)
+{
+	int64_t used_ms = 0;
+	int r = refresh_find(c, call, &used_ms);
+
+	if (r == 1)
+		r = session_by_id(c, call->id, &call->session, &call->account);
+	return r == 1 ? !used_ms && session_lives(&call->session, call->now_ms) : r;
+}
+
 int db_session_end_by_refresh(struct sqlite *c, struct store_call *call)
 {
 	int64_t used_ms = 0;

@@ -26,6 +26,7 @@ const char *store_op_name(enum store_op op)
 		[OP_SESSION_END_BY_REFRESH] = "session_end_by_refresh",
 		[OP_SESSIONS_END] = "sessions_end",
 		[OP_REFRESH] = "refresh",
+		[OP_REFRESH_LOOK] = "refresh_look",
 		[OP_SESSIONS_LIST] = "sessions_list",
 		[OP_ACCOUNTS_LIST] = "accounts_list",
 		[OP_ACCOUNT_CHANGE] = "account_change",

@@ -110,7 +110,7 @@ enum account_field {
 	ACCOUNT_FIELD_ROLES = 4,
 	ACCOUNT_FIELD_STATUS = 8,
 	ACCOUNT_FIELD_VERIFIED = 16,
-	/* The hash: failures are forgotten and every session ends with it. */
+	/* The hash: failures are forgotten; every session ends, and every ticket for a new one. */
 	ACCOUNT_FIELD_PASSWORD = 32,
 };
 
@@ -128,6 +128,12 @@ int store_account_change_await(const struct account_change *change, struct accou
 
 /* Removes an account with its sessions: 1, or 0 when there is none. */
 int store_account_delete_await(const char *id);
+
+/*
+ * Gives the account of an address one more role: 1, also when it has it; 0 when nobody has the
+ * address; -ENOSPC: it has STORE_ROLES_MAX. Blocking, on a connection of its own: not for cores.
+ */
+int store_role_grant(const char *email_key, const char *role, int64_t now_ms);
 
 #define STORE_PAGE_MAX 128 /* a page of 100 and whether there is more; 240 KB while it is read */
 
@@ -205,6 +211,11 @@ int store_session_end_by_refresh_await(const uint8_t refresh_hash[static STORE_D
 int store_sessions_end_await(const char *account_id);
 
 /* --- refresh tokens --- */
+
+/* Looks at a refresh token and changes nothing: 1 and both records when a refresh with it would be
+ * its first, of a session that lives at now_ms; 0 when not. The account may be suspended. */
+int store_refresh_look_await(const uint8_t hash[static STORE_DIGEST_BYTES], int64_t now_ms,
+	struct session *ret_session, struct account *ret_account);
 
 enum refresh_outcome {
 	REFRESH_ROTATED,

@@ -1,4 +1,4 @@
-/* Calls of the store that find several records, and those that administrators make. */
+/* Calls of the store that look at several records or at tokens, and what administrators change. */
 #include "store/store.h"
 
 #include <errno.h>
@@ -65,6 +65,24 @@ int store_accounts_list_await(
 	return count;
 }
 
+int store_refresh_look_await(const uint8_t hash[static STORE_DIGEST_BYTES], int64_t now_ms,
+	struct session *ret_session, struct account *ret_account)
+{
+	CALL(OP_REFRESH_LOOK);
+	int r;
+
+	if (!call)
+		return -ENOMEM;
+	memcpy(call->refresh.hash, hash, STORE_DIGEST_BYTES);
+	call->now_ms = now_ms;
+	r = read_await(call);
+	if (r == 1) {
+		*ret_session = call->session;
+		*ret_account = call->account;
+	}
+	return r;
+}
+
 /* --- changes --- */
 
 int store_account_change_await(const struct account_change *change, struct account *ret_account)
@@ -92,4 +110,60 @@ int store_account_delete_await(const char *id)
 		return -ENOMEM;
 	COPY(call->key, id);
 	return write_await(call);
+}
+
+/* --- without a fiber --- */
+
+static bool has_role(const struct account *account, const char *role)
+{
+	for (unsigned i = 0; i < account->role_count; i++)
+		if (strcmp(account->roles[i], role) == 0)
+			return true;
+	return false;
+}
+
+/* Inside a transaction, where there are any. */
+static int role_grant(const struct store_backend *backend, void *connection,
+	struct store_call *call, const char *role)
+{
+	struct account *account = &call->account;
+	int r = backend->run(connection, call); /* OP_ACCOUNT_FIND */
+
+	if (r <= 0 || has_role(account, role))
+		return r;
+	if (account->role_count == STORE_ROLES_MAX)
+		return -ENOSPC;
+	copy(account->roles[account->role_count++], sizeof(account->roles[0]), role);
+	COPY(call->key, account->id);
+	call->op = OP_ACCOUNT_CHANGE;
+	call->fields = ACCOUNT_FIELD_ROLES;
+	r = backend->run(connection, call);
+	return r < 0 ? r : r == CHANGE_DONE;
+}
+
+int store_role_grant(const char *email_key, const char *role, int64_t now_ms)
+{
+	const struct store_backend *backend = store_backend();
+	CALL(OP_ACCOUNT_FIND);
+	const char *why;
+	void *connection;
+	int r, committed = 0;
+
+	if (!call)
+		return -ENOMEM;
+	COPY(call->key, email_key);
+	call->now_ms = now_ms;
+	r = store_connect(&connection, &why);
+	if (r == 0 && backend->begin)
+		r = backend->begin(connection);
+	else if (r < 0)
+		return r;
+	if (r == 0)
+		r = role_grant(backend, connection, call, role);
+	if (r >= 0 && backend->begin)
+		committed = backend->commit(connection);
+	if ((r < 0 || committed < 0) && backend->begin)
+		backend->rollback(connection);
+	backend->disconnect(connection);
+	return committed < 0 ? committed : r;
 }

@@ -22,6 +22,7 @@ enum store_op {
 	OP_SESSION_END_BY_REFRESH,
 	OP_SESSIONS_END,
 	OP_REFRESH,
+	OP_REFRESH_LOOK,
 	OP_SESSIONS_LIST,
 	OP_ACCOUNTS_LIST,
 	OP_ACCOUNT_CHANGE,
@@ -42,8 +43,8 @@ enum store_op {
 static inline bool store_op_writes(enum store_op op)
 {
 	return op != OP_ACCOUNT_FIND && op != OP_ACCOUNT_GET && op != OP_SESSION_FIND &&
-	       op != OP_SESSIONS_LIST && op != OP_ACCOUNTS_LIST && op != OP_TICKET_FIND &&
-	       op != OP_MAILS_VIEW;
+	       op != OP_REFRESH_LOOK && op != OP_SESSIONS_LIST && op != OP_ACCOUNTS_LIST &&
+	       op != OP_TICKET_FIND && op != OP_MAILS_VIEW;
 }
 
 struct store_call {

@@ -4,6 +4,7 @@
  */
 #include "support/store_scene.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -93,6 +94,46 @@ STORE_TEST(as_many_sessions_are_listed_as_an_account_may_have)
 	}
 	assert_int_equal(store_sessions_list_await("id-a", SCENE_NOW + 500, see_session, &seen),
 		STORE_SESSIONS_PER_ACCOUNT_MAX);
+}
+
+/* --- looking at a refresh token --- */
+
+static int look(const char *token, int64_t now_ms, struct session *session, struct account *account)
+{
+	uint8_t hash[STORE_DIGEST_BYTES];
+
+	scene_digest(token, hash);
+	return store_refresh_look_await(hash, now_ms, session, account);
+}
+
+STORE_TEST(a_refresh_token_is_looked_at_and_stays_good)
+{
+	struct session session;
+	struct account account;
+
+	scene_register("a");
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(look("a", SCENE_NOW, &session, &account), 1);
+		assert_string_equal(session.id, "a");
+		assert_string_equal(account.id, "id-a");
+		assert_int_equal(session.used_ms, SCENE_NOW);
+	}
+	assert_int_equal(scene_refresh("a", "b", SCENE_NOW + 1), REFRESH_ROTATED);
+}
+
+STORE_TEST(a_refresh_token_that_is_used_unknown_or_over_is_not_good)
+{
+	struct session session;
+	struct account account;
+
+	scene_register("a");
+	assert_int_equal(look("x", SCENE_NOW, &session, &account), 0);
+	assert_int_equal(scene_refresh("a", "b", SCENE_NOW + 1), REFRESH_ROTATED);
+	assert_int_equal(look("a", SCENE_NOW + 2, &session, &account), 0);
+	assert_int_equal(look("b", SCENE_NOW + 2, &session, &account), 1);
+	assert_int_equal(look("b", SCENE_NOW + 1 + SCENE_IDLE_MS, &session, &account), 0);
+	assert_int_equal(store_session_end_await("a"), 1);
+	assert_int_equal(look("b", SCENE_NOW + 2, &session, &account), 0);
 }
 
 /* --- accounts --- */
@@ -317,6 +358,25 @@ STORE_TEST(a_deleted_account_is_gone_with_all_that_was_its_own)
 	assert_int_equal(store_account_delete_await("id-a"), 0);
 	assert_int_equal(scene_lives("b", SCENE_NOW), 1);
 	scene_register("a"); /* the address and the id are free */
+}
+
+STORE_TEST(a_role_is_granted_once_and_to_somebody)
+{
+	struct account account = scene_account("a"), found;
+
+	assert_int_equal(store_role_grant("a@example.org", "boss", SCENE_NOW + 1), 0);
+	account.role_count = STORE_ROLES_MAX - 1;
+	for (unsigned i = 0; i < account.role_count; i++)
+		(void)snprintf(account.roles[i], sizeof(account.roles[i]), "r%u", i);
+	assert_int_equal(store_account_create_await(&account, NULL), 1);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(store_role_grant("a@example.org", "boss", SCENE_NOW + 1), 1);
+	assert_int_equal(store_account_get_await("id-a", &found), 1);
+	assert_int_equal(found.role_count, STORE_ROLES_MAX);
+	assert_string_equal(found.roles[STORE_ROLES_MAX - 1], "boss");
+	assert_string_equal(found.roles[0], "r0");
+	assert_int_equal(found.updated_ms, SCENE_NOW + 1);
+	assert_int_equal(store_role_grant("a@example.org", "more", SCENE_NOW + 1), -ENOSPC);
 }
 
 /* --- keys --- */

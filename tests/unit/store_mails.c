@@ -191,6 +191,34 @@ MAILS_TEST(a_reset_replaces_the_password_and_ends_every_session)
 	assert_int_equal(ticket_find("v", TICKET_VERIFY, SCENE_NOW), 1);
 }
 
+MAILS_TEST(a_password_that_an_administrator_sets_makes_tickets_for_one_worthless)
+{
+	const struct account values = { .hash = "other-hash" };
+	const struct account_change change = { .id = "id-a",
+		.fields = ACCOUNT_FIELD_PASSWORD,
+		.values = &values,
+		.now_ms = SCENE_NOW };
+	struct account account;
+
+	scene_register("a");
+	scene_register("b");
+	assert_int_equal(ticket_put("t", "a", TICKET_RESET, SCENE_NOW), 1);
+	assert_int_equal(ticket_put("v", "a", TICKET_VERIFY, SCENE_NOW), 1);
+	assert_int_equal(ticket_put("u", "b", TICKET_RESET, SCENE_NOW), 1);
+	assert_int_equal(store_account_change_await(&change, &account), CHANGE_DONE);
+	assert_int_equal(ticket_find("t", TICKET_RESET, SCENE_NOW), 0);
+	assert_int_equal(ticket_find("v", TICKET_VERIFY, SCENE_NOW), 1);
+	assert_int_equal(ticket_find("u", TICKET_RESET, SCENE_NOW), 1);
+}
+
+MAILS_TEST(tickets_of_a_deleted_account_are_worthless)
+{
+	scene_register("a");
+	assert_int_equal(ticket_put("t", "a", TICKET_RESET, SCENE_NOW), 1);
+	assert_int_equal(store_account_delete_await("id-a"), 1);
+	assert_int_equal(ticket_find("t", TICKET_RESET, SCENE_NOW), 0);
+}
+
 MAILS_TEST(verifying_changes_nothing_else)
 {
 	struct account used, found;
