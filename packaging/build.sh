@@ -38,8 +38,10 @@ sbom_make() {
 	local tree=$out/deb/authd-$version/debian
 	python3 "$root/packaging/sbom.py" authd "$version" "$tree/authd/usr/sbin/authd" >"$out/deb/authd.cdx.json"
 	python3 "$root/packaging/sbom.py" authctl "$version" "$tree/authctl/usr/bin/authctl" >"$out/deb/authctl.cdx.json"
-	for name in authd-mongodb authd-smtp; do
-		python3 "$root/packaging/sbom.py" $name "$version" "$tree/$name"/usr/lib/*/authd/$name.so >"$out/deb/$name.cdx.json"
+	local module name
+	for module in "$tree"/authd-*/usr/lib/*/authd/*.so; do
+		name=$(basename "$module" .so)
+		python3 "$root/packaging/sbom.py" "$name" "$version" "$module" >"$out/deb/$name.cdx.json"
 	done
 }
 

@@ -375,7 +375,8 @@ def rpm_install(out):
     want("noreplace" in (PACKAGING / "rpm/authd.spec").read_text(), "no %config(noreplace)")
     with Sandbox(out) as box:
         rpm = ["rpm", "--root", box.path, "--nodeps"]
-        run(*rpm, "--initdb")
+        box("apt-get -qq update && apt-get -qq -y --no-install-recommends install systemd")  # makes the user
+        run(*rpm[:3], "--initdb")
         run(*rpm, "-i", *main)
         box("getent passwd authd && test -x /usr/sbin/authd && echo '; mine' >>/etc/authd/authd.conf")
         run(*rpm, "-U", "--force", *main)
