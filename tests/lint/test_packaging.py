@@ -151,7 +151,10 @@ def test_every_library_has_a_known_licence():
 
 
 def test_readline_makes_authctl_gpl_and_the_packages_say_so():
-    bom = json.loads(subprocess.run([sys.executable, PACKAGING / "sbom.py", "authctl", "1", BUILD / "authctl"],
+    authctl = ROOT / "build/gcc/authctl"  # as it is packaged: the sanitizers' libraries are in no package
+    if not authctl.exists():
+        pytest.skip("needs build/gcc")
+    bom = json.loads(subprocess.run([sys.executable, PACKAGING / "sbom.py", "authctl", "1", authctl],
                                     capture_output=True, text=True, check=True).stdout)
     is_linked = any(c["name"].startswith("libreadline") for c in bom["components"])
     licence = bom["metadata"]["component"]["licenses"][0]["expression"]
