@@ -44,6 +44,17 @@ static bool is_granting(const struct registration *registration)
 	return !registration->is_hiding_existing && !registration->is_requiring_verified;
 }
 
+void registration_apply(const struct registration *registration, struct account *account)
+{
+	(void)uuid_new(account->id);
+	(void)snprintf(
+		account->email, sizeof(account->email), STR_FORMAT, STR_ARGS(registration->email));
+	(void)snprintf(
+		account->email_key, sizeof(account->email_key), "%s", registration->email_key);
+	(void)snprintf(
+		account->name, sizeof(account->name), STR_FORMAT, STR_ARGS(registration->name));
+}
+
 int account_register_await(const struct registration *registration, const struct client *client,
 	struct grant *ret_grant)
 {
@@ -55,13 +66,7 @@ int account_register_await(const struct registration *registration, const struct
 	*account = (struct account){
 		.created_ms = now_ms, .updated_ms = now_ms, .last_login_ms = now_ms
 	};
-	(void)uuid_new(account->id);
-	(void)snprintf(
-		account->email, sizeof(account->email), STR_FORMAT, STR_ARGS(registration->email));
-	(void)snprintf(
-		account->email_key, sizeof(account->email_key), "%s", registration->email_key);
-	(void)snprintf(
-		account->name, sizeof(account->name), STR_FORMAT, STR_ARGS(registration->name));
+	registration_apply(registration, account);
 	/* Hashed before asking whether the address is taken: the time must not tell. */
 	r = password_hash_await(registration->password, auth_policy()->hash_cost, account->hash);
 	if (r < 0)

@@ -14,6 +14,9 @@ struct registration {
 	bool is_hiding_existing, is_requiring_verified;
 };
 
+/* Gives a new account its id, and the address and name that were asked for. */
+void registration_apply(const struct registration *registration, struct account *account);
+
 /*
  * Makes an account and its first session: 1; 0 when the address is taken; or an error. When it
  * hides which addresses are taken, or wants verified ones, nobody is logged in: *ret_grant is not

@@ -55,13 +55,7 @@ int account_add_await(const struct registration *registration, const struct acco
 
 	*account = *values;
 	account->created_ms = account->updated_ms = clock_wall_ms();
-	(void)uuid_new(account->id);
-	(void)snprintf(
-		account->email, sizeof(account->email), STR_FORMAT, STR_ARGS(registration->email));
-	(void)snprintf(
-		account->email_key, sizeof(account->email_key), "%s", registration->email_key);
-	(void)snprintf(
-		account->name, sizeof(account->name), STR_FORMAT, STR_ARGS(registration->name));
+	registration_apply(registration, account);
 	(void)snprintf(account->hash, sizeof(account->hash), HASH_OF_NOTHING);
 	if (registration->password.len)
 		r = password_hash_await(

@@ -37,12 +37,9 @@ int db_account_by(struct sqlite *c, enum statement which, const char *key, struc
 	return r;
 }
 
-int db_account_insert(struct sqlite *c, const struct account *account)
+void db_account_bind(
+	sqlite3_stmt *s, const struct account *account, char roles[static ROLES_TEXT_BYTES])
 {
-	sqlite3_stmt *s = db_statement(c, ACCOUNT_INSERT);
-	char roles[ROLES_TEXT_BYTES];
-	int r;
-
 	roles_write(account, roles);
 	db_bind_text(s, 1, account->id);
 	db_bind_text(s, 2, account->email);
@@ -52,6 +49,15 @@ int db_account_insert(struct sqlite *c, const struct account *account)
 	db_bind_text(s, 6, roles);
 	db_bind_i64(s, 7, account->status);
 	db_bind_i64(s, 8, account->is_email_verified);
+}
+
+int db_account_insert(struct sqlite *c, const struct account *account)
+{
+	sqlite3_stmt *s = db_statement(c, ACCOUNT_INSERT);
+	char roles[ROLES_TEXT_BYTES];
+	int r;
+
+	db_account_bind(s, account, roles);
 	db_bind_i64(s, 9, account->created_ms);
 	db_bind_i64(s, 10, account->updated_ms);
 	db_bind_i64(s, 11, account->last_login_ms);

@@ -27,15 +27,7 @@ static int account_write(struct sqlite *c, const struct account *account)
 	sqlite3_stmt *s = db_statement(c, ACCOUNT_CHANGE);
 	char roles[ROLES_TEXT_BYTES];
 
-	roles_write(account, roles);
-	db_bind_text(s, 1, account->id);
-	db_bind_text(s, 2, account->email);
-	db_bind_text(s, 3, account->email_key);
-	db_bind_text(s, 4, account->name);
-	db_bind_text(s, 5, account->hash);
-	db_bind_text(s, 6, roles);
-	db_bind_i64(s, 7, account->status);
-	db_bind_i64(s, 8, account->is_email_verified);
+	db_account_bind(s, account, roles);
 	db_bind_i64(s, 9, account->updated_ms);
 	db_bind_i64(s, 10, account->attempts.count);
 	db_bind_i64(s, 11, account->attempts.locked_until_ms);

@@ -7,6 +7,7 @@
 
 #include <sqlite3.h>
 
+#include "store/records.h"
 #include "store/store_backend.h"
 
 #define SWEEP_ROWS 1000 /* one sweep holds up the writer for some milliseconds at most */
@@ -141,6 +142,11 @@ int db_tickets_delete(struct sqlite *c, const char *account_id, enum ticket_purp
 
 /* A session and its first refresh token. */
 int db_session_insert(struct sqlite *c, const struct session_new *new);
+
+/* What is written of an account whenever it is: parameters 1 to 8. roles is memory that the
+ * statement reads until its step. */
+void db_account_bind(
+	sqlite3_stmt *s, const struct account *account, char roles[static ROLES_TEXT_BYTES]);
 
 /* 1, or 0 when its id or address is taken. */
 int db_account_insert(struct sqlite *c, const struct account *account);
