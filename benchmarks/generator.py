@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 
 ROOT = pathlib.Path(__file__).parents[1]
-LOAD = ROOT / "build" / "gcc" / "load"
+LOAD = ROOT / "build" / "gcc" / "benchmarks" / "load"
 
 
 def _urgent():

@@ -423,7 +423,7 @@ def container(out):
     with Sandbox(out) as box:
         box.install("authd", "authctl", *MODULES)
         shutil.copy(PACKAGING / "oci/container.conf", box.path / "etc/authd/conf.d/10-container.conf")
-        shutil.copy(one(out / "deb", "authd-*/obj-*/forbid"), box.path / "debs/forbid")
+        shutil.copy(one(out / "deb", "authd-*/obj-*/tests/forbid"), box.path / "debs/forbid")
         # Not the recipe's *:8080: this machine's network is not the container's own.
         said = box("""set -e; authd -c /etc/authd/authd.conf --check
             echo '[http]

@@ -64,7 +64,7 @@ def hashing(bench, cost):
 
 def kernel(bench, cost):
     """The hash without daemon, store and HTTP: what more lanes bring, on one core."""
-    run = subprocess.run([BUILD / "bench-bcrypt", str(cost), str(bench.pick(15, 5))], capture_output=True, text=True, check=True)
+    run = subprocess.run([BUILD / "benchmarks/bench-bcrypt", str(cost), str(bench.pick(15, 5))], capture_output=True, text=True, check=True)
     bench.say("\n" + run.stdout.rstrip())
     bench.detail("kernel", run.stdout)
 

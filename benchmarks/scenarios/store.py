@@ -46,8 +46,8 @@ def measured(command):
 
 def systems(seconds, folder):
     """name: the command for a URI."""
-    found = {"authd": lambda uri: [BUILD / "store-loop", "mongodb", uri, seconds, AT_A_TIME],
-             "libmongoc": lambda uri: [BUILD / "mongo-loop", uri, seconds, AT_A_TIME]}
+    found = {"authd": lambda uri: [BUILD / "benchmarks/store-loop", "mongodb", uri, seconds, AT_A_TIME],
+             "libmongoc": lambda uri: [BUILD / "benchmarks/mongo-loop", uri, seconds, AT_A_TIME]}
     if folder:
         found["mongoose"] = lambda uri: ["node", folder / "loop.js", uri, seconds, AT_A_TIME]
     return found
@@ -68,7 +68,7 @@ def show(bench, runs, title):
 
 
 def run(bench):
-    if not (SERVERS / "venv/bin/secantusd-py").exists() or not (BUILD / "mongo-loop").exists():
+    if not (SERVERS / "venv/bin/secantusd-py").exists() or not (BUILD / "benchmarks/mongo-loop").exists():
         bench.say("not measured: needs libmongoc, and the server that ./dev test installs")
         return
     rounds, seconds = bench.pick((5, 5), (2, 1))

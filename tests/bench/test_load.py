@@ -19,7 +19,7 @@ def load(tmp_path, target, *streams, seconds=1.0, **more):
     """Runs the generator; the results by the names of the streams."""
     plan, output = tmp_path / "plan.json", tmp_path / "results.json"
     plan.write_text(json.dumps({"target": target, "seconds": seconds, "streams": streams, **more}))
-    run = subprocess.run([BUILD / "load", "-o", output, plan], capture_output=True, text=True, timeout=60)
+    run = subprocess.run([BUILD / "benchmarks/load", "-o", output, plan], capture_output=True, text=True, timeout=60)
     assert run.returncode == 0, run.stderr
     return {s["name"]: s for s in json.loads(output.read_text())["streams"]}
 
@@ -138,13 +138,13 @@ def test_an_exclusive_line_is_in_one_request_at_a_time(tmp_path):
 def test_another_machine_is_never_a_target(tmp_path):
     plan = tmp_path / "plan.json"
     plan.write_text(json.dumps({"target": "192.0.2.1:80", "streams": [{"rate": 1}]}))
-    run = subprocess.run([BUILD / "load", plan], capture_output=True, text=True, timeout=10)
+    run = subprocess.run([BUILD / "benchmarks/load", plan], capture_output=True, text=True, timeout=10)
     assert run.returncode == 1 and "only loopback" in run.stderr
 
 
 def test_more_connections_than_descriptors_are_refused_at_once(tmp_path):
     plan = tmp_path / "plan.json"
     plan.write_text(json.dumps({"target": "127.0.0.1:1", "streams": [{"rate": 1, "outstanding_max": 100}]}))
-    run = subprocess.run(f"ulimit -n 64; exec {BUILD / 'load'} {plan}", shell=True, capture_output=True, text=True,
+    run = subprocess.run(f"ulimit -n 64; exec {BUILD / 'benchmarks/load'} {plan}", shell=True, capture_output=True, text=True,
                          timeout=10)
     assert run.returncode == 1 and "load: the load:" in run.stderr

@@ -48,7 +48,7 @@ def test_the_suite_of_the_store_passes(server, suite):
     environment = {**os.environ, "AUTHD_TEST_MONGODB": server.uri}
     if isinstance(server, Java):
         environment["AUTHD_TEST_PARTIAL"] = "1"
-    done = subprocess.run([BUILD / f"suite-store-{suite}"], env=environment, capture_output=True, text=True, timeout=300)
+    done = subprocess.run([BUILD / "tests" / f"suite-store-{suite}"], env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, (done.stdout + done.stderr)[-4000:]
     assert "[  PASSED  ]" in done.stdout + done.stderr
 

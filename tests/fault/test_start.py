@@ -135,13 +135,13 @@ def test_a_log_that_cannot_be_opened_is_named(authd):
 ])
 def test_without_io_uring_the_remedy_is_said(authd, error, words):
     authd.conf.write_text(authd.conf.read_text() + "[io]\nengine = io_uring\n")
-    fails(authd, *words, prefix=[BUILD / "forbid", error])
+    fails(authd, *words, prefix=[BUILD / "tests/forbid", error])
 
 
 @pytest.mark.parametrize("error", ["EPERM", "ENOSYS", "ENOMEM"])
 def test_without_io_uring_epoll_serves_and_says_why(authd, error):
     with open(authd.dir / "log", "ab") as log:
-        authd.process = subprocess.Popen([BUILD / "forbid", error, BUILD / "authd", "-c", authd.conf], stdout=log,
+        authd.process = subprocess.Popen([BUILD / "tests/forbid", error, BUILD / "authd", "-c", authd.conf], stdout=log,
                                          stderr=log)
 
     def answers():
