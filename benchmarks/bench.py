@@ -1,21 +1,29 @@
-"""One run of the benchmarks: its mode, what it measured, and how that is shown."""
+"""One scenario's run: its mode, what it measured, and how that is shown. What it keeps is described in results.py."""
 import datetime
-import json
-import subprocess
+import math
+import time
 
 import measure
-from bars import BARS
-from generator import ROOT
+from bars import BARS, Bar
 
-OUTPUT = ROOT / "build" / "bench"
 NOISY = 0.05  # of the machine's CPU time used by others: above it numbers are not to be trusted
 
 
+def _finite(value):
+    """JSON knows no NaN; a number that could not be measured is null."""
+    return value if math.isfinite(value) else None
+
+
+def shown(value, unit=""):
+    return "-" if value is None else f"{value:,.3g}{unit if unit == 'x' else ' ' + unit if unit else ''}"
+
+
 class Bench:
-    def __init__(self, light):
-        self.light = light
-        self.numbers = {}
-        self.details = {}
+    def __init__(self, name, title, light):
+        self.name, self.title, self.light = name, title, light
+        self.when, self.began = datetime.datetime.now(datetime.timezone.utc), time.monotonic()
+        self.measurements, self.targets, self.details = {}, [], {}
+        self.tables, self.plots = [], []
         self.noise = 0.0
 
     def pick(self, full, light):
@@ -24,12 +32,35 @@ class Bench:
     def say(self, text):
         print(text, flush=True)
 
-    def number(self, name, value, low=None, high=None):
-        """Measures a row of BARS. low and high are the spread over repeats, or the margin of one run."""
-        self.numbers[name] = {"value": value, "low": low, "high": high, "verdict": BARS[name].verdict(value)}
+    def number(self, name, repeats):
+        """Measures a row of BARS: one value, or a list with one of each repeat, whose median counts."""
+        bar = BARS[name]
+        self.measure(name, bar.what, bar.unit, repeats, more_is_better=bar.more_is_better, headline=True)
+        value = self.measurements[name]["median"]
+        self.measurements[name].update(bar=bar.bar, ambition=bar.ambition,
+                                       verdict=bar.verdict(math.nan if value is None else value))
+
+    def measure(self, name, what, unit, repeats, more_is_better=False, headline=False):
+        """Any other measurement that is worth comparing between runs. more_is_better None: neither is. headline: one
+        of those that the first table of a report and the README show; ratios (unit "x") come first there."""
+        repeats = [_finite(r) for r in (repeats if isinstance(repeats, (list, tuple)) else [repeats])]
+        known = [r for r in repeats if r is not None]
+        if name in self.measurements:
+            raise ValueError(f"{name} is measured twice")
+        self.measurements[name] = {
+            "what": what, "unit": unit, "repeats": repeats, "median": measure.median(known) if known else None,
+            "low": min(known) if len(known) > 1 else None, "high": max(known) if len(known) > 1 else None,
+            "better": {True: "more", False: "less", None: None}[more_is_better], "headline": headline}
+
+    def target(self, phase, what, system, measured, limit, unit, more_is_better=False):
+        """A target of a plan's phase, for a system that may be another than authd: reached or not."""
+        verdict = Bar(what, unit, limit, limit, more_is_better).verdict(measured)
+        self.targets.append({"phase": phase, "what": what, "system": system, "measured": _finite(measured),
+                             "limit": limit, "unit": unit, "better": "more" if more_is_better else "less",
+                             "reached": verdict != "FAIL"})
 
     def detail(self, name, value):
-        """Kept in the JSON file, beside the numbers."""
+        """Raw data, kept in the JSON file; no report reads them."""
         self.details[name] = value
 
     def quiet(self, pids=()):
@@ -37,42 +68,65 @@ class Bench:
         return _Watch(self, pids)
 
     def table(self, title, header, rows):
-        rows = [[cell if isinstance(cell, str) else f"{cell:,.4g}" if abs(cell) < 10000 else f"{cell:,.0f}"
-                 for cell in row] for row in rows]
-        widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
-        self.say(f"\n{title}")
-        for row in [header, *rows]:
-            self.say("  " + "  ".join(cell.ljust(w) if i == 0 else cell.rjust(w)
-                                     for i, (cell, w) in enumerate(zip(row, widths))))
+        """Printed, and in the report. Cells are texts or numbers; the first column has what the row is about."""
+        self.tables.append({"title": title, "header": header, "rows": rows})
+        print_table(title, header, rows)
 
-    def summary(self):
-        """The numbers beside their bars; the ratio or value first. True when every bar is reached."""
-        def shown(value, unit):
-            return "-" if value is None else f"{value:.3g}{unit if unit == 'x' else ' ' + unit if unit else ''}"
+    def plot_bars(self, title, unit, bars):
+        """bars: (name, repeats). A bar for each, with its spread."""
+        self.plots.append({"kind": "bars", "title": title, "unit": unit,
+                           "bars": [{"name": name, "repeats": list(repeats)} for name, repeats in bars]})
 
-        rows = []
-        for name, n in self.numbers.items():
-            bar = BARS[name]
-            spread = "" if n["low"] is None else f"{n['low']:.3g}..{n['high']:.3g}"
-            sign = ">=" if bar.more_is_better else "<="
-            rows.append([bar.what, shown(n["value"], bar.unit), spread, f"{sign} {shown(bar.bar, bar.unit)}",
-                         shown(bar.ambition, bar.unit), n["verdict"]])
-        self.table("Numbers", ["what", "measured", "spread", "bar", "ambition", "verdict"], rows)
-        if self.noise > NOISY:
-            self.say(f"\nNOISY: others used up to {self.noise:.0%} of this machine's CPU time. Measure again when it is quiet.")
-        if self.light:
-            self.say("\nLIGHT: short runs, to see that everything works. Numbers to show come from a full run.")
-        return all(n["verdict"] != "FAIL" for n in self.numbers.values())
+    def plot_lines(self, title, x, y, lines, log_x=False, log_y=False, limits=()):
+        """lines: {name: [(x, y) or (x, y, low, high), ...]}; x and y: what the axes have, with the unit.
+        limits: (name, y) of horizontal lines, such as bars."""
+        self.plots.append({"kind": "lines", "title": title, "x": x, "y": y, "log_x": log_x, "log_y": log_y,
+                           "lines": [{"name": name, "points": [list(p) for p in points]} for name, points in lines.items()],
+                           "limits": [{"name": name, "y": value} for name, value in limits]})
 
-    def write(self, name):
-        OUTPUT.mkdir(parents=True, exist_ok=True)
-        commit = subprocess.run(["git", "-C", ROOT, "rev-parse", "HEAD"], capture_output=True, text=True).stdout.strip()
-        (OUTPUT / f"{name}.json").write_text(json.dumps({
-            "when": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
-            "commit": commit, "light": self.light, "machine": measure.machine(), "others_cpu_share": self.noise,
-            "numbers": {k: {**v, "what": BARS[k].what, "bar": BARS[k].bar, "ambition": BARS[k].ambition}
-                        for k, v in self.numbers.items()},
-            "details": self.details}, indent=1) + "\n")
+    def plot_latency(self, title, histograms):
+        """histograms: {name: one of load's "latency_ms"}. Percentiles up to the last one that has been seen."""
+        self.plots.append({"kind": "latency", "title": title,
+                           "lines": [{"name": name, "buckets": h["buckets"]} for name, h in histograms.items() if h["count"]]})
+
+    def document(self):
+        """The scenario as it is in a file of results."""
+        return {"title": self.title, "when": self.when.isoformat(timespec="seconds"),
+                "seconds": round(time.monotonic() - self.began, 1), "others_cpu_share": self.noise,
+                "measurements": self.measurements, "targets": self.targets, "tables": self.tables, "plots": self.plots,
+                "details": self.details}
+
+
+def print_table(title, header, rows):
+    rows = [[cell_text(cell) for cell in row] for row in rows]
+    widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
+    print(f"\n{title}")
+    for row in [header, *rows]:
+        print("  " + "  ".join(cell.ljust(w) if i == 0 else cell.rjust(w)
+                               for i, (cell, w) in enumerate(zip(row, widths))), flush=True)
+
+
+def cell_text(cell):
+    if cell is None:
+        return "-"
+    return cell if isinstance(cell, str) else f"{cell:,.4g}" if abs(cell) < 10000 else f"{cell:,.0f}"
+
+
+def summary(benches):
+    """The numbers of scenarios beside their bars. True when every bar and every target of authd is reached."""
+    numbers = [m for bench in benches for m in bench.measurements.values() if "bar" in m]
+    rows = [[n["what"], shown(n["median"], n["unit"]), "" if n["low"] is None else f"{n['low']:.3g}..{n['high']:.3g}",
+             f"{'>=' if n['better'] == 'more' else '<='} {shown(n['bar'], n['unit'])}", shown(n["ambition"], n["unit"]),
+             n["verdict"]] for n in numbers]
+    if rows:
+        print_table("Numbers", ["what", "measured", "spread", "bar", "ambition", "verdict"], rows)
+    noise = max(bench.noise for bench in benches)
+    if noise > NOISY:
+        print(f"\nNOISY: others used up to {noise:.0%} of this machine's CPU time. Measure again when it is quiet.")
+    if any(bench.light for bench in benches):
+        print("\nLIGHT: short runs, to see that everything works. Numbers to show come from a full run.")
+    targets = [t for bench in benches for t in bench.targets if t["system"] == "authd"]
+    return all(n["verdict"] != "FAIL" for n in numbers) and all(t["reached"] for t in targets)
 
 
 class _Watch(measure.Noise):

@@ -73,6 +73,27 @@ def settled_rss_mb(pids, seconds=5.0):
     return last
 
 
+class RssTrace(threading.Thread):
+    """with RssTrace(pids) as trace: ... ; trace.points is (seconds, MB), ten times a second."""
+
+    def __init__(self, pids):
+        super().__init__(daemon=True)
+        self.pids, self.points, self.ending = pids, [], threading.Event()
+        self.began = time.monotonic()
+
+    def run(self):
+        while not self.ending.wait(0.1):
+            self.points.append((time.monotonic() - self.began, rss_mb(self.pids)))
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self.ending.set()
+        self.join()
+
+
 def median(values):
     return statistics.median(values)
 
@@ -103,8 +124,16 @@ class Noise:
         self.share = max(0.0, others / (elapsed * os.cpu_count()))
 
 
+def _field(path, key, separator):
+    """The value of the first line of a file of the kernel or the distribution that begins with key."""
+    for line in pathlib.Path(path).read_text().splitlines():
+        if line.startswith(key):
+            return line.split(separator, 1)[1].strip().strip('"')
+    return "unknown"
+
+
 def machine():
     """What a number cannot be read without."""
-    model = next((line.split(":", 1)[1].strip() for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines()
-                  if line.startswith("model name")), "unknown")
-    return {"cpu": model, "cpus": os.cpu_count(), "kernel": os.uname().release, "load_average": os.getloadavg()[0]}
+    return {"cpu": _field("/proc/cpuinfo", "model name", ":"), "cpus": os.cpu_count(), "kernel": os.uname().release,
+            "memory_mb": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 20,
+            "system": _field("/etc/os-release", "PRETTY_NAME", "="), "load_average": os.getloadavg()[0]}

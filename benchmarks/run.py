@@ -9,7 +9,8 @@ import sys
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from bench import Bench  # noqa: E402
+import results  # noqa: E402
+from bench import Bench, summary  # noqa: E402
 
 # In the order of what one waits for least.
 SCENARIOS = {
@@ -30,6 +31,7 @@ def main():
                                      epilog="\n".join(f"  {name:11} {text}" for name, text in SCENARIOS.items()))
     parser.add_argument("names", nargs="*", metavar="NAME", help="scenarios; none or \"all\" is every one")
     parser.add_argument("--light", action="store_true", help="short runs: does everything work?")
+    parser.add_argument("-o", "--output", type=pathlib.Path, metavar="FILE", help="keep the results of this run there, too")
     options = parser.parse_args()
     unknown = set(options.names) - {"all", *SCENARIOS}
     if unknown:
@@ -40,20 +42,21 @@ def main():
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     if os.getloadavg()[0] > 0.5:
         print(f"The load average is {os.getloadavg()[0]:.1f}: others are at work here, numbers will be off.", flush=True)
-    reached = True
-    everything = Bench(options.light)
+    said = {"light": options.light, "names": names}
+    benches, reached = [], True
     for name in names:
-        bench = Bench(options.light)
+        bench = Bench(name, SCENARIOS[name], options.light)
         print(f"\n== {name}: {SCENARIOS[name]}", flush=True)
         importlib.import_module(f"scenarios.{name}").run(bench)
-        reached &= bench.summary()
-        bench.write(name)
-        everything.numbers.update(bench.numbers)
-        everything.noise = max(everything.noise, bench.noise)
+        reached &= summary([bench])
+        benches.append(bench)
+        results.write(results.FOLDER / f"{name}.json", [bench], said)
     if len(names) > 1:
         print("\n== everything", flush=True)
-        everything.summary()
-        everything.write("all")
+        summary(benches)
+        results.write(results.FOLDER / "all.json", benches, said)
+    if options.output:
+        results.write(options.output, benches, said)
     return 0 if reached else 1
 
 

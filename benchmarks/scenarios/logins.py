@@ -53,8 +53,12 @@ def hashing(bench, cost):
     bench.detail("hashing", rows)
     ratios = [r["logins_per_cpu_s"] / r["libxcrypt_per_cpu_s"] for r in rows]
     lone = [r["lone_ms"] / r["libxcrypt_lone_ms"] for r in rows]
-    bench.number("hashes", median(ratios), min(ratios), max(ratios))
-    bench.number("lone_login", median(lone), min(lone), max(lone))
+    bench.number("hashes", ratios)
+    bench.number("lone_login", lone)
+    bench.measure("logins_per_s", f"logins at cost {cost}, all CPUs", "/s", [r["logins_per_s"] for r in rows], more_is_better=True)
+    bench.plot_bars(f"Hashes per CPU second at cost {cost}", "/s", [
+        ("authd, whole logins", [r["logins_per_cpu_s"] for r in rows]),
+        ("libxcrypt, the hash alone", [r["libxcrypt_per_cpu_s"] for r in rows])])
     bench.table(f"Logins at cost {cost}, {pairs} pairs of {seconds} s, {cpus} CPUs", ["", "authd", "libxcrypt", "ratio"], [
         [what, median([r[a] for r in rows]), median([r[b] for r in rows]), median([r[a] / r[b] for r in rows])]
         for what, a, b in (("per CPU second", "logins_per_cpu_s", "libxcrypt_per_cpu_s"),
@@ -95,6 +99,10 @@ def cheap(bench):
                 length = 1 if stream["name"] == "refresh" else seconds
                 rows.setdefault(stream["name"], []).append(measured(bench, authd, stream, length))
     bench.detail("cheap", rows)
+    for name, seen in rows.items():
+        bench.measure(f"{name}_us", f"CPU time of a {name} at cost 4", "us", [r["cpu_s"] / r["count"] * 1e6 for r in seen])
+    bench.plot_bars("CPU time of a request at cost 4, store included", "us",
+                    [(name, [r["cpu_s"] / r["count"] * 1e6 for r in seen]) for name, seen in rows.items()])
     header = ["", "median", "min", "max", "CPU us", "p50 ms", "p99 ms"]
     bench.table(f"Per second at cost 4, 32 connections, {repeats} runs", header, [
         [name, median([r["per_s"] for r in seen]), min(r["per_s"] for r in seen), max(r["per_s"] for r in seen),

@@ -4,9 +4,10 @@ What the kernel holds for sockets is not in it, for any server.
 """
 import socket
 
+from bars import BARS
 from client import PASSWORD, Client, lines_write, login_body, register_many
 from generator import run_load
-from measure import rss_mb, rss_peak_mb, rss_peak_reset, settled_rss_mb
+from measure import RssTrace, rss_peak_mb, rss_peak_reset, settled_rss_mb
 from systems.authd import Authd
 
 CONNECTIONS = 10000
@@ -45,7 +46,7 @@ def mixed_load(bench, authd, grants):
 
 
 def run(bench):
-    with Authd(password__cost=bench.pick(12, 4)) as authd:
+    with Authd(password__cost=bench.pick(12, 4)) as authd, RssTrace(authd.pids()) as trace:
         idle = settled_rss_mb(authd.pids())
         grants = register_many(authd, ACCOUNTS)
         Client(authd).verify(grants[0]["access_token"])
@@ -64,8 +65,12 @@ def run(bench):
             ["after the start", idle], [f"after {ACCOUNTS} registrations", used], ["with idle connections", connected],
             ["for one of them, KiB", (connected - used) * 1024 / CONNECTIONS], ["peak under load", peak],
             ["all gone", after]])
-        bench.detail("rss_mb", {"idle": idle, "used": used, "connected": connected, "peak": peak, "after": after,
-                                "now": rss_mb(authd.pids())})
+        bench.plot_lines(f"RSS while {CONNECTIONS:,} connections come, mixed load runs, and all leave", "seconds", "MB",
+                         {"authd": trace.points}, limits=[("bar under load", BARS["rss_load"].bar)])
+        bench.plot_bars("RSS", "MB", [("after the start", [idle]), (f"{CONNECTIONS:,} idle connections", [connected]),
+                                      ("peak under mixed load on top", [peak]), ("all gone", [after])])
+        bench.measure("rss_after", "RSS when all connections are gone", "MB", after)
+        bench.measure("connection_kib", "RSS for one idle connection", "KiB", (connected - used) * 1024 / CONNECTIONS)
         bench.number("rss_idle", idle)
         bench.number("rss_connections", connected)
         bench.number("rss_load", peak)

@@ -32,16 +32,19 @@ def run(bench):
     sink = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Sink)
     threading.Thread(target=sink.serve_forever, daemon=True).start()
     traced = {"trace__endpoint": f"http://127.0.0.1:{sink.server_port}/v1/traces"}
-    kinds = {"metrics, slow and failed requests": ON, "the same and traces, 1 % sampled": {**ON, **traced},
-             "the same and a record for each": {**ON, **traced, "log__access": "yes"}}
-    for i, (name, options) in enumerate(kinds.items()):
+    kinds = {"metrics": ("metrics, slow and failed requests", ON),
+             "traces": ("the same and traces, 1 % sampled", {**ON, **traced}),
+             "records": ("the same and a record for each", {**ON, **traced, "log__access": "yes"})}
+    for kind, (name, options) in kinds.items():
         with Authd(password__cost=4, **OFF) as off, Authd(password__cost=4, **options) as on:
             # Each knows its own tokens only.
             for daemon in (off, on):
                 daemon.tokens = lines_write(daemon.folder / "tokens",
                                             [g["access_token"] for g in register_many(daemon, TOKENS)])
             on.name, off.name = name, "all off"
-            ratio = compare(bench, [on, off], None, TOKENS, pairs, seconds, 1)
-            if i == 1:
-                bench.number("observe_cpu", *ratio)
+            ratios = compare(bench, f"observe_{kind}", {"on": on, "off": off}, None, TOKENS, pairs, seconds, 1)
+            if kind == "traces":
+                bench.number("observe_cpu", ratios)
+            else:
+                bench.measure(f"observe_{kind}_cpu", f"/verify CPU, {name} / all off", "x", ratios)
     sink.shutdown()

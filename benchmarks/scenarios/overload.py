@@ -112,12 +112,28 @@ def logins(bench, authd, streams):
     bench.table(f"Logins, {seconds} s each; capacity {capacity:.1f}/s, peak {peak:.1f}/s", HEADER, rows)
     bench.table("Probes when idle", ["", *PROBE_HEADER], [["idle", *probe_cells(i)] for i, _ in turns])
     shares = [over["login"]["goodput"] / peak for _, over in turns]
-    bench.number("goodput", median(shares), min(shares), max(shares))
+    bench.number("goodput", shares)
     bench.number("timeouts", sum(lost(s) for s in everything))
     for probe in ("verify", "health"):
         ratios = [p99(over, probe) / p99(i, probe) for i, over in turns]
-        bench.number(f"{probe}_p99", median(ratios), min(ratios), max(ratios))
+        bench.number(f"{probe}_p99", ratios)
+    plots(bench, peak, steps, turns)
     bench.detail("logins", {"capacity": capacity, "closed": closed, "steps": steps, "pairs": turns})
+
+
+def plots(bench, peak, steps, turns):
+    """Goodput over what is offered, and the latencies of the first pair of idle and the most."""
+    last = [over["login"]["goodput"] for _, over in turns]
+    points = [(factor, seen["login"]["goodput"]) for factor, seen in steps.items()]
+    bench.plot_lines("Logins done over logins offered", "offered, of capacity (x)", "logins per second with 200",
+                     {"authd": [*points, (FACTORS[-1], median(last), min(last), max(last))]}, log_x=True, limits=[("peak", peak)])
+    idle, over = turns[0]
+    for probe in ("verify", "health"):
+        bench.plot_latency(f"/{probe} when idle and under {FACTORS[-1]}x logins", {
+            "idle": idle[probe]["latency_ms"]["all"], f"{FACTORS[-1]}x": over[probe]["latency_ms"]["all"]})
+    bench.plot_latency(f"Logins: those done at 1x and {FACTORS[-1]}x, and the refusals", {
+        "done, 1x": steps[1]["login"]["latency_ms"]["ok"], f"done, {FACTORS[-1]}x": over["login"]["latency_ms"]["ok"],
+        f"refused, {FACTORS[-1]}x": over["login"]["latency_ms"]["refused"]})
 
 
 def hostile(bench, authd, streams):
@@ -132,7 +148,7 @@ def hostile(bench, authd, streams):
     during = rss_mb(authd.pids())
     after = settled_rss_mb(authd.pids(), 20)
     ratios = [p99(attacked, "health") / p99(idle, "health") for idle, attacked in turns]
-    bench.number("hostile_p99", median(ratios), min(ratios), max(ratios))
+    bench.number("hostile_p99", ratios)
     bench.number("hostile_errors", sum(unserved(attacked) for _, attacked in turns))
     bench.number("hostile_rss", max(0.0, after - before))
     bench.detail("hostile", {"pairs": turns, "rss_mb": {"before": before, "end": during, "after": after}})

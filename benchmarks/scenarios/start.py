@@ -1,7 +1,6 @@
 """From exec to the first 200: what a restart costs, and what a supervisor waits for."""
 import time
 
-from measure import median
 from systems import wait_for_200
 from systems.authd import Authd
 
@@ -25,6 +24,6 @@ def run(bench):
                 existing.append(start_ms(authd))
             finally:
                 authd.close()
-    bench.detail("start_ms", {"fresh": fresh, "existing": existing})
-    bench.number("start", median(existing), min(existing), max(existing))
-    bench.number("start_fresh", median(fresh), min(fresh), max(fresh))
+    bench.number("start", existing)
+    bench.number("start_fresh", fresh)
+    bench.plot_bars(f"From exec to the first 200, {repeats} starts", "ms", [("existing store", existing), ("new store", fresh)])

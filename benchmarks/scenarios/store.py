@@ -78,4 +78,8 @@ def run(bench):
         for turn in range(rounds):
             runs.append({name: measured(command(f"{server.uri}/{name}{turn}")) for name, command in commands.items()})
     bench.detail("calls", runs)
+    for call in CALLS:
+        bench.measure(f"store_{call}", f"{call} per second: authd / libmongoc", "x",
+                      [run["authd"][call][0] / run["libmongoc"][call][0] for run in runs], more_is_better=True)
+        bench.measure(f"store_{call}_us", f"CPU time of {call}", "us", [run["authd"][call][1] for run in runs])
     show(bench, runs, f"Calls of the store, {AT_A_TIME} at a time, {rounds} rounds of {seconds} s each, one SecantusDB")

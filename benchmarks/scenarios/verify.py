@@ -12,6 +12,7 @@ from systems.nginx import Nginx
 TOKENS = 512  # of as many sessions: each core has them all in its cache; a multiple of the pipelined depth
 TOKENS_MANY = 4096  # more than a core remembers by default: some requests go to the store
 
+
 def one(bench, system, tokens, seconds, depth):
     with bench.quiet(system.pids()):
         before = cpu_s(system.pids())
@@ -20,22 +21,26 @@ def one(bench, system, tokens, seconds, depth):
     return {"cpu_us": cpu / requests * 1e6, "per_s": requests / seconds, "busy": cpu / seconds}
 
 
-def compare(bench, systems, tokens, count, pairs, seconds, depth):
-    """The ratio of each pair, after showing them. No tokens: each system has its own."""
-    for system in systems:  # caches, buffers and the machine's clock are warm
+def compare(bench, name, systems, tokens, count, pairs, seconds, depth):
+    """The ratio of each pair of systems, {key: system}, after showing them. No tokens: each has its own. Measures
+    NAME_KEY_us of each."""
+    for system in systems.values():  # caches, buffers and the machine's clock are warm
         run_wrk(system.target, system.paths["verify"], tokens or system.tokens, 1, depth=depth)
-    runs = [[one(bench, system, tokens, seconds, depth) for system in systems] for _ in range(pairs)]
+    runs = [[one(bench, system, tokens, seconds, depth) for system in systems.values()] for _ in range(pairs)]
     ratios = [a["cpu_us"] / b["cpu_us"] for a, b in runs]
     title = f"{count:,} tokens, {depth} requests at a time; {pairs} pairs of {seconds} s, wrk, 64 connections"
     rows = [["ratio", median(ratios), min(ratios), max(ratios), "", ""]]
-    for i, system in enumerate(systems):
+    for i, (key, system) in enumerate(systems.items()):
         mine = [pair[i] for pair in runs]
         us = [m["cpu_us"] for m in mine]
         rows.append([system.name, median(us), min(us), max(us), median([m["per_s"] for m in mine]),
                      median([m["busy"] for m in mine])])
+        bench.measure(f"{name}_{key}_us", f"CPU time of a request, {system.name}; {title}", "us", us)
     bench.table(title, ["", "CPU us/request", "min", "max", "requests/s", "CPUs used"], rows)
-    bench.detail(title, runs)
-    return median(ratios), min(ratios), max(ratios)
+    bench.plot_bars(f"CPU time of a request: {title}", "us",
+                    [(system.name, [pair[i]["cpu_us"] for pair in runs]) for i, system in enumerate(systems.values())])
+    bench.detail(name, runs)
+    return ratios
 
 
 def run(bench):
@@ -47,7 +52,8 @@ def run(bench):
         status = Client(authd).verify(granted[0])
         if status != 204:
             raise RuntimeError(f"/verify answered {status}")
-        systems = [authd, nginx]
-        bench.number("verify_cpu", *compare(bench, systems, tokens, TOKENS, pairs, seconds, 1))
-        bench.number("verify_cpu_pipelined", *compare(bench, systems, tokens, TOKENS, pairs, seconds, 16))
-        compare(bench, systems, many, TOKENS_MANY, pairs, seconds, 1)
+        systems = {"authd": authd, "nginx": nginx}
+        bench.number("verify_cpu", compare(bench, "verify", systems, tokens, TOKENS, pairs, seconds, 1))
+        bench.number("verify_cpu_pipelined", compare(bench, "verify_pipelined", systems, tokens, TOKENS, pairs, seconds, 16))
+        ratios = compare(bench, "verify_many", systems, many, TOKENS_MANY, pairs, seconds, 1)
+        bench.measure("verify_cpu_many", f"/verify CPU with {TOKENS_MANY:,} tokens / nginx `return 200`", "x", ratios)
