@@ -76,7 +76,7 @@ void handle_key_rotate(struct control_request *request);
 /* heap.c */
 void handle_mem_purge(struct control_request *request);
 void handle_mem_profile(struct control_request *request);
-/* Once a second: ends a profile whose time is over. */
+/* Once a second: ends a profile whose time is over, gives back what a burst has left. */
 void heap_tick(uint64_t now_ns);
 /* windows.c */
 void handle_latency_show(struct control_request *request);

@@ -1,4 +1,4 @@
-/* mem purge and mem profile: giving memory back, and what the heap is used for. */
+/* mem purge and mem profile: giving memory back, asked or not, and what the heap is used for. */
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -9,6 +9,7 @@
 #include "control/memory.h"
 #include "observe/allocator.h"
 #include "observe/log.h"
+#include "observe/surplus.h"
 #include "shared/clock.h"
 
 #define PROFILE_MS_MAX UINT64_C(86400000)
@@ -113,7 +114,7 @@ void handle_mem_profile(struct control_request *request)
 	request_row_end(request);
 }
 
-void heap_tick(uint64_t now_ns)
+static void profile_end(uint64_t now_ns)
 {
 	if (!profile_until_ns || now_ns < profile_until_ns)
 		return;
@@ -121,4 +122,42 @@ void heap_tick(uint64_t now_ns)
 	(void)allocator_profile(false);
 	log_event(
 		LOG_LEVEL_INFO, "heap.profile_ended", STR("the time of the heap profile is over"));
+}
+
+/* --- what a burst left behind --- */
+
+static int64_t idle_bytes(void)
+{
+	struct allocator_stats heap;
+
+	allocator_stats(&heap);
+	return (int64_t)memory_rss() - (int64_t)heap.allocated;
+}
+
+static void surplus_tick(uint64_t now_ns)
+{
+	static struct surplus surplus;
+	static uint64_t look_ns;
+	uint64_t before, started_ns, took_ns;
+
+	if (now_ns < look_ns)
+		return;
+	look_ns = clock_after_ms(now_ns, SURPLUS_LOOK_MS);
+	if (!surplus_look(&surplus, idle_bytes()))
+		return;
+	before = memory_rss();
+	started_ns = clock_now_ns();
+	allocator_purge();
+	took_ns = clock_now_ns() - started_ns;
+	surplus_given_back(&surplus, idle_bytes());
+	log_event(LOG_LEVEL_DEBUG, "heap.given_back",
+		STR("memory of a burst goes back to the system"),
+		LOG_NUMBER("before", (int64_t)before), LOG_NUMBER("after", (int64_t)memory_rss()),
+		LOG_SECONDS("duration_s", took_ns));
+}
+
+void heap_tick(uint64_t now_ns)
+{
+	profile_end(now_ns);
+	surplus_tick(now_ns);
 }

@@ -27,6 +27,13 @@ static uint64_t rss_bytes(uint64_t *ret_file)
 	return resident * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
+uint64_t memory_rss(void)
+{
+	uint64_t file_bytes;
+
+	return rss_bytes(&file_bytes);
+}
+
 static void pool_add(const struct pool *pool, void *arg)
 {
 	*(uint64_t *)arg +=

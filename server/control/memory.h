@@ -12,4 +12,6 @@ struct memory_parts {
 	uint64_t rest;          /* stacks, rings: what is neither */
 };
 
+/* Resident bytes of the process. */
+uint64_t memory_rss(void);
 void memory_parts(struct memory_parts *ret_parts);
