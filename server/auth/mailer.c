@@ -20,6 +20,7 @@
 #include "shared/macros.h"
 #include "shared/random.h"
 #include "shared/secret.h"
+#include "shared/wait.h"
 
 /* Other nodes' mails, and what was put while we were told nothing, are found after this. */
 #define LOOK_EVERY_MS 5000
@@ -238,22 +239,13 @@ static int process(struct mail *mail, enum breaker_outcome *ret_outcome, char *w
 
 /* --- the thread --- */
 
-/* Real time in any case, as nobody could wake us when a test has frozen the clock. */
 static void nap(uint64_t ms)
 {
-	struct timespec end;
-	int r = 0;
+	struct timespec end = wait_end_ms(ms);
 
-	clock_gettime(CLOCK_MONOTONIC, &end);
-	end.tv_sec += (time_t)(ms / 1000);
-	end.tv_nsec += (long)(ms % 1000 * NS_PER_MS);
-	if (end.tv_nsec >= (long)NS_PER_S) {
-		end.tv_nsec -= (long)NS_PER_S;
-		end.tv_sec++;
-	}
 	pthread_mutex_lock(&mailer.lock);
-	while (!mailer.is_woken && r == 0)
-		r = pthread_cond_clockwait(&mailer.wake, &mailer.lock, CLOCK_MONOTONIC, &end);
+	while (!mailer.is_woken && wait_until(&mailer.wake, &mailer.lock, &end))
+		;
 	mailer.is_woken = false;
 	pthread_mutex_unlock(&mailer.lock);
 }

@@ -16,6 +16,7 @@
 #include "shared/err.h"
 #include "shared/macros.h"
 #include "shared/secret.h"
+#include "shared/wait.h"
 
 static_assert(STORE_KEYS_MAX == KEYS_MAX, "all keys of a store fit a set");
 
@@ -35,7 +36,7 @@ static struct {
 	pthread_cond_t wake;
 	bool is_closing, is_running;
 	pthread_t thread;
-} rotation = { .lock = PTHREAD_MUTEX_INITIALIZER };
+} rotation = { .lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER };
 
 static void store_keys_wipe(struct store_key (*keys)[STORE_KEYS_MAX])
 {
@@ -250,14 +251,12 @@ int rotation_init(const struct rotation_options *options, const struct keys **re
 
 static bool is_closing_after_nap(void)
 {
-	struct timespec until;
+	struct timespec end = wait_end_ms(ROTATION_TICK_MS);
 	bool is_closing;
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += ROTATION_TICK_MS / 1000;
 	pthread_mutex_lock(&rotation.lock);
 	while (!rotation.is_closing && !atomic_load(&rotation.is_wanted) &&
-		pthread_cond_timedwait(&rotation.wake, &rotation.lock, &until) == 0)
+		wait_until(&rotation.wake, &rotation.lock, &end))
 		;
 	is_closing = rotation.is_closing;
 	pthread_mutex_unlock(&rotation.lock);
@@ -279,13 +278,8 @@ static void *rotation_main(void *arg)
 
 int rotation_start(void)
 {
-	pthread_condattr_t attributes;
 	int r;
 
-	pthread_condattr_init(&attributes);
-	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	pthread_cond_init(&rotation.wake, &attributes);
-	pthread_condattr_destroy(&attributes);
 	rotation.is_closing = false;
 	r = -pthread_create(&rotation.thread, NULL, rotation_main, NULL);
 	rotation.is_running = r == 0;

@@ -18,6 +18,7 @@
 #include "shared/clock.h"
 #include "shared/macros.h"
 #include "shared/probe.h"
+#include "shared/wait.h"
 
 /* A few requests' worth: stacks come and go in bursts, and each kept one costs two pages. */
 #define FIBERS_KEPT 64
@@ -217,7 +218,6 @@ static int wait_for_start(unsigned threads)
 
 int cores_start(const struct core_options *options, const struct core_app *app)
 {
-	pthread_condattr_t monotonic;
 	unsigned threads = 0;
 	int r, started;
 
@@ -227,10 +227,7 @@ int cores_start(const struct core_options *options, const struct core_app *app)
 	cores.started = cores.ended = 0;
 	cores.start_error = 0;
 	cores.done = 0;
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	pthread_cond_init(&cores.changed, &monotonic);
-	pthread_condattr_destroy(&monotonic);
+	pthread_cond_init(&cores.changed, NULL);
 
 	r = workers_new(options->cores);
 	if (r < 0)
@@ -276,14 +273,12 @@ void cores_stop(void)
 
 int cores_join(unsigned timeout_ms)
 {
-	uint64_t end_ns = clock_after_ms(clock_now_ns(), timeout_ms);
-	struct timespec end = { .tv_sec = (time_t)(end_ns / NS_PER_S),
-		.tv_nsec = (long)(end_ns % NS_PER_S) };
-	int r = 0;
+	struct timespec end = wait_end_ms(timeout_ms);
+	int r;
 
 	pthread_mutex_lock(&cores.lock);
-	while (cores.ended < cores.count && r == 0)
-		r = pthread_cond_timedwait(&cores.changed, &cores.lock, &end);
+	while (cores.ended < cores.count && wait_until(&cores.changed, &cores.lock, &end))
+		;
 	r = cores.ended < cores.count ? -ETIMEDOUT : 0;
 	pthread_mutex_unlock(&cores.lock);
 	if (r < 0)

@@ -19,6 +19,7 @@
 #include "observe/log_tail.h"
 #include "shared/clock.h"
 #include "shared/macros.h"
+#include "shared/wait.h"
 
 #define NAP_MS 5
 /* One write(). */
@@ -156,19 +157,13 @@ static bool write_out(void)
 /* Nobody wakes us but for a lane that fills up. */
 static void nap(void)
 {
-	struct timespec until;
+	struct timespec end = wait_end_ms(NAP_MS);
 
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_nsec += NAP_MS * (long)NS_PER_MS;
-	if (until.tv_nsec >= (long)NS_PER_S) {
-		until.tv_nsec -= (long)NS_PER_S;
-		until.tv_sec++;
-	}
 	pthread_mutex_lock(&writer.lock);
 	atomic_store(&writer.is_napping, true);
-	while (!writer.is_urgent && atomic_load(&writer.is_running))
-		if (pthread_cond_timedwait(&writer.changed, &writer.lock, &until) == ETIMEDOUT)
-			break;
+	while (!writer.is_urgent && atomic_load(&writer.is_running) &&
+		wait_until(&writer.changed, &writer.lock, &end))
+		;
 	atomic_store(&writer.is_napping, false);
 	writer.is_urgent = false;
 	pthread_mutex_unlock(&writer.lock);

@@ -18,6 +18,7 @@
 #include "shared/clock.h"
 #include "shared/macros.h"
 #include "shared/str.h"
+#include "shared/wait.h"
 
 #define MESSAGE_BYTES_MAX 512
 /* A manager that does not read must not stop us. */
@@ -39,7 +40,7 @@ static struct {
 	pthread_cond_t changed;
 	bool is_stopping, is_watched;
 	struct ping pings[CORES_MAX]; /* static: a core that ends keeps the last one */
-} notify = { .fd = -1, .mutex = PTHREAD_MUTEX_INITIALIZER };
+} notify = { .fd = -1, .mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER };
 
 /* --- messages --- */
 
@@ -111,20 +112,12 @@ bool notify_cores_turned(void)
 /* True when it is time to end. */
 static bool sleep_interval(void)
 {
-	struct timespec until;
+	struct timespec end = wait_end_ms(notify.interval_us / 1000);
 	bool is_stopping;
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += (time_t)(notify.interval_us / 1000000);
-	until.tv_nsec += (long)(notify.interval_us % 1000000 * 1000);
-	if (until.tv_nsec >= 1000000000) {
-		until.tv_sec++;
-		until.tv_nsec -= 1000000000;
-	}
 	pthread_mutex_lock(&notify.mutex);
-	while (!notify.is_stopping)
-		if (pthread_cond_timedwait(&notify.changed, &notify.mutex, &until) == ETIMEDOUT)
-			break;
+	while (!notify.is_stopping && wait_until(&notify.changed, &notify.mutex, &end))
+		;
 	is_stopping = notify.is_stopping;
 	pthread_mutex_unlock(&notify.mutex);
 	return is_stopping;
@@ -142,13 +135,8 @@ static void *watch(_unused_ void *arg)
 
 static int watch_start(void)
 {
-	pthread_condattr_t attributes;
 	int r;
 
-	pthread_condattr_init(&attributes);
-	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	pthread_cond_init(&notify.changed, &attributes);
-	pthread_condattr_destroy(&attributes);
 	notify.is_stopping = false;
 	r = pthread_create(&notify.thread, NULL, watch, NULL);
 	notify.is_watched = r == 0;

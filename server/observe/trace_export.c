@@ -17,6 +17,7 @@
 #include "shared/clock.h"
 #include "shared/macros.h"
 #include "shared/random.h"
+#include "shared/wait.h"
 
 #define BATCH_SPANS 256
 #define BATCH_WAIT_MS 1000
@@ -53,19 +54,11 @@ static bool is_json(void)
 /* Until it is time, or all is over. */
 static void wait_ms(uint64_t ms)
 {
-	struct timespec until;
+	struct timespec end = wait_end_ms(ms);
 
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += (time_t)(ms / 1000);
-	until.tv_nsec += (long)(ms % 1000 * NS_PER_MS);
-	if (until.tv_nsec >= (long)NS_PER_S) {
-		until.tv_nsec -= (long)NS_PER_S;
-		until.tv_sec++;
-	}
 	pthread_mutex_lock(&export.lock);
-	while (!atomic_load(&export.is_stopping))
-		if (pthread_cond_timedwait(&export.stopped, &export.lock, &until) == ETIMEDOUT)
-			break;
+	while (!atomic_load(&export.is_stopping) && wait_until(&export.stopped, &export.lock, &end))
+		;
 	pthread_mutex_unlock(&export.lock);
 }
 

@@ -8,6 +8,7 @@
 
 #include "shared/clock.h"
 #include "shared/macros.h"
+#include "shared/wait.h"
 
 static struct {
 	pthread_mutex_t lock; /* guards the rest; no lock follows */
@@ -62,21 +63,14 @@ bool trace_queue_put(const struct trace *trace, int64_t wall_offset_ns)
 
 unsigned trace_queue_take(struct trace_item *items, unsigned max, unsigned wait_ms)
 {
-	struct timespec until;
+	struct timespec end = wait_end_ms(wait_ms);
 	unsigned count = 0;
 
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += wait_ms / 1000;
-	until.tv_nsec += (long)(wait_ms % 1000 * NS_PER_MS);
-	if (until.tv_nsec >= (long)NS_PER_S) {
-		until.tv_nsec -= (long)NS_PER_S;
-		until.tv_sec++;
-	}
 	pthread_mutex_lock(&queue.lock);
 	queue.wanted = max;
-	while (!queue.is_woken && queue.tail - queue.head < max)
-		if (pthread_cond_timedwait(&queue.changed, &queue.lock, &until) == ETIMEDOUT)
-			break;
+	while (!queue.is_woken && queue.tail - queue.head < max &&
+		wait_until(&queue.changed, &queue.lock, &end))
+		;
 	queue.wanted = 0;
 	while (count < max && queue.head < queue.tail)
 		items[count++] = queue.items[queue.head++ % TRACE_QUEUE_SPANS];

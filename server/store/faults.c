@@ -11,6 +11,7 @@
 #include "shared/buf.h"
 #include "shared/err.h"
 #include "shared/macros.h"
+#include "shared/wait.h"
 
 #define SCRIPT_BYTES_MAX 4096
 #define HELD_LOOK_MS 5 /* how soon whoever is held sees that the script has changed */
@@ -282,19 +283,6 @@ static const struct fault *meet(enum fault_point point, int op)
 	return NULL;
 }
 
-static void nap_locked(long ms)
-{
-	struct timespec end;
-
-	clock_gettime(CLOCK_MONOTONIC, &end);
-	end.tv_nsec += ms * 1000000;
-	if (end.tv_nsec >= 1000000000) {
-		end.tv_nsec -= 1000000000;
-		end.tv_sec++;
-	}
-	(void)pthread_cond_clockwait(&faults.cleared, &faults.lock, CLOCK_MONOTONIC, &end);
-}
-
 /* Waits for the time, or until the faults are taken away. */
 static void stay_locked(uint32_t delay_ms)
 {
@@ -303,8 +291,9 @@ static void stay_locked(uint32_t delay_ms)
 	faults.held++;
 	for (uint32_t waited = 0; waited < delay_ms && generation == faults.generation;) {
 		uint32_t ms = MIN(delay_ms - waited, HELD_LOOK_MS);
+		struct timespec end = wait_end_ms(ms);
 
-		nap_locked(ms);
+		(void)wait_until(&faults.cleared, &faults.lock, &end);
 		(void)script_look();
 		if (delay_ms != FAULT_HELD)
 			waited += ms;

@@ -4,10 +4,10 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "shared/clock.h"
 #include "shared/err.h"
+#include "shared/wait.h"
 #include "store/store_guard.h"
 
 #define PING_EVERY_MS 5000
@@ -108,24 +108,16 @@ static uint64_t pause_ms(void)
 
 /* --- the thread --- */
 
-/* False when it is time to end. Real time in any case: nobody could wake it when a test has frozen
- * the clock. */
+/* False when it is time to end. */
 static bool sleep_ms(uint64_t ms)
 {
-	struct timespec end;
+	struct timespec end = wait_end_ms(ms);
 	bool goes_on;
-	int r = 0;
 
-	clock_gettime(CLOCK_MONOTONIC, &end);
-	end.tv_sec += (time_t)(ms / 1000);
-	end.tv_nsec += (long)(ms % 1000 * NS_PER_MS);
-	if (end.tv_nsec >= (long)NS_PER_S) {
-		end.tv_nsec -= (long)NS_PER_S;
-		end.tv_sec++;
-	}
 	pthread_mutex_lock(&keeper.lock);
-	while (!keeper.is_closing && keeper.tends_wanted == keeper.tends_done && r == 0)
-		r = pthread_cond_clockwait(&keeper.wake, &keeper.lock, CLOCK_MONOTONIC, &end);
+	while (!keeper.is_closing && keeper.tends_wanted == keeper.tends_done &&
+		wait_until(&keeper.wake, &keeper.lock, &end))
+		;
 	goes_on = !keeper.is_closing;
 	pthread_mutex_unlock(&keeper.lock);
 	return goes_on;
