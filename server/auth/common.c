@@ -8,8 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "auth/passwords.h"
-#include "shared/buf.h"
+#include "auth/unicode.h"
 #include "shared/err.h"
 #include "shared/macros.h"
 
@@ -92,7 +91,7 @@ static int fold_all(struct str list, struct buf *text, unsigned *ret_line)
 			line.len--;
 		if (!line.len)
 			continue;
-		r = password_fold(line, text);
+		r = unicode_fold(line, text);
 		if (r == 0)
 			r = buf_append_char(text, '\n');
 		if (r == -ERR_MALFORMED) {

@@ -18,5 +18,5 @@
 int common_load(const char *path, unsigned *ret_line);
 void common_unload(void); /* after the cores */
 
-/* Is it on a list? Of a folded password (password_fold()); about half a microsecond. */
+/* Is it on a list? Of a folded password (unicode_fold()); about half a microsecond. */
 bool common_has(struct str folded);

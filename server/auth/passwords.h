@@ -26,7 +26,3 @@ int password_normalize(struct arena *arena, struct str password, unsigned points
  */
 int password_choose(struct arena *arena, struct str password, unsigned points_min,
 	const char *email_key, struct str *ret_password, const char **ret_why);
-
-/* Appends the password as it is compared without case. 0, -ERR_MALFORMED (no UTF-8), -ENOBUFS,
- * -ENOMEM. */
-int password_fold(struct str password, struct buf *out);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "auth/credentials.h"
 #include "auth/mailer.h"
 #include "auth/policy.h"
 #include "auth/verified.h"
