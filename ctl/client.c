@@ -270,7 +270,7 @@ void client_close(struct client *client)
 
 static int request_send(struct client *client, const struct client_request *request)
 {
-	_cleanup_(buf_deinit) struct buf out = buf_init(FRAME_REQUEST_BYTES_MAX);
+	_cleanup_(buf_wipe) struct buf out = buf_init(FRAME_REQUEST_BYTES_MAX);
 	struct json_writer w = json_writer_init(&out);
 	bool is_change = request->command->flags & COMMAND_MUTATES;
 

@@ -62,7 +62,7 @@ static void offer_flags(struct offering *offering, const struct command *command
 	char word[64];
 
 	for (const struct command_argument *a = command->arguments; a && a->name; a++)
-		if (!(a->flags & ARGUMENT_POSITIONAL)) {
+		if (!(a->flags & ARGUMENT_POSITIONAL) && command_argument_is_word(a)) {
 			(void)snprintf(word, sizeof(word), "--%s", a->name);
 			offer(offering, word);
 		}
@@ -234,6 +234,8 @@ const char *complete_hint(int count, char *const *words)
 		bool is_positional = a->flags & ARGUMENT_POSITIONAL;
 		bool is_required = a->flags & ARGUMENT_REQUIRED;
 
+		if (!command_argument_is_word(a))
+			continue;
 		if (is_positional && given) {
 			given--;
 			continue;

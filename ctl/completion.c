@@ -62,7 +62,7 @@ static void print_verbs(const char *noun, size_t len)
 static void print_flags(const struct command *command)
 {
 	for (const struct command_argument *a = command->arguments; a && a->name; a++)
-		if (!(a->flags & ARGUMENT_POSITIONAL))
+		if (!(a->flags & ARGUMENT_POSITIONAL) && command_argument_is_word(a))
 			(void)printf("--%s ", a->name);
 }
 
@@ -128,7 +128,23 @@ static void print_setting_cases(void)
 		print_words(option->choices);
 		(void)puts("' ;;");
 	}
-	(void)puts("\t\t--socket|--file|-f) words=$(compgen -f -- \"$cur\") ;;");
+	(void)puts("\t\t--socket|--file|-f|--secret-file) words=$(compgen -f -- \"$cur\") ;;");
+}
+
+/* Options whose value is the next word, as a pattern of `case`. */
+static void print_settings_with_values(void)
+{
+	bool is_first = true;
+
+	for (unsigned i = 0; i < settings_option_count; i++) {
+		const struct settings_option *option = &settings_options[i];
+
+		if (!option->value || *option->value == '[')
+			continue;
+		(void)printf("%s--%s%s%s", is_first ? "" : "|", option->name,
+			*option->letter ? "|-" : "", option->letter);
+		is_first = false;
+	}
 }
 
 static void print_verb_cases(void)
@@ -158,9 +174,10 @@ static void print_function(void)
 			(void)printf("%s ", commands[i].name);
 	(void)puts("'\n\tfor ((i = 1; i < COMP_CWORD; i++)); do\n"
 		   "\t\tword=${COMP_WORDS[i]}\n"
-		   "\t\tcase $word in\n"
-		   "\t\t--socket|--output|-o|--field|-F|--timeout|--as|--file|-f|--color|--if-gen|"
-		   "--req-key) ((i++)) ;;\n"
+		   "\t\tcase $word in");
+	(void)fputs("\t\t", stdout);
+	print_settings_with_values();
+	(void)puts(") ((i++)) ;;\n"
 		   "\t\t-*) ;;\n"
 		   "\t\t*) if [[ -z $noun ]]; then noun=$word; elif [[ -z $verb ]]; then "
 		   "verb=$word; fi ;;\n"
@@ -272,7 +289,8 @@ static void print_fish(void)
 			(void)putchar('\n');
 		}
 		for (const struct command_argument *a = commands[i].arguments; a && a->name; a++)
-			print_fish_argument(&commands[i], a);
+			if (command_argument_is_word(a))
+				print_fish_argument(&commands[i], a);
 	}
 }
 

@@ -237,11 +237,32 @@ static int put_rest(struct parsing *parsing, const struct command_argument *argu
 		     : put_value(parsing, argument, text.data);
 }
 
-static void redacted_add(struct parsing *parsing, const char *word, bool is_secret)
+static void redacted_add(struct parsing *parsing, const char *word)
 {
 	struct buf *text = &parsing->invocation->redacted;
 
-	(void)!buf_printf(text, "%s%s", text->len ? " " : "", is_secret ? "(secret)" : word);
+	(void)!buf_printf(text, "%s%s", text->len ? " " : "", word);
+}
+
+static bool has_secret(const struct command *command)
+{
+	for (const struct command_argument *a = command->arguments; a && a->name; a++)
+		if (a->flags & ARGUMENT_SECRET)
+			return true;
+	return false;
+}
+
+/* A line that is not understood may have the secret in any of its words. */
+static void redacted_forget(struct parsing *parsing)
+{
+	const struct command *command = parsing->invocation->command;
+	char typed[GRAMMAR_NAME_BYTES];
+
+	buf_clear(&parsing->invocation->redacted);
+	if (!has_secret(command))
+		return;
+	redacted_add(parsing, grammar_typed(command, typed));
+	redacted_add(parsing, "(secret)");
 }
 
 /* One argument at words[0]; how many words it took. */
@@ -258,10 +279,11 @@ static int take_argument(struct parsing *parsing, int count, char *const *words)
 			return complain(command, "what is '%s'?", word);
 		if (argument->flags & ARGUMENT_REST) {
 			for (int i = 0; i < count; i++)
-				redacted_add(parsing, words[i], false);
+				redacted_add(parsing, words[i]);
+			parsing->invocation->subject = parsing->positional == 1 ? word : NULL;
 			return put_rest(parsing, argument, count, words) < 0 ? -EINVAL : count;
 		}
-		redacted_add(parsing, word, argument->flags & ARGUMENT_SECRET);
+		redacted_add(parsing, word);
 		if (parsing->positional == 1)
 			parsing->invocation->subject = word;
 		return put_value(parsing, argument, word) < 0 ? -EINVAL : 1;
@@ -272,15 +294,21 @@ static int take_argument(struct parsing *parsing, int count, char *const *words)
 		return complain(command, "no argument '%s'", word);
 	if (parsing->is_given[argument - command->arguments])
 		return complain(command, "--%s is given twice", argument->name);
+	if (argument->flags & ARGUMENT_SECRET)
+		return complain(command,
+			"a %s among the words could be seen by others: it is typed unseen, or add "
+			"--secret-file or --secret-fd",
+			argument->name);
+	parsing->invocation->has_instead |= argument->flags & ARGUMENT_INSTEAD;
 	is_flag = argument->type == ARGUMENT_FLAG;
 	if (is_flag && value)
 		return complain(command, "--%s takes no value", argument->name);
 	if (!is_flag && !value && count < 2)
 		return complain(command, "--%s needs a value", argument->name);
-	redacted_add(parsing, word, value && (argument->flags & ARGUMENT_SECRET));
+	redacted_add(parsing, word);
 	if (is_flag || value)
 		return put_value(parsing, argument, value) < 0 ? -EINVAL : 1;
-	redacted_add(parsing, words[1], argument->flags & ARGUMENT_SECRET);
+	redacted_add(parsing, words[1]);
 	return put_value(parsing, argument, words[1]) < 0 ? -EINVAL : 2;
 }
 
@@ -308,7 +336,7 @@ int grammar_parse(int count, char *const *words, bool is_lenient, struct invocat
 		.command = grammar_find(count, words, is_lenient, &used) };
 	if (!ret_invocation->command)
 		return unknown(count, words);
-	redacted_add(&parsing, grammar_typed(ret_invocation->command, typed), false);
+	redacted_add(&parsing, grammar_typed(ret_invocation->command, typed));
 	parsing.w = json_writer_init(&ret_invocation->args);
 	json_begin_object(&parsing.w, NULL);
 	for (int i = used; i < count && r >= 0; i += r)
@@ -316,13 +344,34 @@ int grammar_parse(int count, char *const *words, bool is_lenient, struct invocat
 	if (r >= 0)
 		r = check_required(&parsing);
 	json_end_object(&parsing.w);
-	return r < 0 ? r : json_writer_finish(&parsing.w);
+	if (r >= 0)
+		r = json_writer_finish(&parsing.w);
+	if (r < 0)
+		redacted_forget(&parsing);
+	return r;
 }
 
 void invocation_deinit(struct invocation *invocation)
 {
-	buf_deinit(&invocation->args);
+	buf_wipe(&invocation->args);
 	buf_deinit(&invocation->redacted);
+}
+
+int invocation_add(struct invocation *invocation, const char *name, struct str value)
+{
+	_cleanup_(buf_wipe) struct buf text = buf_init(FRAME_REQUEST_BYTES_MAX);
+	struct json_writer w = json_writer_init(&text);
+	struct buf *args = &invocation->args;
+	bool is_first = args->len == 2; /* "{}" */
+	int r;
+
+	json_put_str(&w, NULL, value);
+	r = json_writer_finish(&w);
+	if (r < 0)
+		return r;
+	args->len--;
+	return buf_printf(args, "%s\"%s\":" STR_FORMAT "}", is_first ? "" : ",", name,
+		STR_ARGS(buf_str(&text)));
 }
 
 /* --- lines --- */

@@ -12,16 +12,22 @@ struct invocation {
 	struct buf redacted; /* the words without what is secret, for the history */
 	const char *local;   /* the ARGUMENT_LOCAL one; NULL none */
 	const char *subject; /* the first positional one: what the command is done to; NULL none */
+	bool has_instead;    /* an ARGUMENT_INSTEAD is given: no secret is wanted */
 };
 
 /*
  * words: NOUN [VERB] [NAME]... [--name VALUE]... With is_lenient unambiguous beginnings of nouns
  * and verbs are enough: in the shell only, or a new command would break a script. The words must
- * stay. 0; -EINVAL and a sentence on standard error.
+ * stay. 0; -EINVAL and a sentence on standard error; then redacted is nothing, or what of the words
+ * may be kept.
  */
 int grammar_parse(
 	int count, char *const *words, bool is_lenient, struct invocation *ret_invocation);
+/* Wipes the arguments, too. */
 void invocation_deinit(struct invocation *invocation);
+
+/* One more argument, for the daemon alone. 0, -ENOBUFS, -ENOMEM. */
+int invocation_add(struct invocation *invocation, const char *name, struct str value);
 
 /* The command that the first words name and how many they are; NULL without a word about it. */
 const struct command *grammar_find(int count, char *const *words, bool is_lenient, int *ret_used);

@@ -9,7 +9,7 @@
 #include "ctl/settings.h"
 #include "shared/outcome.h"
 
-#define NAME_WIDTH 18
+#define NAME_WIDTH 20 /* user reset-password */
 
 static void print_options(void)
 {
@@ -62,7 +62,7 @@ static void print_argument(const struct command_argument *argument)
 {
 	char text[64];
 
-	if (argument->flags & ARGUMENT_POSITIONAL)
+	if (argument->flags & (ARGUMENT_POSITIONAL | ARGUMENT_SECRET))
 		(void)snprintf(text, sizeof(text), "%s", argument->name);
 	else
 		(void)snprintf(text, sizeof(text), "--%s%s", argument->name,
@@ -81,6 +81,8 @@ static void print_usage(const struct command *command, const char *typed)
 	for (const struct command_argument *a = command->arguments; a && a->name; a++) {
 		bool is_required = a->flags & ARGUMENT_REQUIRED;
 
+		if (!command_argument_is_word(a))
+			continue;
 		(void)printf(" %s%s%s%s%s", is_required ? "" : "[",
 			a->flags & ARGUMENT_POSITIONAL ? "" : "--", a->name,
 			a->flags & ARGUMENT_POSITIONAL || a->type == ARGUMENT_FLAG ? "" : " ...",

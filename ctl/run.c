@@ -7,12 +7,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "ctl/escape.h"
 #include "ctl/help.h"
 #include "ctl/locals.h"
 #include "ctl/output.h"
+#include "ctl/secret.h"
 #include "ctl/watch.h"
 #include "shared/clock.h"
 #include "shared/macros.h"
@@ -162,6 +164,48 @@ static int passed_save(struct session *session, const char *path)
 	return fd < 0 ? EXIT_REFUSED : r;
 }
 
+/* What the daemon waits for until it ends is over when it has ended. */
+static bool is_about_the_end(const struct invocation *invocation)
+{
+	return invocation->subject && !strcmp(invocation->subject, "drained");
+}
+
+#define RETRY_MS 100
+
+/*
+ * Asks again and again while the daemon is not there, until the time is over: it may be starting,
+ * or be between two starts.
+ */
+static int ask_patiently(struct session *session, const struct settings *settings,
+	const struct invocation *invocation, const struct client_request *request,
+	const struct client_sink *sink)
+{
+	uint64_t end_ns = clock_after_ms(clock_now_ns(), settings->timeout_ms), now_ns;
+	const struct timespec pause = { .tv_nsec = RETRY_MS * NS_PER_MS };
+	struct client_request again = *request;
+	struct settings left = *settings;
+	int r;
+
+	for (;;) {
+		r = session_connect(session, &left);
+		session->client.is_silent = false;
+		if (r == EXIT_DONE)
+			r = client_run(&session->client, &again, sink);
+		now_ns = clock_now_ns();
+		if (r != EXIT_CONNECTION || client_interrupted || is_about_the_end(invocation))
+			break;
+		if (now_ns >= end_ns) {
+			(void)fputs("authctl: it was not there in time (--timeout)\n", stderr);
+			r = EXIT_TIMEOUT;
+			break;
+		}
+		session->client.is_silent = true; /* one sentence about it is enough */
+		(void)nanosleep(&pause, NULL);
+		left.timeout_ms = again.timeout_ms = (end_ns - now_ns) / NS_PER_MS + 1;
+	}
+	return client_interrupted ? EXIT_INTERRUPTED : r;
+}
+
 static int run_once(struct session *session, const struct settings *settings,
 	const struct invocation *invocation, const struct client_request *request, unsigned line)
 {
@@ -175,7 +219,10 @@ static int run_once(struct session *session, const struct settings *settings,
 	int r;
 
 	output_begin(&running.output);
-	r = client_run(&session->client, request, &sink);
+	if (invocation->command->flags & COMMAND_RETRIES)
+		r = ask_patiently(session, settings, invocation, request, &sink);
+	else
+		r = client_run(&session->client, request, &sink);
 	running.output.is_failed = r != EXIT_DONE && r != EXIT_PARTIAL && !running.output.rows;
 	output_end(&running.output);
 	if (r == EXIT_INTERRUPTED && ferror(stdout))
@@ -239,8 +286,17 @@ static int confirm(struct session *session, const struct settings *settings,
 
 /* --- all of it --- */
 
+/* Nobody is asked for a password only to be told that he may not: the daemon says that at once. */
+static bool is_allowed(const struct session *session, const struct command *command)
+{
+	enum command_level level = LEVEL_NONE;
+
+	return command_level_parse(str_cstr(session->client.level), &level) < 0 ||
+	       level >= command->level;
+}
+
 static int run_invocation(struct session *session, const struct settings *settings,
-	const struct invocation *invocation, unsigned line)
+	struct invocation *invocation, unsigned line)
 {
 	char key[UUID_BYTES], answer[256] = "";
 	struct client_request request = { .command = invocation->command,
@@ -251,8 +307,14 @@ static int run_invocation(struct session *session, const struct settings *settin
 		.generation = settings->generation,
 		.timeout_ms = settings->timeout_ms };
 	bool is_change = invocation->command->flags & COMMAND_MUTATES;
-	int r = session_connect(session, settings);
+	int r;
 
+	if (invocation->command->flags & COMMAND_RETRIES)
+		return run_once(session, settings, invocation, &request, line);
+	r = session_connect(session, settings);
+	if (r == EXIT_DONE && is_allowed(session, invocation->command))
+		r = secret_add(settings, invocation);
+	request.args = buf_str(&invocation->args);
 	if (r == EXIT_DONE)
 		r = confirm(session, settings, invocation, &request, answer, sizeof(answer));
 	if (r != EXIT_DONE)
@@ -266,7 +328,6 @@ static int run_invocation(struct session *session, const struct settings *settin
 
 static void remember(struct session *session, const struct invocation *invocation)
 {
-	session->has_change = invocation->command->flags & COMMAND_MUTATES;
 	(void)snprintf(session->redacted, sizeof(session->redacted), STR_FORMAT,
 		STR_ARGS(buf_str(&invocation->redacted)));
 }
@@ -288,10 +349,10 @@ int session_run(struct session *session, int count, char **words, unsigned line)
 	local = local_find(words[0], session->is_shell);
 	if (local)
 		return local->run(session, &settings, count, words);
-	if (grammar_parse(count, words, session->is_shell, &invocation) < 0 ||
-		output_check(&settings, invocation.command) < 0)
-		return EXIT_USAGE;
+	r = grammar_parse(count, words, session->is_shell, &invocation);
 	remember(session, &invocation);
+	if (r < 0 || output_check(&settings, invocation.command) < 0)
+		return EXIT_USAGE;
 	/* wait lasts as long as it takes, unless a time was said. */
 	if ((invocation.command->flags & COMMAND_WAITS) && !settings.has_timeout)
 		settings.timeout_ms = 86400000;

@@ -14,7 +14,6 @@ struct session {
 	bool is_kept, is_shell;
 	char boot[64];       /* of the daemon that was spoken to last */
 	char redacted[1024]; /* the last command, without secrets: for the history */
-	bool has_change;     /* the last command changes something */
 };
 
 void session_init(struct session *session, const struct settings *settings);

@@ -2,6 +2,7 @@
 #include "ctl/settings.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -109,6 +110,22 @@ static int set_key(struct settings *s, const char *value)
 	return 0;
 }
 
+static int set_secret_file(struct settings *s, const char *value)
+{
+	s->secret_file = value;
+	return 0;
+}
+
+static int set_secret_fd(struct settings *s, const char *value)
+{
+	uint64_t number;
+
+	if (str_to_u64(str_cstr(value), &number) < 0 || number > INT_MAX)
+		return -EINVAL;
+	s->secret_fd = (int)number;
+	return 0;
+}
+
 static int set_generation(struct settings *s, const char *value)
 {
 	uint64_t number;
@@ -171,6 +188,8 @@ const struct settings_option settings_options[] = {
 	{ "watch", "", "[TIME]", NULL, "again and again, every two seconds or as said", set_watch },
 	{ "dry-run", "", NULL, NULL, "check everything, change nothing", set_dry_run },
 	{ "yes", "", "[NAME]", NULL, "confirm; --yes=NAME for what cannot be undone", set_yes },
+	{ "secret-file", "", "FILE", NULL, "the password for a command that wants one is its first line", set_secret_file },
+	{ "secret-fd", "", "N", NULL, "the same, from an open descriptor", set_secret_fd },
 	{ "if-gen", "", "N", NULL, "only if the configuration is still generation N", set_generation },
 	{ "req-key", "", "TEXT", NULL, "repeating a change with the same key does it once", set_key },
 	{ "as", "", "LEVEL", "viewer|operator|admin", "with a lower level than you have", set_as },
@@ -192,7 +211,8 @@ void settings_init(struct settings *settings)
 
 	*settings = (struct settings){ .socket = socket && *socket ? socket : SOCKET_DEFAULT,
 		.timeout_ms = TIMEOUT_DEFAULT_MS,
-		.generation = -1 };
+		.generation = -1,
+		.secret_fd = -1 };
 }
 
 /* The option that a word names; *ret_value is what follows '=' or a letter, NULL nothing. */

@@ -29,7 +29,9 @@ struct settings {
 	bool is_quiet, no_pager, no_history, keeps_going, is_help, is_version, is_dry_run;
 	uint64_t watch_ms; /* 0: once */
 	const char *as, *batch, *yes, *key;
-	int64_t generation; /* if_gen; -1 any */
+	const char *secret_file; /* NULL none */
+	int secret_fd;           /* -1 none */
+	int64_t generation;      /* if_gen; -1 any */
 };
 
 struct settings_option {

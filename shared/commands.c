@@ -92,7 +92,7 @@ static const struct command_argument conn_list_arguments[] = {
 static const struct command_column conn_columns[] = {
 	{ "id", COLUMN_INTEGER, "unique in this process", 0 },
 	{ "core", COLUMN_INTEGER, "that serves it", 0 },
-	{ "peer", COLUMN_TEXT, "address and port of the client", 0 },
+	{ "peer", COLUMN_TEXT, "address and port of the client; for viewers its network", 0 },
 	{ "state", COLUMN_TEXT, "what it does now", 0 },
 	{ "age", COLUMN_SECONDS, "since it was accepted", 0 },
 	{ "idle", COLUMN_SECONDS, "since the last byte either way", 0 },
@@ -126,7 +126,7 @@ static const struct command_column op_columns[] = {
 	{ "path", COLUMN_TEXT, "of the request, without its query", 0 },
 	{ "age", COLUMN_SECONDS, "since its first byte", 0 },
 	{ "left", COLUMN_SECONDS, "until its deadline", 0 },
-	{ "peer", COLUMN_TEXT, "address of the client", 0 },
+	{ "peer", COLUMN_TEXT, "address and port of the client; for viewers its network", 0 },
 	{ "request_id", COLUMN_TEXT, "as in the log", WIDE },
 	{}
 };
@@ -344,7 +344,7 @@ static const struct command_argument limit_top_arguments[] = {
 };
 
 static const struct command_column offender_columns[] = {
-	{ "subject", COLUMN_TEXT, "address, network or account", 0 },
+	{ "subject", COLUMN_TEXT, "address, network or account; for viewers no address", 0 },
 	{ "limit", COLUMN_TEXT, "that refuses it", 0 },
 	{ "used", COLUMN_INTEGER, "of what is allowed", 0 },
 	{ "count", COLUMN_INTEGER, "that are allowed", 0 },
@@ -382,6 +382,31 @@ static const struct command_column user_columns[] = {
 	{ "last_login", COLUMN_TIME, "when somebody logged in", 0 },
 	{ "failed_logins", COLUMN_INTEGER, "since the last good one", 0 },
 	{ "locked_until", COLUMN_TIME, "too many of them; none: it is not", 0 },
+	{}
+};
+
+static const struct command_argument user_create_arguments[] = {
+	{ "email", ARGUMENT_TEXT, ARGUMENT_POSITIONAL | ARGUMENT_REQUIRED, "its address", NULL, NULL },
+	{ "name", ARGUMENT_TEXT, 0, "its name", NULL, NULL },
+	{ "roles", ARGUMENT_TEXT, 0, "what it may: one or more, with commas between", NULL, NULL },
+	{ "verified", ARGUMENT_FLAG, 0, "the address is proven", NULL, NULL },
+	{ "no-password", ARGUMENT_FLAG, ARGUMENT_INSTEAD, "its owner chooses one, with a mail: user reset-password --mail", NULL, NULL },
+	{ "password", ARGUMENT_TEXT, ARGUMENT_SECRET, "is typed unseen, or comes by --secret-file or --secret-fd", NULL, NULL },
+	{}
+};
+
+static const struct command_argument user_reset_arguments[] = {
+	{ "user", ARGUMENT_TEXT, ARGUMENT_POSITIONAL | ARGUMENT_REQUIRED, "an email address or an id", NULL, NULL },
+	{ "mail", ARGUMENT_FLAG, ARGUMENT_INSTEAD, "its owner gets a mail and chooses one; the old one stays good until then", NULL, NULL },
+	{ "password", ARGUMENT_TEXT, ARGUMENT_SECRET, "is typed unseen, or comes by --secret-file or --secret-fd", NULL, NULL },
+	{}
+};
+
+static const struct command_column user_reset_columns[] = {
+	{ "id", COLUMN_TEXT, "of the account", 0 },
+	{ "email", COLUMN_TEXT, "of the account", 0 },
+	{ "mailed", COLUMN_BOOL, "true: its owner will choose", 0 },
+	{ "done", COLUMN_BOOL, "false in a dry run", 0 },
 	{}
 };
 
@@ -680,7 +705,7 @@ static const struct command_column verify_columns[] = {
 };
 
 static const struct command_argument wait_arguments[] = {
-	{ "condition", ARGUMENT_TEXT, ARGUMENT_POSITIONAL | ARGUMENT_REQUIRED | ARGUMENT_REST, "ready, drained, confirmed, generation N, pool NAME idle", NULL, NULL },
+	{ "condition", ARGUMENT_TEXT, ARGUMENT_POSITIONAL | ARGUMENT_REQUIRED | ARGUMENT_REST, "ready, drained, confirmed, generation N, pool NAME idle, breaker NAME STATE, index NAME built", NULL, NULL },
 	{}
 };
 
@@ -786,6 +811,9 @@ const struct command commands[] = {
 	{ "limit.clear", O, SINGLE | CHANGE, "Forget what somebody used of the limits", "limit.clear/1", limit_clear_arguments, limit_clear_columns },
 	{ "user.show", V, SINGLE | PERSONAL, "One account", "user.show/1", user_arguments, user_columns },
 	{ "user.list", V, PERSONAL, "Accounts, a page at a time", "user.list/1", user_list_arguments, user_list_columns },
+	{ "user.create", A, SINGLE | CHANGE | PERSONAL, "Make an account", "user.create/1", user_create_arguments, user_columns },
+	{ "user.reset-password", A, SINGLE | CHANGE | PERSONAL, "Give an account another password, or let its owner; ends its sessions", "user.reset-password/1", user_reset_arguments, user_reset_columns },
+	{ "user.sessions", O, PERSONAL, "Sessions of an account that live: session list --user", "session.list/1", user_arguments, session_columns },
 	{ "user.lock", O, SINGLE | CHANGE | PERSONAL, "Suspend an account: nobody logs in, its tokens are refused", "user.lock/1", user_arguments, user_columns },
 	{ "user.unlock", O, SINGLE | CHANGE | PERSONAL, "End the suspension of an account", "user.unlock/1", user_arguments, user_columns },
 	{ "user.delete", A, SINGLE | CHANGE | PERSONAL | COMMAND_ASKS_NAME, "Remove an account with its sessions", "user.delete/1", user_arguments, user_columns },
@@ -819,7 +847,7 @@ const struct command commands[] = {
 	{ "audit.verify", O, SINGLE, "Follow the hashes of the audit file; exit code 6 when they break", "audit.verify/1", NULL, verify_columns },
 	{ "drain", O, SINGLE | CHANGE | COMMAND_ASKS, "Take no more connections, finish what runs", "drain/1", NULL, done_columns },
 	{ "shutdown", A, SINGLE | CHANGE | COMMAND_ASKS, "Drain and end the process", "shutdown/1", NULL, done_columns },
-	{ "wait", V, SINGLE | COMMAND_WAITS, "Wait until something is so; exit code 9 when it takes too long", "wait/1", wait_arguments, wait_columns },
+	{ "wait", V, SINGLE | COMMAND_WAITS | COMMAND_RETRIES, "Wait until something is so, also for authd to start; exit code 9 when it takes too long", "wait/1", wait_arguments, wait_columns },
 	{ "report", V, 0, "A bundle for support: what the daemon knows of itself, no secrets", "report/1", report_arguments, report_columns },
 	{ "meta.commands", V, 0, "Every command", "meta.commands/1", NULL, command_columns },
 	{ "meta.schema", V, 0, "Arguments and fields of a command, with types and units", "meta.schema/1", schema_arguments, schema_columns },

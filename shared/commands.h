@@ -46,11 +46,12 @@ enum argument_type {
 enum argument_flag {
 	ARGUMENT_POSITIONAL = 1 << 0, /* NAME instead of --name VALUE */
 	ARGUMENT_REQUIRED = 1 << 1,
-	ARGUMENT_SECRET = 1 << 2, /* never in history, log or audit */
+	ARGUMENT_SECRET = 1 << 2, /* never among words, in history, log or audit */
 	ARGUMENT_LOCAL = 1 << 3,  /* authctl's own: not sent */
 	ARGUMENT_REST = 1 << 4,   /* takes the rest of the line */
 	/* A file whose content is sent instead of its name. */
 	ARGUMENT_CONTENT = 1 << 5,
+	ARGUMENT_INSTEAD = 1 << 6, /* with it the secret one is neither wanted nor asked for */
 };
 
 struct command_argument {
@@ -71,6 +72,7 @@ enum command_flag {
 	COMMAND_ASKS = 1 << 5,      /* reversible but wide: wants --yes */
 	COMMAND_ASKS_NAME = 1 << 6, /* irreversible: wants --yes=NAME of its first argument */
 	COMMAND_SELF = 1 << 7,      /* the daemon's own user may, too */
+	COMMAND_RETRIES = 1 << 8, /* asks again when the daemon is not there: it may be starting */
 };
 
 /* What a command may have at most: sizes the daemon's copy. */
@@ -96,6 +98,12 @@ const struct command *command_find(struct str name);
 /* Of a command, NULL when it has none of that name. */
 const struct command_argument *command_argument_find(
 	const struct command *command, struct str name);
+
+/* May it stand among the words of a command line? Secrets may not. */
+static inline bool command_argument_is_word(const struct command_argument *argument)
+{
+	return !(argument->flags & ARGUMENT_SECRET);
+}
 
 /* Is text one of "a|b|c"? NULL choices allow everything. */
 bool command_choice_is_good(const char *choices, struct str text);

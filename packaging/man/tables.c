@@ -169,7 +169,7 @@ static void put_arguments(const struct command *command)
 		return;
 	(void)puts(".Bl -tag -width Ds -compact");
 	for (; argument->name; argument++) {
-		bool is_positional = argument->flags & ARGUMENT_POSITIONAL;
+		bool is_positional = argument->flags & (ARGUMENT_POSITIONAL | ARGUMENT_SECRET);
 
 		(void)printf(".It %s %s", is_positional ? "Ar" : "Fl", is_positional ? "" : "\\-");
 		put(argument->name);
@@ -208,7 +208,8 @@ static void print_commands(void)
 		(void)fputs(".It Ic ", stdout);
 		put_typed(commands[i].name);
 		for (; argument && argument->name; argument++)
-			put_argument(argument);
+			if (command_argument_is_word(argument))
+				put_argument(argument);
 		(void)putchar('\n');
 		put_sentence(commands[i].help);
 		put_flags(&commands[i]);

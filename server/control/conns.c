@@ -9,6 +9,7 @@
 
 #include "control/control.h"
 #include "control/handlers.h"
+#include "control/people.h"
 #include "core/core.h"
 #include "core/listener.h"
 #include "http/server.h"
@@ -136,7 +137,7 @@ static void conn_row(
 	w = request_row_begin(request);
 	json_put_u64(w, "id", row->id);
 	json_put_i64(w, "core", core);
-	json_put_str(w, "peer", str_cstr(row->peer));
+	person_put_address(w, "peer", str_cstr(row->peer), request->peer);
 	json_put_str(w, "state", str_cstr(row->state));
 	json_put_double(w, "age", seconds_since(now_ns, row->opened_ns));
 	json_put_double(w, "idle", seconds_since(now_ns, row->active_ns));
@@ -247,7 +248,7 @@ static void op_row(struct control_request *request, unsigned core, const struct 
 	json_put_str(w, "path", str_cstr(row->path));
 	json_put_double(w, "age", seconds_since(now_ns, row->started_ns));
 	json_put_double(w, "left", seconds_since(row->deadline_ns, now_ns));
-	json_put_str(w, "peer", str_cstr(row->peer));
+	person_put_address(w, "peer", str_cstr(row->peer), request->peer);
 	json_put_str(w, "request_id", str_cstr(row->id));
 	request_row_end(request);
 }

@@ -12,6 +12,7 @@
 #include "control/reload.h"
 #include "control/running.h"
 #include "shared/clock.h"
+#include "shared/secret.h"
 
 /* One read: a request is a few hundred bytes, a batch of them a few thousand. */
 #define READ_BYTES 4096
@@ -79,7 +80,7 @@ void dialog_close(struct dialog *dialog, uint64_t now_ns)
 	if (dialog->pass_fd >= 0)
 		close(dialog->pass_fd);
 	close(dialog->fd);
-	buf_deinit(&dialog->in);
+	buf_wipe(&dialog->in);
 	buf_deinit(&dialog->out);
 	arena_deinit(&dialog->arena);
 	dialog->fd = -1;
@@ -167,7 +168,6 @@ static int line_run(struct dialog *dialog, struct str line, uint64_t now_ns)
 	const char *why = "this is not a frame";
 	int r;
 
-	arena_reset(&dialog->arena);
 	r = frame_parse_request(&dialog->arena, line, &frame, &why);
 	if (r == -ENOMEM)
 		return r;
@@ -184,6 +184,17 @@ static int line_run(struct dialog *dialog, struct str line, uint64_t now_ns)
 	return running_start(dialog, &frame, now_ns);
 }
 
+/* It may have held a password: what runs has copies of its own. */
+static void line_forget(struct dialog *dialog, size_t used)
+{
+	struct buf *in = &dialog->in;
+	size_t before = in->len;
+
+	buf_consume(in, used);
+	secret_wipe(in->data + in->len, before - in->len);
+	arena_reset(&dialog->arena);
+}
+
 static int lines_run(struct dialog *dialog, uint64_t now_ns)
 {
 	while (!dialog->is_closing && dialog->out.len < DIALOG_OUT_BYTES_HIGH) {
@@ -197,9 +208,9 @@ static int lines_run(struct dialog *dialog, uint64_t now_ns)
 		if (r <= 0)
 			return r;
 		r = line_run(dialog, line, now_ns);
+		line_forget(dialog, used);
 		if (r < 0)
 			return r;
-		buf_consume(&dialog->in, used);
 	}
 	return 0;
 }

@@ -66,6 +66,11 @@ void user_lock_begin(struct control_request *request);
 void user_unlock_begin(struct control_request *request);
 void user_delete_begin(struct control_request *request);
 void handle_user_change(struct control_request *request);
+/* newcomers.c */
+void user_create_begin(struct control_request *request);
+void handle_user_create(struct control_request *request);
+void user_reset_begin(struct control_request *request);
+void handle_user_reset(struct control_request *request);
 /* people.c */
 void user_show_begin(struct control_request *request);
 void handle_user_show(struct control_request *request);

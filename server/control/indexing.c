@@ -103,6 +103,50 @@ void handle_index_check(struct control_request *request)
 		request_notice(request, "next: authctl index create NAME --background");
 }
 
+/* --- wait index NAME built --- */
+
+struct index_look {
+	char name[sizeof(((struct store_index_status *)0)->name)];
+	int result; /* 1 it is there as it must be; 0 not; -ENOENT: none is declared so */
+};
+
+static void index_see(const struct store_index_status *status, void *arg)
+{
+	struct index_look *look = arg;
+
+	if (status->state != INDEX_EXTRA && strcmp(status->name, look->name) == 0)
+		look->result = status->state == INDEX_PRESENT;
+}
+
+static void index_look_run(void *data)
+{
+	struct store_index_progress progress;
+	struct index_look *look = data;
+	int r;
+
+	look->result = -ENOENT;
+	r = store_indexes_check(index_see, look);
+	/* A server may list one that it still builds. */
+	store_index_progress(&progress);
+	if (r < 0)
+		look->result = r;
+	else if (progress.is_running && strcmp(progress.name, look->name) == 0)
+		look->result = 0;
+}
+
+void index_look_ask(struct control_request *request, struct str name)
+{
+	struct index_look look = {};
+
+	(void)snprintf(look.name, sizeof(look.name), STR_FORMAT, STR_ARGS(name));
+	request_block(request, index_look_run, &look, sizeof(look));
+}
+
+int index_look_result(const struct control_request *request)
+{
+	return ((const struct index_look *)errand_data(request->errand))->result;
+}
+
 /* --- index create --- */
 
 #define LOOK_MS 500

@@ -4,6 +4,7 @@
 
 #include "auth/emails.h"
 #include "control/handlers.h"
+#include "control/people.h"
 #include "guard/limits.h"
 #include "shared/clock.h"
 #include "shared/macros.h"
@@ -48,7 +49,8 @@ void handle_limit_top(struct control_request *request)
 		struct json_writer *w = request_row_begin(request);
 		char text[SUBJECT_TEXT_BYTES];
 
-		json_put_str(w, "subject", subject_text(&entry->subject, text));
+		person_put_address(
+			w, "subject", subject_text(&entry->subject, text), request->peer);
 		json_put_str(w, "limit", str_cstr(limit_name(offenders[i].limit)));
 		json_put_u64(w, "used", entry->used);
 		json_put_u64(w, "count", offenders[i].count);

@@ -13,6 +13,8 @@ static void arguments_print(struct buf *text, const struct command *command)
 	for (const struct command_argument *arg = command->arguments; arg && arg->name; arg++) {
 		bool is_required = arg->flags & ARGUMENT_REQUIRED;
 
+		if (!command_argument_is_word(arg))
+			continue; /* the schema tells */
 		(void)!buf_printf(text, "%s%s%s%s%s", text->len ? " " : "", is_required ? "" : "[",
 			arg->flags & ARGUMENT_POSITIONAL ? "" : "--", arg->name,
 			is_required ? "" : "]");

@@ -12,6 +12,7 @@
 #include "auth/sessions.h"
 #include "control/handlers.h"
 #include "control/people.h"
+#include "core/network.h"
 #include "shared/clock.h"
 #include "shared/err.h"
 #include "shared/macros.h"
@@ -91,6 +92,19 @@ void person_put_masked(struct json_writer *w, const char *key, const char *text,
 	}
 	(void)snprintf(masked, sizeof(masked), "%c***%s", *text, at ? at : "");
 	json_put_str(w, key, str_cstr(masked));
+}
+
+void person_put_address(
+	struct json_writer *w, const char *key, struct str text, const struct peer *peer)
+{
+	ptrdiff_t slash = str_index(text, '/');
+	struct str host = slash < 0 ? text : str_of(text.data, (size_t)slash);
+	char masked[NETWORK_TEXT_BYTES];
+	struct address address;
+
+	if (peer->level < LEVEL_OPERATOR && address_parse_host(host, &address) == 0)
+		text = network_text(&address, masked);
+	json_put_str(w, key, text);
 }
 
 void person_put_time(struct json_writer *w, const char *key, int64_t ms)

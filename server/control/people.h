@@ -20,6 +20,13 @@ void user_row(struct control_request *request, const struct account *account);
 void person_put_masked(struct json_writer *w, const char *key, const char *text, bool is_shown);
 void person_put_time(struct json_writer *w, const char *key, int64_t ms); /* 0: null */
 
+/*
+ * Puts an address, with or without a port, or a network: viewers see the network around it alone
+ * (network_text()); operators must be able to act on it. What is no address is put as it is.
+ */
+void person_put_address(
+	struct json_writer *w, const char *key, struct str text, const struct peer *peer);
+
 /* The request fails: what the store said, or that nobody is named so. */
 void people_failed(struct control_request *request, int error);
 void people_nobody(struct control_request *request, const char *argument);

@@ -10,7 +10,8 @@
 #define READ(counter) atomic_load_explicit(&(counter), memory_order_relaxed)
 
 struct sample {
-	uint64_t at_ns, requests, errors, connections, refused;
+	uint64_t at_ns;
+	struct rates_totals totals;
 	uint64_t busy_ns[CORES_MAX];
 };
 
@@ -18,23 +19,31 @@ struct sample {
 static struct sample before, latest;
 static struct rates rates;
 
+void rates_totals(const struct control_context *context, struct rates_totals *ret_totals)
+{
+	struct rates_totals totals = {};
+
+	for (unsigned i = 0; i < cores_count(); i++) {
+		struct http_server *server = context->http_of(core_at(i));
+		const struct http_stats *stats = server ? http_server_stats(server) : NULL;
+
+		if (!stats)
+			continue;
+		totals.requests += READ(stats->requests);
+		totals.errors += READ(stats->responses[5]);
+		totals.connections += READ(stats->connections);
+		totals.refused += READ(stats->connections_refused);
+	}
+	*ret_totals = totals;
+}
+
 static void sample_take(
 	struct sample *sample, const struct control_context *context, uint64_t now_ns)
 {
 	*sample = (struct sample){ .at_ns = now_ns };
-	for (unsigned i = 0; i < cores_count(); i++) {
-		struct core *core = core_at(i);
-		struct http_server *server = context->http_of(core);
-		const struct http_stats *stats = server ? http_server_stats(server) : NULL;
-
-		sample->busy_ns[i] = READ(core->stats.busy_ns);
-		if (!stats)
-			continue;
-		sample->requests += READ(stats->requests);
-		sample->errors += READ(stats->responses[5]);
-		sample->connections += READ(stats->connections);
-		sample->refused += READ(stats->connections_refused);
-	}
+	rates_totals(context, &sample->totals);
+	for (unsigned i = 0; i < cores_count(); i++)
+		sample->busy_ns[i] = READ(core_at(i)->stats.busy_ns);
 }
 
 /* A core that has ended takes its counts with it: shown as none, never as a negative rate. */
@@ -96,12 +105,9 @@ void rates_tick(const struct control_context *context, uint64_t now_ns)
 	if (!before.at_ns)
 		before = latest;
 	rates.seconds = (double)(latest.at_ns - before.at_ns) / NS_PER_S;
-	rates.requests = per_second(latest.requests, before.requests, rates.seconds);
-	rates.errors = per_second(latest.errors, before.errors, rates.seconds);
-	rates.requests_total = latest.requests;
-	rates.errors_total = latest.errors;
-	rates.connections = latest.connections;
-	rates.connections_refused = latest.refused;
+	rates.requests = per_second(latest.totals.requests, before.totals.requests, rates.seconds);
+	rates.errors = per_second(latest.totals.errors, before.totals.errors, rates.seconds);
+	rates.connections_refused = latest.totals.refused;
 	job_queue_each(queue_sample, NULL);
 	for (unsigned i = 0; i < cores_count(); i++) {
 		double busy = per_second(latest.busy_ns[i], before.busy_ns[i], rates.seconds);

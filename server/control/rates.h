@@ -17,9 +17,8 @@ struct job_queue;
 #define RATES_MINUTE 60 /* ticks that are remembered of a queue */
 
 struct rates {
-	double seconds;          /* what the rates are over */
-	double requests, errors; /* per second; errors are answers of 500 and above */
-	uint64_t requests_total, errors_total, connections;
+	double seconds;               /* what the rates are over */
+	double requests, errors;      /* per second; errors are answers of 500 and above */
 	uint64_t connections_refused; /* since the start */
 	double busy[CORES_MAX];       /* 0..1 */
 };
@@ -31,6 +30,14 @@ struct rates_queue {
 	unsigned ticks_waiting;    /* in how many of them something waited */
 	uint64_t refused, expired; /* in these seconds */
 };
+
+/* Of all cores, as they count at this moment. */
+struct rates_totals {
+	uint64_t requests, errors; /* since the start */
+	uint64_t connections;      /* open */
+	uint64_t refused;          /* connections, since the start */
+};
+void rates_totals(const struct control_context *context, struct rates_totals *ret_totals);
 
 /* Takes a sample. */
 void rates_tick(const struct control_context *context, uint64_t now_ns);

@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "control/control.h"
@@ -271,10 +272,15 @@ static void confirmation_check(struct control_request *request)
 static void generation_check(struct control_request *request)
 {
 	uint64_t now = reload_generation();
+	char who[64] = "";
 
-	if (request->generation >= 0 && (uint64_t)request->generation != now)
-		request_fail(request, OUTCOME_CONFLICT, "authctl config history",
-			"the configuration is generation %llu now", (unsigned long long)now);
+	if (request->generation < 0 || (uint64_t)request->generation == now)
+		return;
+	if (generation_current()->uid != GENERATION_NOBODY)
+		(void)snprintf(
+			who, sizeof(who), ", by uid %lld", (long long)generation_current()->uid);
+	request_fail(request, OUTCOME_CONFLICT, "authctl config history",
+		"the configuration is generation %llu now%s", (unsigned long long)now, who);
 }
 
 /* 0 it may run; 1 it is answered already; or -ENOMEM... */

@@ -58,16 +58,19 @@ static void generation_write(struct json_writer *w, const struct control_context
 	json_put_str(w, "config", str_cstr(context->config_path));
 }
 
-static void load_write(struct json_writer *w)
+/* Rates are over the last second; counters are what they are at this moment. */
+static void load_write(struct json_writer *w, const struct control_context *context)
 {
 	const struct rates *rates = rates_now();
+	struct rates_totals totals;
 
+	rates_totals(context, &totals);
 	json_put_double(w, "requests_per_second", rates->requests);
-	json_put_u64(w, "requests", rates->requests_total);
+	json_put_u64(w, "requests", totals.requests);
 	json_put_double(
 		w, "error_ratio", rates->requests > 0 ? rates->errors / rates->requests : 0);
-	json_put_u64(w, "errors", rates->errors_total);
-	json_put_u64(w, "connections", rates->connections);
+	json_put_u64(w, "errors", totals.errors);
+	json_put_u64(w, "connections", totals.connections);
 }
 
 static void cores_write(struct json_writer *w, const struct control_request *request)
@@ -165,7 +168,7 @@ void handle_status(struct control_request *request)
 	generation_write(w, context);
 	json_put_str(w, "engine", str_cstr(context->engine));
 	json_put_str(w, "receive", context->is_multishot ? STR("multishot") : STR("oneshot"));
-	load_write(w);
+	load_write(w, context);
 	cores_write(w, request);
 	queues_write(w);
 	store_write(w);

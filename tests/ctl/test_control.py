@@ -3,6 +3,7 @@ import json
 import os
 import pathlib
 import socket
+import sqlite3
 import subprocess
 import sys
 import tarfile
@@ -89,6 +90,16 @@ def test_a_level_allows_what_it_says(authd):
     assert as_level(authd, "viewer", "status").returncode == 0
     assert as_level(authd, "operator", "log", "level").returncode == 0
     assert as_level(authd, "admin", "config", "set", "log.level", "debug", "--for", "1s").returncode == 0
+
+
+def test_viewers_see_networks_where_others_see_addresses(authd):
+    with socket.create_connection(("127.0.0.1", authd.port)) as client:
+        client.sendall(b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert b"200 OK" in client.recv(4096)
+        peers = {level: {r["peer"] for r in json.loads(as_level(authd, level, "-o", "json", "conn", "list").stdout)}
+                 for level in ("viewer", "operator")}
+    assert peers["viewer"] == {"127.0.0.0/24"}
+    assert peers["operator"] and all(peer.startswith("127.0.0.1:") for peer in peers["operator"])
 
 
 def test_a_level_can_be_given_away_and_not_taken_back(authd):
@@ -237,9 +248,13 @@ def test_a_wide_change_wants_confirmation(authd):
     assert authd.ctl("status").returncode == 0
 
 
-def test_another_generation_than_expected_is_a_conflict(authd):
-    answer = authd.ctl("--if-gen", "99", "config", "set", "log.level", "debug", "--for", "1s")
-    assert answer.returncode == 1 and "is generation 1 now" in answer.stderr
+def test_another_generation_than_expected_is_a_conflict_that_names_who_made_it():
+    with Authd() as authd:
+        answer = authd.ctl("--if-gen", "99", "config", "set", "log.level", "debug", "--for", "1s")
+        assert answer.returncode == 1 and "is generation 1 now\n" in answer.stderr
+        authd.ctl("--if-gen", "1", "config", "reload", check=True)
+        answer = authd.ctl("--if-gen", "1", "config", "reload")
+        assert answer.returncode == 1 and f"is generation 2 now, by uid {os.getuid()}\n" in answer.stderr
 
 
 # --- a core that is stuck ---
@@ -285,6 +300,54 @@ def test_a_deadline_ends_a_wait(authd):
     assert authd.ctl("wait", "pool", "hash", "idle").returncode == 0
     assert authd.ctl("wait", "pool", "nope", "idle").returncode == 1
     assert authd.ctl("wait", "for", "it").returncode == 2
+
+
+def test_what_is_waited_for_may_be_a_breaker_or_an_index(authd):
+    assert authd.ctl("wait", "breaker", "store-read", "closed").returncode == 0
+    assert authd.ctl("--timeout", "0.2", "wait", "breaker", "store-read", "half-open").returncode == 9
+    assert authd.ctl("wait", "breaker", "nope", "open").returncode == 1
+    assert authd.ctl("wait", "breaker", "store-read", "ajar").returncode == 2
+    assert authd.ctl("wait", "index", "sessions_idle", "built").returncode == 0
+    assert authd.ctl("wait", "index", "nope", "built").returncode == 1
+    with Raw(authd) as raw:
+        wait = raw.send("wait", {"condition": "breaker store-write open"})
+        authd.ctl("breaker", "open", "store-write", "--for", "1h", "--yes", check=True)
+        assert raw.until_end(wait)[-1]["status"] == "ok"
+    authd.ctl("breaker", "auto", "store-write", check=True)
+    assert authd.ctl("wait", "breaker", "store-write", "closed").returncode == 0
+
+
+def test_waiting_for_an_index_that_is_built_later():
+    with Authd() as authd:
+        database = sqlite3.connect(authd.options["store.path"], timeout=20)
+        database.execute("DROP INDEX sessions_idle")
+        database.commit()
+        database.close()
+        assert authd.ctl("--timeout", "0.3", "wait", "index", "sessions_idle", "built").returncode == 9
+        wait = subprocess.Popen([for_everybody("authctl"), "--socket", authd.socket, "wait", "index", "sessions_idle", "built"],
+                                stdout=subprocess.PIPE)
+        authd.ctl("index", "create", "sessions_idle", check=True)
+        assert wait.wait(timeout=20) == 0
+        wait.stdout.close()
+
+
+def test_a_wait_outlasts_a_daemon_that_is_not_there_yet_and_a_restart():
+    authd = Authd()
+    ctl = [for_everybody("authctl"), "--socket", authd.socket]
+    early = subprocess.run([*ctl, "--timeout", "0.3", "wait", "ready"], capture_output=True, text=True)
+    assert early.returncode == 9 and "not there in time" in early.stderr
+    wait = subprocess.Popen([*ctl, "-o", "json", "wait", "ready"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    with authd:
+        out, said = wait.communicate(timeout=20)
+        assert wait.returncode == 0 and json.loads(out)["condition"] == "ready" and said.count("\n") <= 1
+        wait = subprocess.Popen([*ctl, "wait", "generation", "2"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        authd.ctl("wait", "ready", check=True)
+        authd.stop()
+        drained = subprocess.run([*ctl, "wait", "drained"], capture_output=True)
+        assert drained.returncode == 3, "nobody will be drained who is gone"
+        authd.start()
+        authd.ctl("config", "reload", check=True)
+        assert wait.communicate(timeout=20) and wait.returncode == 0
 
 
 def test_a_line_of_64_kib_is_read_and_one_more_byte_is_not(authd):

@@ -5,6 +5,7 @@ import json
 import pathlib
 import socket
 import sys
+import urllib.request
 
 import pytest
 
@@ -24,6 +25,16 @@ def test_status_is_one_screen(authd):
     assert answer.returncode == 0, answer.stderr
     assert "READY" in answer.stdout and str(authd.pid) in answer.stdout
     assert len(answer.stdout.splitlines()) <= 24
+
+
+def test_status_counts_up_to_this_moment(authd):
+    def counted():
+        return json.loads(authd.ctl("-o", "json", "status").stdout)["requests"]
+
+    before = counted()
+    for i in range(1, 4):
+        urllib.request.urlopen(f"http://127.0.0.1:{authd.port}/health/live", timeout=20).read()
+        assert counted() == before + i
 
 
 def test_single_answers_are_objects_and_lists_are_arrays(authd):

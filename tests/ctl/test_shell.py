@@ -130,6 +130,29 @@ def test_history_is_private_without_duplicates_secrets_or_what_begins_with_a_spa
     assert "health" not in file.read_text()
 
 
+def test_a_password_is_typed_twice_and_never_seen(authd, tmp_path):
+    with Shell(authd, tmp_path) as shell:
+        for again, says in [("another battery", "not the same twice"), ("stapled battery", "typed@example.org")]:
+            shell.child.send("user create typed@example.org\r")
+            shell.child.expect("new password: ")
+            shell.child.send("stapled battery\r")
+            shell.child.expect("the same password again: ")
+            shell.child.send(again + "\r")
+            said = shell.prompt()
+            assert says in said and "battery" not in said
+        assert "READY" in shell.say("status"), "and what is typed shows again"
+        shell.child.send("user reset-password typed@example.org\r")
+        shell.child.expect("new password: ")
+        shell.child.sendintr()
+        shell.prompt()
+        assert "among the words" in shell.say("user create typed2@example.org --password stapled")
+    history = (tmp_path / ".local/state/authctl/history").read_text().splitlines()
+    assert "user create typed@example.org" in history and history[-1] == "user create (secret)"
+    assert not any("battery" in line or "stapled" in line for line in history)
+    body = {"email": "typed@example.org", "password": "stapled battery"}
+    assert request(authd, "POST", "/v1/auth/login", body)[0] == 200
+
+
 def test_an_open_confirmation_stands_in_the_prompt(authd, tmp_path):
     with Shell(authd, tmp_path) as shell:
         shell.child.send("config reload --confirm-within 60s\r")
@@ -295,8 +318,9 @@ def test_a_batch_stops_at_the_first_failure_and_names_its_line(authd):
 def test_a_reader_that_leaves_is_a_broken_pipe(authd):
     tail = subprocess.Popen([CTL, "--socket", authd.socket, "log", "tail"], stdout=subprocess.PIPE)
     tail.stdout.close()
-    time.sleep(0.3)
-    authd.ctl("log", "level", check=True)
+    end = time.monotonic() + 20
+    while tail.poll() is None and time.monotonic() < end:
+        authd.ctl("log", "level", check=True)  # a record, once it listens
     assert tail.wait(timeout=20) == 141
 
 
@@ -311,10 +335,21 @@ def test_a_reader_that_leaves_a_whole_answer_is_no_failure_and_a_full_disk_is(au
     assert answer.returncode == 1 and b"cannot be written" in answer.stderr
 
 
+def until_handled(pid, number):
+    """A process that has just been started would be killed by its first signal."""
+    end = time.monotonic() + 20
+    while True:
+        caught = re.search(r"^SigCgt:\s*(\w+)", pathlib.Path(f"/proc/{pid}/status").read_text(), re.M)
+        if int(caught[1], 16) >> (number - 1) & 1:
+            return
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
 def test_an_interrupt_cancels_and_is_130(authd):
     for number in (signal.SIGINT, signal.SIGTERM):
         wait = subprocess.Popen([CTL, "--socket", authd.socket, "wait", "drained"], stdout=subprocess.PIPE)
-        time.sleep(0.3)
+        until_handled(wait.pid, number)
         wait.send_signal(number)
         assert wait.wait(timeout=20) == 130
     with Raw(authd) as raw:

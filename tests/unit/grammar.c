@@ -66,6 +66,29 @@ TEST(what_is_wrong_is_refused)
 		assert_refused(lines[i]);
 }
 
+TEST(a_secret_is_taken_from_no_word_and_kept_of_no_line)
+{
+	_cleanup_(invocation_deinit) struct invocation invocation = {};
+	static const char *const lines[] = { "user create a@b --password hunter",
+		"user create a@b --password=hunter", "user create a@b hunter",
+		"user create a@b --pasword hunter" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
+		assert_int_equal(parse(lines[i], false, &invocation), -EINVAL);
+		assert_true(str_equal(buf_str(&invocation.redacted), STR("user create (secret)")));
+		invocation_deinit(&invocation);
+	}
+	assert_int_equal(parse("user create a@b", false, &invocation), 0);
+	assert_false(invocation.has_instead);
+	assert_int_equal(invocation_add(&invocation, "password", STR("a\"b")), 0);
+	assert_true(str_equal(
+		buf_str(&invocation.args), STR("{\"email\":\"a@b\",\"password\":\"a\\\"b\"}")));
+	assert_true(str_equal(buf_str(&invocation.redacted), STR("user create a@b")));
+	invocation_deinit(&invocation);
+	assert_int_equal(parse("user create a@b --no-password", false, &invocation), 0);
+	assert_true(invocation.has_instead);
+}
+
 TEST(beginnings_are_understood_in_the_shell_when_one_command_has_them)
 {
 	_cleanup_(invocation_deinit) struct invocation invocation = {};
