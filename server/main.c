@@ -421,6 +421,7 @@ static struct control_context context_make(const char *path)
 		.started_ns = clock_now_ns(),
 		.started_wall_ms = clock_wall_ms(),
 		.engine = features->engine,
+		.engine_why = loop_why(features),
 		.is_multishot = features->is_receive_multishot,
 		.is_draining = is_draining,
 		.http_of = server_of };

@@ -21,6 +21,7 @@ static const struct command_column status_columns[] = {
 	{ "unconfirmed", COLUMN_SECONDS, "until it goes back by itself; none when it stays", 0 },
 	{ "config", COLUMN_TEXT, "file in use", WIDE },
 	{ "engine", COLUMN_TEXT, "what the loops run on", WIDE },
+	{ "engine_why", COLUMN_TEXT, "why that one, and what would change it", WIDE },
 	{ "receive", COLUMN_TEXT, "multishot or oneshot", WIDE },
 	{ "requests_per_second", COLUMN_NUMBER, "in the last second", 0 },
 	{ "requests", COLUMN_INTEGER, "since the start", COUNTER },

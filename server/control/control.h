@@ -21,8 +21,9 @@ struct control_context {
 	const char *config_path; /* "" when none was read */
 	uint64_t started_ns;     /* clock_now_ns() at start */
 	int64_t started_wall_ms;
-	const char *engine; /* what the loops run on */
-	bool is_multishot;  /* receives */
+	const char *engine;     /* what the loops run on */
+	const char *engine_why; /* loop_why() */
+	bool is_multishot;      /* receives */
 	/* Called on the control thread, never NULL: */
 	bool (*is_draining)(void);
 	struct http_server *(*http_of)(struct core *core); /* NULL while the core starts or ends */

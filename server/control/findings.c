@@ -197,8 +197,9 @@ static void look_receive(const struct control_request *request, struct finding *
 {
 	const struct control_context *context = request->context;
 
-	say(finding, context->is_multishot ? VERDICT_OK : VERDICT_INFO, "%s, %s", context->engine,
-		context->is_multishot ? "multishot" : "oneshot");
+	say(finding, context->is_multishot ? VERDICT_OK : VERDICT_INFO, "%s, %s: %s",
+		context->engine, context->is_multishot ? "multishot" : "oneshot",
+		context->engine_why);
 }
 
 static void look_buffers(_unused_ const struct control_request *request, struct finding *finding)

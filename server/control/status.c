@@ -167,6 +167,7 @@ void handle_status(struct control_request *request)
 	process_write(w, context);
 	generation_write(w, context);
 	json_put_str(w, "engine", str_cstr(context->engine));
+	json_put_str(w, "engine_why", str_cstr(context->engine_why));
 	json_put_str(w, "receive", context->is_multishot ? STR("multishot") : STR("oneshot"));
 	load_write(w, context);
 	cores_write(w, request);

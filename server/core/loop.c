@@ -7,6 +7,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -74,6 +75,17 @@ const char *loop_error_remedy(int error)
 	default:
 		return "The event loop could not be set up.";
 	}
+}
+
+const char *loop_why(const struct loop_features *features)
+{
+	if (features->fallback_error)
+		return loop_error_remedy(features->fallback_error);
+	if (strcmp(features->engine, "epoll") == 0)
+		return "[io] engine = epoll";
+	return features->is_defer_taskrun
+		       ? "the kernel has io_uring, with DEFER_TASKRUN"
+		       : "the kernel has io_uring, without DEFER_TASKRUN: 6.1 and later are faster";
 }
 
 struct wheel *loop_wheel(struct loop *loop)

@@ -59,6 +59,8 @@ int loop_new(const struct loop_options *options, struct inbox *inbox, struct loo
 void loop_free(struct loop *loop);
 CLEANUP_P(loop_free, struct loop)
 const char *loop_error_remedy(int error);
+/* Why it is this engine, in words for the operator. */
+const char *loop_why(const struct loop_features *features);
 
 struct wheel *loop_wheel(struct loop *loop);
 const struct loop_features *loop_features(const struct loop *loop);

@@ -45,7 +45,8 @@ struct uring {
 	unsigned buffer_count, buffer_bytes;
 	struct __kernel_timespec *timeouts; /* one per submission slot: read when it is submitted */
 	bool has_ring;
-	bool has_silence; /* IOSQE_CQE_SKIP_SUCCESS */
+	bool has_silence; /* IOSQE_CQE_SKIP_SUCCESS, and sends_try() found nothing against it */
+	int whole;        /* MSG_WAITALL for sends, or 0: see sends_try() */
 };
 
 static struct uring *uring_of(struct loop *loop)
@@ -230,6 +231,36 @@ static int multishot_try(struct uring *uring)
 	return r;
 }
 
+/*
+ * Some kernels forget what they sent: with MSG_WAITALL a send that began well and then would have
+ * to wait fails with EAGAIN, and the bytes that went would go twice (Linux 5.10.223; 6.1 is right).
+ * Without the flag their number is told.
+ */
+static int sends_try(struct uring *uring)
+{
+	static char
+		more_than_fits[64 * 1024]; /* not const: it takes no room in the program's file */
+	struct io_uring_sqe *sqe = sqe_get(uring, 1);
+	struct io_uring_cqe cqe = {};
+	const int small = 4096; /* bytes */
+	int pair[2], r;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+		return -errno;
+	(void)setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &small, sizeof(small));
+	io_uring_prep_send(sqe, pair[0], more_than_fits, sizeof(more_than_fits),
+		MSG_NOSIGNAL | MSG_DONTWAIT | MSG_WAITALL);
+	sqe_tag(sqe, NULL, TAG_SETUP);
+	r = setup_wait(uring, &cqe);
+	close(pair[0]);
+	close(pair[1]);
+	if (r < 0)
+		return r;
+	uring->whole = cqe.res > 0 ? MSG_WAITALL : 0;
+	uring->has_silence = uring->whole && uring->ring.features & IORING_FEAT_CQE_SKIP;
+	return 0;
+}
+
 static int opcodes_check(struct uring *uring)
 {
 	static const int needed[] = { IORING_OP_RECV, IORING_OP_SEND, IORING_OP_ACCEPT,
@@ -266,7 +297,6 @@ static int ring_init(struct uring *uring, unsigned entries)
 	if (r < 0)
 		return r;
 	uring->has_ring = true;
-	uring->has_silence = uring->ring.features & IORING_FEAT_CQE_SKIP;
 	/* Saves looking up the ring's file at every pass; what cannot do it goes on without. */
 	(void)io_uring_register_ring_fd(&uring->ring);
 	uring->timeouts = calloc(*uring->ring.sq.kring_entries, sizeof(*uring->timeouts));
@@ -284,6 +314,9 @@ static int uring_init(struct uring *uring, const struct loop_options *options)
 	if (r < 0)
 		return r;
 	r = buffers_init(uring);
+	if (r < 0)
+		return r;
+	r = sends_try(uring);
 	if (r < 0)
 		return r;
 	if (options->receive == LOOP_RECEIVE_ONESHOT)
@@ -397,7 +430,7 @@ static void send_arm(struct loop_stream *stream)
 	struct io_uring_sqe *sqe = sqe_get(uring, 2);
 
 	io_uring_prep_send(sqe, stream->fd, stream->sending.data, stream->sending.len,
-		MSG_NOSIGNAL | MSG_WAITALL);
+		MSG_NOSIGNAL | uring->whole);
 	sqe_tag(sqe, stream, TAG_SEND);
 	sqe_link_timeout(uring, sqe, stream->send_deadline_ns);
 	stream->is_send_armed = true;
@@ -415,7 +448,7 @@ static void send_try(struct loop_stream *stream, bool is_lazy)
 	struct io_uring_sqe *sqe = sqe_get(uring, 1);
 
 	io_uring_prep_send(sqe, stream->fd, stream->sending.data, stream->sending.len,
-		MSG_NOSIGNAL | MSG_DONTWAIT | MSG_WAITALL);
+		MSG_NOSIGNAL | MSG_DONTWAIT | uring->whole);
 	sqe_tag(sqe, stream, TAG_SEND);
 	if (is_lazy && uring->has_silence) {
 		sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;

@@ -1037,3 +1037,16 @@ TEST(every_reason_not_to_start_has_its_remedy)
 	assert_non_null(strstr(loop_error_remedy(-ENOMEM), "memlock"));
 	assert_non_null(strstr(loop_error_remedy(-EOPNOTSUPP), "oneshot"));
 }
+
+TEST(why_it_is_this_engine_is_told)
+{
+	struct loop_features features = { .engine = "epoll", .fallback_error = -EPERM };
+
+	assert_string_equal(loop_why(&features), loop_error_remedy(-EPERM));
+	features.fallback_error = 0;
+	assert_non_null(strstr(loop_why(&features), "engine = epoll"));
+	features.engine = "io_uring";
+	assert_non_null(strstr(loop_why(&features), "without DEFER_TASKRUN"));
+	features.is_defer_taskrun = true;
+	assert_non_null(strstr(loop_why(&features), "with DEFER_TASKRUN"));
+}

@@ -1,0 +1,115 @@
+"""
+A machine with another kernel: Debian's packages of it, booted by qemu with an initrd that holds our programs, their
+libraries and busybox. Nothing of the host but its processor's time is used: no kvm, no disk, no network.
+"""
+import gzip
+import pathlib
+import re
+import shutil
+import subprocess
+import tempfile
+
+HERE = pathlib.Path(__file__).parent
+ROOT = HERE.parents[1]
+BUILD = ROOT / "build/gcc"  # as it is packaged; an emulated processor is slow enough without sanitizers
+MEMORY_MIB = 512
+BOOT_S = 240  # takes about 15
+
+
+class Unavailable(Exception):
+    """Why there is no such machine here."""
+
+
+def run(*words, **kw):
+    result = subprocess.run([str(w) for w in words], capture_output=True, text=True, timeout=120, **kw)
+    if result.returncode:
+        raise Unavailable(f"{words[0]}: {(result.stderr or result.stdout).strip().splitlines()[-1:]}")
+    return result.stdout
+
+
+def mirror():
+    """Where this machine's own packages come from; other suites are beside them."""
+    for line in run("apt-get", "indextargets", "--format", "$(REPO_URI) $(COMPONENT) $(SUITE)").splitlines():
+        uri, component, suite = line.split()
+        if component == "main" and "security" not in uri and "security" not in suite:
+            return uri
+    raise Unavailable("apt knows no mirror")
+
+
+def kernel_of(suite):
+    """The kernel of a release of Debian, without touching what apt knows of this machine."""
+    kept = ROOT / "build/kernels" / suite
+    if kept.exists():
+        return kept
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        folder.chmod(0o755)
+        for part in ("lists/partial", "cache/archives/partial", "out"):
+            (folder / part).mkdir(parents=True)
+        (folder / "sources.list").write_text(
+            f"deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] {mirror()} {suite} main\n")
+        apt = ["-o", f"Dir::Etc::SourceList={folder}/sources.list", "-o", "Dir::Etc::SourceParts=/dev/null",
+               "-o", f"Dir::State::Lists={folder}/lists", "-o", f"Dir::Cache={folder}/cache", "-o", "APT::Sandbox::User=root"]
+        run("apt-get", *apt, "-q", "update")
+        found = re.search(r"Depends: (linux-image-\S+)", run("apt-cache", *apt, "depends", "linux-image-cloud-amd64"))
+        if not found:
+            raise Unavailable(f"{suite} has no kernel for this processor")
+        run("apt-get", *apt, "-q", "download", found[1], cwd=folder)
+        run("dpkg-deb", "-x", next(folder.glob("*.deb")), folder / "out")
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(next((folder / "out/boot").glob("vmlinuz-*")), kept)
+    return kept
+
+
+def libraries(program):
+    return re.findall(r"(/\S+) \(0x", run("ldd", program))
+
+
+def initrd(tests):
+    """The archive that the kernel unpacks: every library where its program looks for it."""
+    with tempfile.TemporaryDirectory() as name:
+        tree = pathlib.Path(name)
+        programs = {"authd": BUILD / "authd", "authctl": BUILD / "authctl", "load": BUILD / "benchmarks/load",
+                    "busybox": shutil.which("busybox")}
+        if not programs["busybox"]:
+            raise Unavailable("busybox is not installed")
+        for folder in ("bin", "tests", "etc"):
+            (tree / folder).mkdir()
+        for where, source in programs.items():
+            shutil.copy(source, tree / "bin" / where)
+        for test in tests:
+            shutil.copy(BUILD / "tests" / f"test-{test}", tree / "tests" / test)
+        for program in [*(tree / "bin").iterdir(), *(tree / "tests").iterdir()]:
+            if program.name != "busybox":
+                for library in libraries(program):
+                    (tree / library[1:]).parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copy(library, tree / library[1:])
+        (tree / "etc/passwd").write_text("root:x:0:0::/:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\n")
+        (tree / "etc/group").write_text("root:x:0:\nnogroup:x:65534:\n")
+        shutil.copy(HERE / "init", tree / "init")
+        (tree / "init").chmod(0o755)
+        names = "\n".join(str(p.relative_to(tree)) for p in sorted(tree.rglob("*")))
+        archive = subprocess.run(["cpio", "--quiet", "-o", "-H", "newc"], input=names.encode(), cwd=tree, check=True,
+                                 stdout=subprocess.PIPE).stdout
+        return gzip.compress(archive, 1)
+
+
+def boot(kernel, archive):
+    """What the machine said: {scene: {key: [value, ...]}}, and all of it."""
+    qemu = shutil.which("qemu-system-x86_64")
+    if not qemu:
+        raise Unavailable("qemu-system-x86 is not installed")
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(archive)
+        file.flush()
+        said = subprocess.run(
+            [qemu, "-accel", "tcg", "-cpu", "max", "-smp", "2", "-m", str(MEMORY_MIB), "-nodefaults", "-display", "none",
+             "-serial", "stdio", "-no-reboot", "-kernel", kernel, "-initrd", file.name,
+             "-append", "console=ttyS0 quiet loglevel=0 panic=-1 rdinit=/init"],
+            stdin=subprocess.DEVNULL, capture_output=True, timeout=BOOT_S).stdout.decode(errors="replace")
+    scenes = {}
+    for line in said.splitlines():
+        words = line.strip().split(" ", 2)
+        if len(words) == 3:
+            scenes.setdefault(words[0], {}).setdefault(words[1], []).append(words[2])
+    return scenes, said
