@@ -50,6 +50,8 @@
 #include "transfer.h"
 
 #define LISTEN_BACKLOG 4096 /* a burst of reconnecting clients; the kernel cuts it to somaxconn */
+/* A client that is there brings its next request within this, and is told to go elsewhere. */
+#define DRAIN_IDLE_MS 1000
 #define JOIN_TIMEOUT_MS 5000
 #define STORE_CLOSE_MS 30000 /* the last commit, on a disk that is slow */
 
@@ -140,7 +142,8 @@ static void on_drained(void *arg)
 
 static void on_drain(struct core *core)
 {
-	http_server_drain(core->app, on_drained, core);
+	http_server_drain(core->app, MIN(DRAIN_IDLE_MS, live_drain_timeout_ms() / 2), on_drained,
+		core);
 }
 
 static void on_stop(_unused_ struct core *core)

@@ -116,12 +116,11 @@ void loop_hurry(struct loop *loop)
 /* --- listening sockets --- */
 
 /* Takes the clients that the kernel has queued, who would be reset when the socket is closed. */
-void loop_accept_finish(struct loop_accept *accept)
+static void queue_take(struct loop_accept *accept)
 {
-	int flags = fcntl(accept->fd, F_GETFL), fd;
+	int fd;
 
-	timer_cancel(&accept->loop->wheel, &accept->retry);
-	fcntl(accept->fd, F_SETFL, flags | O_NONBLOCK);
+	fcntl(accept->fd, F_SETFL, fcntl(accept->fd, F_GETFL) | O_NONBLOCK);
 	for (unsigned i = 0; i < ACCEPT_DRAIN_MAX; i++) {
 		fd = accept4(accept->fd, NULL, NULL, SOCK_CLOEXEC);
 		if (fd >= 0)
@@ -129,8 +128,13 @@ void loop_accept_finish(struct loop_accept *accept)
 		else if (errno != ECONNABORTED && errno != EINTR)
 			break;
 	}
-	/* The open file may be another process's next, and its engine wants it to block. */
-	fcntl(accept->fd, F_SETFL, flags & ~O_NONBLOCK);
+}
+
+void loop_accept_finish(struct loop_accept *accept)
+{
+	timer_cancel(&accept->loop->wheel, &accept->retry);
+	if (!accept->is_holding)
+		queue_take(accept);
 	accept->magic = 0;
 	accept->on_stopped(accept);
 }
@@ -167,7 +171,16 @@ void loop_accept_start(struct loop *loop, struct loop_accept *accept, int fd)
 		.on_stopped = accept->on_stopped,
 		.loop = loop,
 		.retry.on_timer = accept_retry };
+	/* The open file may have been another process's, with another engine: io_uring wants it to
+	 * block, or the kernel would answer -EAGAIN. */
+	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
 	loop->engine->accept_start(accept);
+}
+
+void loop_accept_hold(struct loop_accept *accept)
+{
+	accept->is_holding = true;
+	loop_accept_stop(accept);
 }
 
 void loop_accept_stop(struct loop_accept *accept)

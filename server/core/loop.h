@@ -93,15 +93,18 @@ struct loop_accept {
 	/* Private to the backend: */
 	struct loop *loop;
 	struct timer retry;
-	bool is_armed, is_multishot, is_stopping;
+	bool is_armed, is_multishot, is_stopping, is_holding;
 };
 
-/* fd in blocking mode: the kernel would answer -EAGAIN otherwise. */
+/* Whether fd blocks is the engine's business. After on_stopped it may be started again. */
 void loop_accept_start(struct loop *loop, struct loop_accept *accept, int fd);
 
 /* on_accept for every client that is queued already, then on_stopped; neither from inside this
  * call. */
 void loop_accept_stop(struct loop_accept *accept);
+
+/* The same, but who is queued stays there, for whoever accepts from the socket next. */
+void loop_accept_hold(struct loop_accept *accept);
 
 /* --- connected sockets --- */
 

@@ -35,6 +35,10 @@ static void become(struct conn *conn, enum conn_state state)
 	atomic_store_explicit(idle, atomic_load_explicit(idle, memory_order_relaxed) + change,
 		memory_order_relaxed);
 	conn->state = state;
+	if (conn->is_awaited && state != CONN_IDLE && state != CONN_GREETING) {
+		conn->is_awaited = false;
+		server_awaited_less(conn->server);
+	}
 }
 
 /* --- the end of a connection --- */
@@ -100,22 +104,25 @@ static void send_out(struct conn *conn)
 }
 
 /* Cheap when it only moves further away, which is what happens at nearly every request. */
-static uint64_t idle_ms(const struct conn *conn)
+static uint64_t idle_until_ns(const struct conn *conn)
 {
-	if (!conn->server->is_draining)
-		return conn->server->options.idle_timeout_ms;
-	return conn->requests ? CONN_DRAIN_NEXT_MS : CONN_DRAIN_FIRST_MS;
+	const struct http_server *server = conn->server;
+
+	if (conn->is_awaited)
+		return server->awaits_until_ns;
+	return clock_after_ms(conn_now(conn),
+		server->is_draining ? CONN_DRAIN_FIRST_MS : server->options.idle_timeout_ms);
 }
 
 static uint64_t deadline_of(const struct conn *conn)
 {
 	switch (conn->state) {
 	case CONN_GREETING:
-		return clock_after_ms(conn->opened_ns,
-			conn->server->is_draining ? CONN_DRAIN_FIRST_MS
-						  : conn->server->options.request_timeout_ms);
+		if (conn->server->is_draining)
+			return idle_until_ns(conn);
+		return clock_after_ms(conn->opened_ns, conn->server->options.request_timeout_ms);
 	case CONN_IDLE:
-		return clock_after_ms(conn_now(conn), idle_ms(conn));
+		return idle_until_ns(conn);
 	case CONN_RECEIVING:
 		return conn->exchange->request.deadline_ns;
 	default:
@@ -444,7 +451,14 @@ static void timed_out(struct conn *conn)
 		stat_add(&conn->server->stats.timeouts_client, 1);
 		respond_and_close(conn, PROBLEM_REQUEST_TIMEOUT);
 		settle(conn);
-	} else if (!conn->is_sending) { /* a send has a time-out of its own */
+	} else if (conn->is_sending) { /* which has a time-out of its own */
+		return;
+	} else if (conn->server->is_draining && conn->state != CONN_LINGERING) {
+		/* It may be sending just now: the end of our data tells it so, a reset would not.
+		 */
+		conn->closes = true;
+		settle(conn);
+	} else {
 		conn_close(conn);
 	}
 }
@@ -532,7 +546,9 @@ void conn_open(struct http_server *server, int fd)
 
 void conn_drain(struct conn *conn)
 {
-	/* else respond() will close it */
-	if (conn->state == CONN_GREETING || conn->state == CONN_IDLE)
-		settle(conn);
+	if (conn->state != CONN_GREETING && conn->state != CONN_IDLE)
+		return; /* respond() will close it */
+	conn->is_awaited = true;
+	conn->server->awaited++;
+	settle(conn);
 }

@@ -22,10 +22,8 @@
  * so that it sees the answer and not a reset (RFC 9112 section 9.6). */
 #define CONN_LINGER_MS 1000
 #define CONN_LINGER_BYTES_MAX (256 * 1024)
-/* A connection accepted just before a drain may still bring its first request; one that was used
- * before may have sent its next one, which is on its way to us: to close at once would lose it. */
+/* A connection accepted during a drain may still bring its first request. */
 #define CONN_DRAIN_FIRST_MS 1000
-#define CONN_DRAIN_NEXT_MS 100
 /* A client that asks again at once after each refusal costs as much as it likes to send. After a
  * few in a row its connection is not read from for a moment: a person does not notice, a loop does.
  */
@@ -85,6 +83,7 @@ struct conn {
 	bool is_sending;
 	bool is_trusted; /* the peer is a proxy that says who its client is */
 	bool is_resting;
+	bool is_awaited;  /* idle when the drain began: counted in server->awaited */
 	uint8_t refusals; /* in a row */
 	struct timer rest;
 	struct exchange *exchange;
@@ -114,9 +113,16 @@ struct http_server {
 	struct http_listener {
 		struct loop_accept accept;
 		struct http_server *server;
+		enum { LISTENER_ENDED, LISTENER_OPEN, LISTENER_HELD } state;
+		bool is_leaving;
 	} listener[HTTP_LISTENERS_MAX];
 	unsigned listening, listeners;
+	void (*on_held)(void *arg); /* NULL: nobody waits for it */
+	void *held_arg;
 	bool is_draining, is_drained;
+	/* While draining: idle connections whose next request is waited for, and until when. */
+	unsigned awaited;
+	uint64_t awaits_until_ns;
 	void (*on_drained)(void *arg);
 	void *drained_arg;
 };
@@ -151,6 +157,7 @@ void exchange_deinit(void *object);
 
 /* conn.c */
 void conn_open(struct http_server *server, int fd);
+/* When it is idle its next request is waited for; server_awaited_less() follows. */
 void conn_drain(struct conn *conn);
 void conn_close(struct conn *conn);
 void conn_handled(struct conn *conn);
@@ -158,6 +165,8 @@ void conn_handled(struct conn *conn);
 /* server.c */
 void server_conn_add(struct http_server *server, struct conn *conn);
 void server_conn_gone(struct http_server *server, struct conn *conn);
+/* The last one of those that a drain waits for: nobody is accepted any more. */
+void server_awaited_less(struct http_server *server);
 /* Tells on_drained when nothing is left. */
 void server_check_drained(struct http_server *server);
 struct buf server_buffer_take(struct http_server *server);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "http/conn.h"
+#include "shared/clock.h"
 #include "shared/macros.h"
 
 /* A burst's worth; each kept one holds its first arena chunk and some body. */
@@ -131,11 +132,24 @@ static void on_accept(struct loop_accept *accept, int fd)
 
 static void on_stopped(struct loop_accept *accept)
 {
-	struct http_server *server = server_of(accept);
+	struct http_listener *listener = container_of(accept, struct http_listener, accept);
+	struct http_server *server = listener->server;
 
-	close(accept->fd);
-	server->listening--;
+	listener->state = server->on_held && !listener->is_leaving && !server->is_draining
+				  ? LISTENER_HELD
+				  : LISTENER_ENDED;
+	if (listener->state == LISTENER_ENDED)
+		close(accept->fd);
+	if (--server->listening == 0 && server->on_held)
+		TAKE(server->on_held)(server->held_arg);
 	server_check_drained(server);
+}
+
+static void listener_start(struct http_listener *listener, int fd)
+{
+	listener->state = LISTENER_OPEN;
+	listener->server->listening++;
+	loop_accept_start(listener->server->core->loop, &listener->accept, fd);
 }
 
 int http_server_listen(struct http_server *server, int fd)
@@ -148,9 +162,40 @@ int http_server_listen(struct http_server *server, int fd)
 	listener->server = server;
 	listener->accept.on_accept = on_accept;
 	listener->accept.on_stopped = on_stopped;
-	server->listening++;
-	loop_accept_start(server->core->loop, &listener->accept, fd);
+	listener_start(listener, fd);
 	return 0;
+}
+
+void http_server_unlisten(struct http_server *server, int fd)
+{
+	for (unsigned i = 0; i < server->listeners; i++) {
+		struct http_listener *listener = &server->listener[i];
+
+		if (listener->state != LISTENER_OPEN || listener->accept.fd != fd)
+			continue;
+		listener->is_leaving = true;
+		loop_accept_stop(&listener->accept);
+	}
+}
+
+void http_server_hold(struct http_server *server, void (*on_held)(void *arg), void *arg)
+{
+	if (!server->listening) {
+		on_held(arg);
+		return;
+	}
+	server->on_held = on_held;
+	server->held_arg = arg;
+	for (unsigned i = 0; i < server->listeners; i++)
+		if (server->listener[i].state == LISTENER_OPEN)
+			loop_accept_hold(&server->listener[i].accept);
+}
+
+void http_server_go_on(struct http_server *server)
+{
+	for (unsigned i = 0; i < server->listeners; i++)
+		if (server->listener[i].state == LISTENER_HELD)
+			listener_start(&server->listener[i], server->listener[i].accept.fd);
 }
 
 /* --- connections --- */
@@ -187,19 +232,43 @@ void server_conn_gone(struct http_server *server, struct conn *conn)
 	server_check_drained(server);
 }
 
-void http_server_drain(struct http_server *server, void (*on_drained)(void *arg), void *arg)
+/* --- draining --- */
+
+static void listeners_end(struct http_server *server)
+{
+	for (unsigned i = 0; i < server->listeners; i++) {
+		struct http_listener *listener = &server->listener[i];
+
+		if (listener->state == LISTENER_OPEN)
+			loop_accept_stop(&listener->accept);
+		else if (listener->state == LISTENER_HELD)
+			close(listener->accept.fd);
+		if (listener->state == LISTENER_HELD)
+			listener->state = LISTENER_ENDED;
+	}
+}
+
+void server_awaited_less(struct http_server *server)
+{
+	if (--server->awaited == 0)
+		listeners_end(server);
+}
+
+void http_server_drain(
+	struct http_server *server, uint64_t idle_ms, void (*on_drained)(void *arg), void *arg)
 {
 	struct conn *next;
 
 	server->is_draining = true;
 	server->on_drained = on_drained;
 	server->drained_arg = arg;
-	for (unsigned i = 0; i < server->listeners; i++)
-		loop_accept_stop(&server->listener[i].accept);
+	server->awaits_until_ns = clock_after_ms(loop_now_ns(server->core->loop), idle_ms);
+	server->awaited = 1; /* us, until all have been looked at */
 	for (struct conn *conn = server->oldest; conn; conn = next) {
 		next = conn->newer; /* on_closed comes from a later pass */
 		conn_drain(conn);
 	}
+	server_awaited_less(server);
 	server_check_drained(server);
 }
 

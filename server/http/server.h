@@ -84,15 +84,29 @@ int http_server_new(struct core *core, const struct http_options *options,
  * progress leaves its server to the end of the process. */
 void http_server_free(struct http_server *server);
 
-/* Takes over a listening socket. 0, -EBUSY (more than HTTP_LISTENERS_MAX). */
-#define HTTP_LISTENERS_MAX 8
+/* Takes over a listening socket. 0, -EBUSY (more than HTTP_LISTENERS_MAX): one for each address,
+ * and those of cores that were more in the life before. */
+#define HTTP_LISTENERS_MAX 64
 int http_server_listen(struct http_server *server, int fd);
 
+/* Serves who is queued at that socket, then closes it. */
+void http_server_unlisten(struct http_server *server, int fd);
+
 /*
- * Stops accepting (clients already queued in the kernel are still served), closes idle connections,
- * lets requests in progress finish with "Connection: close". on_drained comes when none is left.
+ * Accepts no more: who connects waits in the kernel for whoever shares the sockets, or for
+ * http_server_go_on(). on_held comes when it is so. Requests are served on.
  */
-void http_server_drain(struct http_server *server, void (*on_drained)(void *arg), void *arg);
+void http_server_hold(struct http_server *server, void (*on_held)(void *arg), void *arg);
+void http_server_go_on(struct http_server *server);
+
+/*
+ * Ends without losing a request: every answer says "Connection: close" from now on, so a client
+ * that is there sees its connection end at a moment when it waits for nothing. Idle connections
+ * are given idle_ms to bring their next request; so long others are accepted, unless the server is
+ * held, and then those are closed. on_drained comes when none is left.
+ */
+void http_server_drain(
+	struct http_server *server, uint64_t idle_ms, void (*on_drained)(void *arg), void *arg);
 
 /* Times for what begins from now on; the maxima stay as they are. On the core's thread. */
 void http_server_times(struct http_server *server, const struct http_options *options);

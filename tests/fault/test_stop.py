@@ -56,12 +56,32 @@ def test_idle_connections_do_not_hold_the_end_up(authd):
         assert w.ends()
 
 
+def is_refused(authd):
+    try:
+        Wire(authd.port).socket.close()
+    except ConnectionRefusedError:
+        return True
+
+
+def test_an_idle_connection_may_bring_its_next_request_while_it_ends(authd):
+    with Wire(authd.port) as w, Wire(authd.port) as held:
+        assert w.send(LIVE).answer().status == 200 and held.send(LIVE).answer().status == 200
+        authd.process.send_signal(signal.SIGTERM)
+        until(lambda: "server.draining" in authd.log(), "it drains")
+        answer = w.send(LIVE).answer()
+        assert answer.status == 200
+        if answer.closes:
+            assert w.ends()
+        assert held.ends()
+    assert authd.process.wait(timeout=ENDS_S) == 0
+
+
 def test_a_request_that_has_begun_is_answered(authd):
     with Wire(authd.port) as w:
         w.send(LIVE[:10])
         until(lambda: "receiving" in authd.ctl("conn", "list").stdout, "it has its first bytes")
         authd.process.send_signal(signal.SIGTERM)
-        until(lambda: "server.draining" in authd.log(), "it drains")
+        until(lambda: is_refused(authd), "every core drains")
         answer = w.send(LIVE[10:]).answer()
         assert answer.status == 200 and answer.closes
         assert w.ends()
@@ -73,13 +93,7 @@ def test_nobody_new_is_served_while_it_ends(authd):
         w.send(LIVE[:10])
         until(lambda: "receiving" in authd.ctl("conn", "list").stdout, "it has its first bytes")
         authd.process.send_signal(signal.SIGTERM)
-
-        def is_refused():
-            try:
-                Wire(authd.port).socket.close()
-            except ConnectionRefusedError:
-                return True
-        until(is_refused, "the listening sockets are closed")
+        until(lambda: is_refused(authd), "the listening sockets are closed")
         assert w.send(LIVE[10:]).answer().status == 200
     assert authd.process.wait(timeout=ENDS_S) == 0
 

@@ -5,6 +5,7 @@
 #include "support/test.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -21,6 +22,7 @@
 #define BIG_BYTES ((size_t)200 * 1024)
 #define EXCHANGES 4
 #define FIBERS 2
+#define DRAIN_IDLE_MS 1000
 
 static struct {
 	struct core core;
@@ -172,7 +174,7 @@ static void finish(void)
 	clock_fake_advance_ms(120000);
 	turn(5);
 	if (!t.drained)
-		http_server_drain(t.server, on_drained, NULL);
+		http_server_drain(t.server, DRAIN_IDLE_MS, on_drained, NULL);
 	turn(5);
 	assert_int_equal(t.drained, 1);
 	assert_int_equal(t.server->exchanges.in_use, 0);
@@ -203,6 +205,24 @@ static void say(int fd, const char *text)
 }
 
 /* All that has come since the last call; *ret_eof when the server has finished. */
+static int client_by_tcp(void)
+{
+	struct sockaddr_in name = { .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int listening = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	socklen_t bytes = sizeof(name);
+
+	assert_int_equal(bind(listening, (struct sockaddr *)&name, sizeof(name)), 0);
+	assert_int_equal(listen(listening, 1), 0);
+	assert_int_equal(getsockname(listening, (struct sockaddr *)&name, &bytes), 0);
+	assert_int_equal(connect(fd, (struct sockaddr *)&name, sizeof(name)), 0);
+	conn_open(t.server, accept4(listening, NULL, NULL, SOCK_CLOEXEC));
+	close(listening);
+	turn(2);
+	return fd;
+}
+
 static const char *hear_eof(int fd, bool *ret_eof)
 {
 	ssize_t n;
@@ -745,15 +765,15 @@ TEST(draining_closes_idle_connections_and_waits_for_requests)
 	busy = client();
 	say(busy, GET("/wait") "\r\n");
 	fresh = client();
-	http_server_drain(t.server, on_drained, NULL);
+	http_server_drain(t.server, DRAIN_IDLE_MS, on_drained, NULL);
 	turn(3);
 	assert_int_equal(strlen(hear(idle)), 0);
-	clock_fake_advance_ms(CONN_DRAIN_NEXT_MS + 50);
+	say(fresh, GET("/a") "\r\n");
+	assert_has(hear_last(fresh), "\r\nConnection: close\r\n");
+	clock_fake_advance_ms(DRAIN_IDLE_MS + 50);
 	turn(3);
 	assert_int_equal(strlen(hear_last(idle)), 0);
 	assert_int_equal(t.drained, 0);
-	say(fresh, GET("/a") "\r\n");
-	assert_has(hear_last(fresh), "\r\nConnection: close\r\n");
 	fiber_wake(t.waiting, 0);
 	turn(3);
 	assert_has(hear_last(busy), "\r\nConnection: close\r\n");
@@ -774,7 +794,7 @@ TEST(a_request_sent_before_the_drain_is_answered_and_closes)
 	say(fd, GET("/a") "\r\n");
 	hear(fd);
 	assert_true(send(fd, GET("/b") "\r\n", strlen(GET("/b") "\r\n"), 0) > 0);
-	http_server_drain(t.server, on_drained, NULL);
+	http_server_drain(t.server, DRAIN_IDLE_MS, on_drained, NULL);
 	turn(4);
 	assert_has(hear_last(fd), "\r\n\r\n/b");
 	assert_has(t.text, "\r\nConnection: close\r\n");
@@ -784,20 +804,151 @@ TEST(a_request_sent_before_the_drain_is_answered_and_closes)
 	finish();
 }
 
+TEST(an_idle_connection_whose_time_is_over_sees_the_end_of_our_data_and_no_reset)
+{
+	char byte;
+	int fd;
+
+	start();
+	fd = client_by_tcp();
+	say(fd, GET("/a") "\r\n");
+	hear(fd);
+	http_server_drain(t.server, DRAIN_IDLE_MS, on_drained, NULL);
+	clock_fake_advance_ms(DRAIN_IDLE_MS + 50);
+	turn(3);
+	/* It sends just now, as it might have before it saw the end. */
+	assert_true(send(fd, GET("/b") "\r\n", strlen(GET("/b") "\r\n"), MSG_NOSIGNAL) > 0);
+	turn(3);
+	assert_int_equal(recv(fd, &byte, 1, 0), 0);
+	close(fd);
+	turn(4);
+	assert_int_equal(t.drained, 1);
+	finish();
+}
+
+static int connect_to(const struct address *address)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_int_equal(
+		connect(fd, (const struct sockaddr *)&address->storage, address->bytes), 0);
+	return fd;
+}
+
+/* A listening socket at a port that was free a moment ago. */
+static int door_open(struct address *ret_address)
+{
+	struct sockaddr_in any = { .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_int_equal(bind(fd, (struct sockaddr *)&any, sizeof(any)), 0);
+	assert_int_equal(listen(fd, 8), 0);
+	assert_int_equal(listener_address(fd, ret_address), 0);
+	assert_int_equal(http_server_listen(t.server, fd), 0);
+	turn(2);
+	return fd;
+}
+
+TEST(while_idle_connections_are_awaited_others_are_still_accepted)
+{
+	struct address address;
+	int idle, fresh;
+
+	start();
+	(void)door_open(&address);
+	idle = client();
+	say(idle, GET("/a") "\r\n");
+	hear(idle);
+	http_server_drain(t.server, DRAIN_IDLE_MS, on_drained, NULL);
+	turn(2);
+	fresh = connect_to(&address);
+	turn(2);
+	say(fresh, GET("/a") "\r\n");
+	assert_has(hear_last(fresh), "\r\nConnection: close\r\n");
+	say(idle, GET("/b") "\r\n");
+	assert_has(hear_last(idle), "\r\nConnection: close\r\n");
+	close(fresh);
+	close(idle);
+	turn(6);
+	assert_int_equal(t.drained, 1);
+	finish();
+}
+
+static void on_held(void *arg)
+{
+	(*(int *)arg)++;
+}
+
+TEST(who_connects_to_a_server_that_is_held_waits_for_the_next)
+{
+	struct address address;
+	int door, fd, held = 0, next;
+
+	start();
+	door = dup(door_open(&address));
+	http_server_hold(t.server, on_held, &held);
+	assert_int_equal(held, 0);
+	turn(4);
+	assert_int_equal(held, 1);
+	fd = connect_to(&address);
+	turn(4);
+	assert_int_equal(t.server->stats.connections, 0);
+	http_server_go_on(t.server);
+	turn(4);
+	assert_int_equal(t.server->stats.connections, 1);
+	http_server_hold(t.server, on_held, &held);
+	turn(4);
+	assert_int_equal(held, 2);
+	close(fd);
+	fd = connect_to(&address);
+	http_server_drain(t.server, DRAIN_IDLE_MS, on_drained, NULL);
+	turn(6);
+	assert_int_equal(t.drained, 1);
+	next = accept(door, NULL, NULL); /* it was neither taken nor reset */
+	assert_true(next >= 0);
+	close(next);
+	close(fd);
+	close(door);
+	finish();
+}
+
+TEST(a_socket_that_leaves_serves_who_is_queued)
+{
+	struct address address;
+	int door, fd;
+
+	start();
+	door = door_open(&address);
+	fd = connect_to(&address);
+	http_server_unlisten(t.server, door);
+	turn(4);
+	assert_int_equal(t.server->stats.connections, 1);
+	say(fd, GET("/a") "\r\n");
+	assert_has(hear(fd), "\r\n\r\n/a");
+	close(fd);
+	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(connect(fd, (const struct sockaddr *)&address.storage, address.bytes), -1);
+	close(fd);
+	finish();
+}
+
 TEST(a_connection_without_a_request_holds_a_drain_up_for_a_second)
 {
 	int fd;
 
 	start();
 	fd = client();
-	http_server_drain(t.server, on_drained, NULL);
+	http_server_drain(t.server, DRAIN_IDLE_MS, on_drained, NULL);
 	clock_fake_advance_ms(900);
 	turn(3);
 	assert_int_equal(t.drained, 0);
 	clock_fake_advance_ms(200);
 	turn(4);
-	assert_int_equal(t.drained, 1);
+	assert_int_equal(strlen(hear_last(fd)), 0);
 	close(fd);
+	turn(4);
+	assert_int_equal(t.drained, 1);
 	finish();
 }
 
@@ -837,24 +988,6 @@ static void start_behind_proxy(bool has_proxy_protocol)
 	assert_int_equal(networks_add(&options.trust.proxies, STR("127.0.0.1")), 0);
 	options.trust.has_proxy_protocol = has_proxy_protocol;
 	start_with(&options);
-}
-
-static int client_by_tcp(void)
-{
-	struct sockaddr_in name = { .sin_family = AF_INET,
-		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	int listening = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	socklen_t bytes = sizeof(name);
-
-	assert_int_equal(bind(listening, (struct sockaddr *)&name, sizeof(name)), 0);
-	assert_int_equal(listen(listening, 1), 0);
-	assert_int_equal(getsockname(listening, (struct sockaddr *)&name, &bytes), 0);
-	assert_int_equal(connect(fd, (struct sockaddr *)&name, sizeof(name)), 0);
-	conn_open(t.server, accept4(listening, NULL, NULL, SOCK_CLOEXEC));
-	close(listening);
-	turn(2);
-	return fd;
 }
 
 #define HEADER "PROXY TCP4 192.0.2.1 192.0.2.2 56324 443\r\n"
@@ -931,14 +1064,16 @@ TEST(a_proxy_header_holds_a_drain_up_for_a_second)
 	start_behind_proxy(true);
 	fd = client_by_tcp();
 	say(fd, "PROXY TCP4 ");
-	http_server_drain(t.server, on_drained, NULL);
+	http_server_drain(t.server, DRAIN_IDLE_MS, on_drained, NULL);
 	clock_fake_advance_ms(900);
 	turn(3);
 	assert_int_equal(t.drained, 0);
 	clock_fake_advance_ms(200);
 	turn(4);
-	assert_int_equal(t.drained, 1);
+	assert_int_equal(strlen(hear_last(fd)), 0);
 	close(fd);
+	turn(4);
+	assert_int_equal(t.drained, 1);
 	finish();
 }
 

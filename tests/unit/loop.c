@@ -6,6 +6,7 @@
 #include "support/test.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -895,6 +896,47 @@ TEST(clients_in_the_queue_are_taken_before_accepting_stops)
 		close(door.fds[i]);
 	turns(10);
 	assert_int_equal(door.stopped, 1);
+	finish();
+}
+
+TEST(clients_of_a_socket_that_is_held_stay_queued_and_it_can_go_on)
+{
+	int fd;
+
+	begin(LOOP_RECEIVE_AUTO);
+	door_open();
+	turns(2);
+	loop_accept_hold(&door.accept);
+	UNTIL(door.stopped);
+	fd = knock();
+	turns(10);
+	assert_int_equal(door.accepted, 0);
+	door.stopped = 0;
+	loop_accept_start(t.loop, &door.accept, door.accept.fd);
+	UNTIL(door.accepted == 1);
+	close(fd);
+	door_close();
+	finish();
+}
+
+TEST(an_open_file_that_another_engine_has_used_is_accepted_from)
+{
+	int fd;
+
+	begin(LOOP_RECEIVE_AUTO);
+	door_open();
+	turns(2);
+	loop_accept_hold(&door.accept);
+	UNTIL(door.stopped);
+	door.stopped = 0;
+	fcntl(door.accept.fd, F_SETFL, O_NONBLOCK);
+	loop_accept_start(t.loop, &door.accept, door.accept.fd);
+	turns(10);
+	fd = knock();
+	UNTIL(door.accepted == 1);
+	assert_int_equal(door.errors, 0);
+	close(fd);
+	door_close();
 	finish();
 }
 
