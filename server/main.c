@@ -26,11 +26,13 @@
 #include "control/control.h"
 #include "control/exporter.h"
 #include "core/core.h"
+#include "core/inherit.h"
 #include "core/listener.h"
 #include "crypt/password.h"
 #include "guard/admission.h"
 #include "guard/limits.h"
 #include "http/server.h"
+#include "listening.h"
 #include "mail_start.h"
 #include "live.h"
 #include "make_admin.h"
@@ -72,26 +74,14 @@ static int fail(const char *what, int error, const char *why)
 
 /* --- what runs on each core --- */
 
-/* What on_start() has said is said once, whatever the number of cores. */
-static _Atomic bool has_said_why;
-
-static int listen_all(struct http_server *server)
+static int listen_all(struct http_server *server, unsigned core)
 {
-	for (unsigned i = 0; i < config.http.listen.count; i++) {
-		struct address address;
-		int fd, r = address_parse(str_cstr(config.http.listen.items[i]), &address);
+	int fds[HTTP_LISTENERS_MAX], r = 0;
+	unsigned count = listening_of(core, fds);
 
-		if (r == 0)
-			r = listener_open(&address, LISTEN_BACKLOG, &fd);
-		if (r < 0 && !atomic_exchange(&has_said_why, true))
-			(void)fail(config.http.listen.items[i], r, NULL);
-		if (r < 0)
-			return r;
-		r = http_server_listen(server, fd);
-		if (r < 0)
-			return r;
-	}
-	return 0;
+	for (unsigned i = 0; r == 0 && i < count; i++)
+		r = http_server_listen(server, fds[i]);
+	return r;
 }
 
 static int on_start(struct core *core)
@@ -128,7 +118,7 @@ static int on_start(struct core *core)
 	if (r == 0) {
 		core->app = server;
 		atomic_store(&servers[core->index], server);
-		r = listen_all(server);
+		r = listen_all(server, core->index);
 	}
 	if (r < 0)
 		caches_stop(); /* on_stop() is for cores that have started */
@@ -142,8 +132,8 @@ static void on_drained(void *arg)
 
 static void on_drain(struct core *core)
 {
-	http_server_drain(core->app, MIN(DRAIN_IDLE_MS, live_drain_timeout_ms() / 2), on_drained,
-		core);
+	http_server_drain(
+		core->app, MIN(DRAIN_IDLE_MS, live_drain_timeout_ms() / 2), on_drained, core);
 }
 
 static void on_stop(_unused_ struct core *core)
@@ -340,10 +330,13 @@ static int cores_run(void)
 			.receive_buffers = (unsigned)config.io.buffers,
 			.receive_buffer_bytes = (unsigned)config.io.buffer_bytes },
 	};
-	int r = cores_start(&options, &app);
+	const char *where = "";
+	int r = listening_start(&config.http.listen, options.cores, LISTEN_BACKLOG, &where);
 
-	/* The remedies are the ring's: an address in use has been named, and needs another one. */
-	return r < 0 && !atomic_load(&has_said_why) ? fail("cores", r, loop_error_remedy(r)) : r;
+	if (r < 0)
+		return fail(where, r, NULL);
+	r = cores_start(&options, &app);
+	return r < 0 ? fail("cores", r, loop_error_remedy(r)) : r;
 }
 
 /* A quarter of a core's stacks is for requests that are not costly, whatever happens. */
@@ -555,7 +548,9 @@ static int serve(const char *path, const sigset_t *signals)
 	log_event(LOG_LEVEL_INFO, "server.started", STR("serving"),
 		LOG_TEXT("server.address", str_cstr(config.http.listen.items[0])),
 		LOG_NUMBER("authd.cores", cores_count()));
+	listening_keep();
 	tell_serving();
+	listening_retire();
 
 	wait_for_end(signals);
 	tell_stopping();
@@ -726,6 +721,9 @@ int main(int argc, char **argv)
 		return 0;
 	if (line.run)
 		return offline(line.run, line.argument) < 0 ? EXIT_FAILURE : 0;
+	r = inherit_read(false);
+	if (r < 0)
+		return fail("LISTEN_FDS", r, NULL) < 0 ? EXIT_FAILURE : 0;
 	signals_block(&signals); /* in every thread: who does not would be killed by them */
 	r = log_begin();
 	if (r < 0)

@@ -183,6 +183,30 @@ unsigned address_port(const struct address *address)
 	return 0;
 }
 
+bool address_equal(const struct address *a, const struct address *b)
+{
+	uint8_t a_bytes[ADDRESS_BYTES], b_bytes[ADDRESS_BYTES];
+
+	return a->storage.ss_family == b->storage.ss_family && address_port(a) == address_port(b) &&
+	       address_bytes(a, a_bytes) && address_bytes(b, b_bytes) &&
+	       memcmp(a_bytes, b_bytes, ADDRESS_BYTES) == 0;
+}
+
+int listener_address(int fd, struct address *ret_address)
+{
+	struct address address = { .bytes = sizeof(address.storage) };
+	int is_listening = 0, protocol = 0;
+	socklen_t bytes = sizeof(int);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &is_listening, &bytes) < 0 ||
+		getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &bytes) < 0 || !is_listening ||
+		protocol != IPPROTO_TCP ||
+		getsockname(fd, (struct sockaddr *)&address.storage, &address.bytes) < 0)
+		return -EINVAL;
+	*ret_address = address;
+	return 0;
+}
+
 static int socket_prepare(int fd, const struct address *address, int backlog)
 {
 	const int on = 1, off = 0;

@@ -39,5 +39,11 @@ bool address_bytes(const struct address *address, uint8_t ret_bytes[static ADDRE
 struct str address_host(const struct address *address, char text[static ADDRESS_TEXT_BYTES]);
 unsigned address_port(const struct address *address);
 
+/* The same family, host and port? */
+bool address_equal(const struct address *a, const struct address *b);
+
+/* Of a listening TCP socket that somebody else has made. 0, or -EINVAL: it is none. */
+int listener_address(int fd, struct address *ret_address);
+
 /* A bound, listening, close-on-exec socket with SO_REUSEPORT and TCP_NODELAY; -errno. */
 int listener_open(const struct address *address, int backlog, int *ret_fd);

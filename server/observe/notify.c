@@ -2,6 +2,8 @@
 #include "observe/notify.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -23,6 +25,7 @@
 #define MESSAGE_BYTES_MAX 512
 /* A manager that does not read must not stop us. */
 #define SEND_TIMEOUT_S 1
+#define BARRIER_MS 1000
 /* Looks in one WATCHDOG_USEC: a core may miss two and the process still lives. */
 #define LOOKS 4
 #define INTERVAL_US_MIN 1000
@@ -77,6 +80,56 @@ void notify_stopping(const char *status, uint64_t stop_ms)
 {
 	tell_format("STOPPING=1\nSTATUS=%s\nEXTEND_TIMEOUT_USEC=%llu", status,
 		(unsigned long long)stop_ms * 1000);
+}
+
+static void tell_with_fd(const char *text, int fd)
+{
+	union {
+		char bytes[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} control = {};
+	struct iovec data = { .iov_base = (char *)text, .iov_len = strlen(text) };
+	struct msghdr message = { .msg_iov = &data,
+		.msg_iovlen = 1,
+		.msg_control = control.bytes,
+		.msg_controllen = sizeof(control.bytes) };
+	struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+
+	if (notify.fd < 0)
+		return;
+	header->cmsg_level = SOL_SOCKET;
+	header->cmsg_type = SCM_RIGHTS;
+	header->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(header), &fd, sizeof(int));
+	(void)sendmsg(notify.fd, &message, MSG_NOSIGNAL);
+}
+
+void notify_store(int fd, const char *name)
+{
+	char text[MESSAGE_BYTES_MAX];
+
+	(void)snprintf(text, sizeof(text), "FDSTORE=1\nFDNAME=%s", name);
+	tell_with_fd(text, fd);
+}
+
+void notify_unstore(const char *name)
+{
+	tell_format("FDSTOREREMOVE=1\nFDNAME=%s", name);
+}
+
+/* The manager closes the descriptor when it comes to the message: then nobody can write. */
+void notify_barrier(void)
+{
+	struct pollfd closed;
+	int ends[2];
+
+	if (notify.fd < 0 || pipe2(ends, O_CLOEXEC) < 0)
+		return;
+	tell_with_fd("BARRIER=1", ends[1]);
+	close(ends[1]);
+	closed = (struct pollfd){ .fd = ends[0] };
+	(void)poll(&closed, 1, BARRIER_MS);
+	close(ends[0]);
 }
 
 /* --- the watchdog --- */

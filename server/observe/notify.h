@@ -24,6 +24,17 @@ void notify_reloading(void); /* until the next notify_ready() */
 void notify_stopping(const char *status, uint64_t stop_ms);
 
 /*
+ * The manager keeps a duplicate of fd, gives it to the next process of the service, and forgets it
+ * when the service is stopped (FileDescriptorStoreMax=). One that it has is not kept twice. What it
+ * does not keep is lost at the next restart, no sooner.
+ */
+void notify_store(int fd, const char *name);
+void notify_unstore(const char *name); /* all of that name */
+
+/* Returns when the manager has done what it was told before; after a second in any case. */
+void notify_barrier(void);
+
+/*
  * The watchdog's question, apart for tests; one thread. Has every core that still runs taken the
  * message of the call before? If so each is sent another one; the first call only sends.
  */

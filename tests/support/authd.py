@@ -52,6 +52,11 @@ class Authd:
             "limits.enabled": "no", **(config or {}),
         }
         self.conf = self.dir / "authd.conf"
+        self.configure({})
+
+    def configure(self, changes):
+        """Writes the configuration with these options set otherwise."""
+        self.options |= changes
         sections = {}
         for name, value in self.options.items():
             section, key = name.split(".")
