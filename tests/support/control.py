@@ -6,6 +6,8 @@ import os
 import pathlib
 import socket
 
+from wire import until
+
 
 def request(authd, method, path, body=None, token=None):
     """Over HTTP: the status and the JSON."""
@@ -79,7 +81,11 @@ class StuckThread:
     def __init__(self, authd, name):
         self.libc = ctypes.CDLL(None, use_errno=True)
         tasks = pathlib.Path(f"/proc/{authd.pid}/task")
-        self.tid = next(int(t.name) for t in tasks.iterdir() if (t / "comm").read_text().strip() == name)
+
+        def find():
+            return [int(t.name) for t in tasks.iterdir() if (t / "comm").read_text().strip() == name]
+        # The last thread of a start may come after the socket that tells us of it.
+        self.tid = until(find, f"a thread {name}")[0]
 
     def ptrace(self, request):
         if self.libc.ptrace(request, self.tid, None, None) < 0:
