@@ -14,6 +14,7 @@
 #include <sys/mman.h>
 
 #include "cache/ghosts.h"
+#include "core/registry.h"
 #include "shared/secret.h"
 
 /* Entries count from 1. */
@@ -58,12 +59,11 @@ struct cache {
 	uint32_t *buckets;
 	uint32_t *tag_buckets[CACHE_TAGS_MAX];
 	char *entries;
-	struct cache *next; /* registry */
+	struct registry_member member;
 };
 
 /* Guards the list of caches. No other lock is taken under it. */
-static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct cache *registry;
+static struct registry registry = REGISTRY_INITIALIZER;
 
 static struct entry *entry_at(const struct cache *cache, uint32_t index)
 {
@@ -126,29 +126,6 @@ static int tables_new(struct cache *cache)
 	return ghosts_new(cache->options.entries_max, &cache->ghosts);
 }
 
-static void registry_add(struct cache *cache)
-{
-	struct cache **link = &registry;
-
-	pthread_mutex_lock(&registry_lock);
-	while (*link) /* in the order in which they were made: lists are shown so */
-		link = &(*link)->next;
-	*link = cache;
-	pthread_mutex_unlock(&registry_lock);
-}
-
-static void registry_remove(struct cache *cache)
-{
-	struct cache **link = &registry;
-
-	pthread_mutex_lock(&registry_lock);
-	while (*link && *link != cache)
-		link = &(*link)->next;
-	if (*link)
-		*link = cache->next;
-	pthread_mutex_unlock(&registry_lock);
-}
-
 int cache_new(const struct cache_options *options, struct cache **ret_cache)
 {
 	_cleanup_(cache_free_p) struct cache *cache = calloc(1, sizeof(*cache));
@@ -165,7 +142,7 @@ int cache_new(const struct cache_options *options, struct cache **ret_cache)
 		r = block_new(cache);
 	if (r < 0)
 		return r;
-	registry_add(cache);
+	registry_add(&registry, &cache->member);
 	*ret_cache = TAKE(cache);
 	return 0;
 }
@@ -175,7 +152,7 @@ void cache_free(struct cache *cache)
 	if (!cache)
 		return;
 	if (cache->entries) {
-		registry_remove(cache);
+		registry_remove(&registry, &cache->member);
 		cache_flush(cache);
 		munmap(cache->entries, block_bytes(cache));
 	}
@@ -515,8 +492,8 @@ uint64_t cache_bytes(const struct cache *cache)
 
 void cache_each(void (*visit)(const struct cache *cache, void *arg), void *arg)
 {
-	pthread_mutex_lock(&registry_lock);
-	for (const struct cache *cache = registry; cache; cache = cache->next)
-		visit(cache, arg);
-	pthread_mutex_unlock(&registry_lock);
+	for (const struct registry_member *member = registry_hold(&registry); member;
+		member = member->next)
+		visit(container_of(member, const struct cache, member), arg);
+	registry_release(&registry);
 }

@@ -15,6 +15,8 @@
 #include "core/span.h"
 #include "shared/clock.h"
 #include "shared/err.h"
+#include "shared/list.h"
+#include "shared/macros.h"
 #include "shared/probe.h"
 
 /* Flights are as many as fibers that load: a few hundred at the most. */
@@ -26,13 +28,13 @@ struct flight {
 	struct flight *next; /* in its bucket */
 	const uint8_t *key;
 	bool is_listed;
-	struct waiter *first, *last;
+	struct list waiters;
 	unsigned waiting;
 };
 
 /* A fiber that has joined a flight; on its stack. */
 struct waiter {
-	struct waiter *next, *prev;
+	struct list_link link;
 	struct flight *flight;
 	struct fiber *fiber;
 	void *ret_value;
@@ -153,13 +155,7 @@ static void flights_unlist_all(struct lookup *lookup)
 static void waiter_link(struct flight *flight, struct waiter *waiter)
 {
 	waiter->flight = flight;
-	waiter->next = NULL;
-	waiter->prev = flight->last;
-	if (flight->last)
-		flight->last->next = waiter;
-	else
-		flight->first = waiter;
-	flight->last = waiter;
+	list_append(&flight->waiters, &waiter->link);
 	flight->waiting++;
 }
 
@@ -167,22 +163,23 @@ static void waiter_unlink(struct waiter *waiter)
 {
 	struct flight *flight = waiter->flight;
 
-	if (waiter->prev)
-		waiter->prev->next = waiter->next;
-	else
-		flight->first = waiter->next;
-	if (waiter->next)
-		waiter->next->prev = waiter->prev;
-	else
-		flight->last = waiter->prev;
+	list_remove(&flight->waiters, &waiter->link);
 	flight->waiting--;
+}
+
+/* NULL: nobody waits. */
+static struct waiter *waiter_first(const struct flight *flight)
+{
+	struct list_link *first = flight->waiters.first;
+
+	return first ? container_of(first, struct waiter, link) : NULL;
 }
 
 static void waiters_take_over(struct flight *from, struct flight *to)
 {
 	struct waiter *waiter;
 
-	while ((waiter = from->first)) {
+	while ((waiter = waiter_first(from))) {
 		waiter_unlink(waiter);
 		waiter_link(to, waiter);
 	}
@@ -200,7 +197,7 @@ static void waiters_answer(struct flight *flight, int result, const void *value,
 {
 	struct waiter *waiter;
 
-	while ((waiter = flight->first)) {
+	while ((waiter = waiter_first(flight))) {
 		waiter->result = result;
 		if (result == 0)
 			memcpy(waiter->ret_value, value, bytes);
@@ -245,8 +242,8 @@ static int lead_await(struct lookup *lookup, const uint8_t *key, struct flight *
 	/* Only this fiber is late or cancelled: the others may have time. */
 	if (r != -ETIMEDOUT && r != -ERR_CANCELED)
 		waiters_answer(&flight, r, ret_value, bytes);
-	else if (flight.first)
-		waiter_wake(flight.first, WAITER_LEADS);
+	else if (flight.waiters.first)
+		waiter_wake(waiter_first(&flight), WAITER_LEADS);
 	return r;
 }
 

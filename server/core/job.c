@@ -15,8 +15,7 @@
 #include "shared/macros.h"
 
 /* Guards the list of queues. No other lock is taken under it. */
-static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct job_queue *registry;
+static struct registry registry = REGISTRY_INITIALIZER;
 
 static _Atomic uint64_t wait_ns_max; /* 0: no limit */
 
@@ -30,23 +29,13 @@ void job_queue_init(struct job_queue *queue, const char *name, unsigned queued_m
 	pace_init(&queue->pace, 1, 0);
 	pthread_mutex_init(&queue->lock, NULL);
 	pthread_cond_init(&queue->has_work, NULL);
-	pthread_mutex_lock(&registry_lock);
-	queue->registry_next = registry;
-	registry = queue;
-	pthread_mutex_unlock(&registry_lock);
+	registry_add(&registry, &queue->member);
 }
 
 void job_queue_deinit(struct job_queue *queue)
 {
-	struct job_queue **link = &registry;
-
 	assert(READ(queue->queued) == 0);
-	pthread_mutex_lock(&registry_lock);
-	while (*link && *link != queue)
-		link = &(*link)->registry_next;
-	if (*link)
-		*link = queue->registry_next;
-	pthread_mutex_unlock(&registry_lock);
+	registry_remove(&registry, &queue->member);
 	pthread_mutex_destroy(&queue->lock);
 	pthread_cond_destroy(&queue->has_work);
 }
@@ -61,14 +50,13 @@ void job_queue_close(struct job_queue *queue)
 
 const struct job_queue *job_queue_find(const char *name)
 {
-	const struct job_queue *queue;
+	const struct registry_member *member = registry_hold(&registry);
 
-	pthread_mutex_lock(&registry_lock);
-	for (queue = registry; queue; queue = queue->registry_next)
-		if (strcmp(queue->name, name) == 0)
-			break;
-	pthread_mutex_unlock(&registry_lock);
-	return queue;
+	while (member &&
+		strcmp(container_of(member, const struct job_queue, member)->name, name) != 0)
+		member = member->next;
+	registry_release(&registry);
+	return member ? container_of(member, const struct job_queue, member) : NULL;
 }
 
 void job_queue_leave(struct job_queue *queue, unsigned threads)
@@ -81,10 +69,10 @@ void job_queue_leave(struct job_queue *queue, unsigned threads)
 
 void job_queue_each(void (*visit)(const struct job_queue *queue, void *arg), void *arg)
 {
-	pthread_mutex_lock(&registry_lock);
-	for (const struct job_queue *queue = registry; queue; queue = queue->registry_next)
-		visit(queue, arg);
-	pthread_mutex_unlock(&registry_lock);
+	for (const struct registry_member *member = registry_hold(&registry); member;
+		member = member->next)
+		visit(container_of(member, const struct job_queue, member), arg);
+	registry_release(&registry);
 }
 
 /* --- how long one would wait --- */

@@ -13,6 +13,7 @@
 
 #include "core/inbox.h"
 #include "core/pace.h"
+#include "core/registry.h"
 
 struct fiber;
 struct job;
@@ -66,7 +67,7 @@ struct job_queue {
 	_Atomic uint64_t done, expired;    /* expired: nobody needed them when their turn came */
 	_Atomic uint64_t refused, refused_late; /* no place; a wait that would be too long */
 	struct pace pace;
-	struct job_queue *registry_next;
+	struct registry_member member;
 };
 
 void job_queue_init(struct job_queue *queue, const char *name, unsigned queued_max);

@@ -2,27 +2,23 @@
 #include "core/pool.h"
 
 #include <assert.h>
-#include <pthread.h>
 #include <stddef.h>
 #include <stdlib.h>
+
+#include "shared/macros.h"
 
 /* A free object is a link; what it held is wiped by whoever puts it. */
 struct pool_free {
 	struct pool_free *next;
 };
 
-/* Guards the list of pools. No other lock is taken under it; visit() must not make pools. */
-static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct pool *registry;
+static struct registry registry = REGISTRY_INITIALIZER;
 
 void pool_init(struct pool *pool, const struct pool_options *options)
 {
 	assert(options->object_bytes >= sizeof(struct pool_free));
 	*pool = (struct pool){ .options = *options };
-	pthread_mutex_lock(&registry_lock);
-	pool->next = registry;
-	registry = pool;
-	pthread_mutex_unlock(&registry_lock);
+	registry_add(&registry, &pool->member);
 }
 
 static void object_free(struct pool *pool, void *object)
@@ -34,15 +30,8 @@ static void object_free(struct pool *pool, void *object)
 
 void pool_deinit(struct pool *pool)
 {
-	struct pool **link = &registry;
-
 	assert(atomic_load_explicit(&pool->in_use, memory_order_relaxed) == 0);
-	pthread_mutex_lock(&registry_lock);
-	while (*link && *link != pool)
-		link = &(*link)->next;
-	if (*link)
-		*link = pool->next;
-	pthread_mutex_unlock(&registry_lock);
+	registry_remove(&registry, &pool->member);
 	while (pool->free) {
 		struct pool_free *object = pool->free;
 
@@ -99,8 +88,8 @@ void pool_put(struct pool *pool, void *object)
 
 void pool_each(void (*visit)(const struct pool *pool, void *arg), void *arg)
 {
-	pthread_mutex_lock(&registry_lock);
-	for (const struct pool *pool = registry; pool; pool = pool->next)
-		visit(pool, arg);
-	pthread_mutex_unlock(&registry_lock);
+	for (const struct registry_member *member = registry_hold(&registry); member;
+		member = member->next)
+		visit(container_of(member, const struct pool, member), arg);
+	registry_release(&registry);
 }

@@ -8,6 +8,8 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
+#include "core/registry.h"
+
 struct pool_options {
 	const char *name; /* static text: "exchanges" */
 	unsigned core;    /* index of the owner, for display */
@@ -24,7 +26,7 @@ struct pool {
 	struct pool_free *free;
 	_Atomic uint32_t in_use, idle;
 	_Atomic uint64_t refused; /* times that pool_get() found it full */
-	struct pool *next;        /* registry of all pools */
+	struct registry_member member;
 };
 
 /* Registers the pool under its name. Objects come zeroed the first time, as they were left later.

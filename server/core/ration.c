@@ -1,21 +1,17 @@
 /* So much in each pass of the loop: see ration.h. */
 #include "core/ration.h"
 
-#include <pthread.h>
-
 #include "core/fiber.h"
 #include "shared/err.h"
 #include "shared/macros.h"
 
 struct ration_waiter {
-	struct ration_waiter *next, *prev;
+	struct list_link link;
 	struct fiber *fiber;
 	bool is_served;
 };
 
-/* Guards the list of rations. No other lock is taken under it. */
-static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct ration *registry;
+static struct registry registry = REGISTRY_INITIALIZER;
 
 /* One writer: a load and a store, no locked instruction. */
 static void waiting_add(struct ration *ration, uint32_t value)
@@ -27,25 +23,13 @@ static void waiting_add(struct ration *ration, uint32_t value)
 
 static void waiter_unlink(struct ration *ration, struct ration_waiter *waiter)
 {
-	if (waiter->prev)
-		waiter->prev->next = waiter->next;
-	else
-		ration->first = waiter->next;
-	if (waiter->next)
-		waiter->next->prev = waiter->prev;
-	else
-		ration->last = waiter->prev;
+	list_remove(&ration->waiters, &waiter->link);
 	waiting_add(ration, (uint32_t)-1);
 }
 
 static void waiter_append(struct ration *ration, struct ration_waiter *waiter)
 {
-	waiter->prev = ration->last;
-	if (ration->last)
-		ration->last->next = waiter;
-	else
-		ration->first = waiter;
-	ration->last = waiter;
+	list_append(&ration->waiters, &waiter->link);
 	waiting_add(ration, 1);
 }
 
@@ -67,8 +51,9 @@ static void on_turn(struct inbox_item *item)
 
 	ration->is_turn_sent = false;
 	ration->taken = 0;
-	while (ration->first && ration->taken < ration->options.per_turn) {
-		struct ration_waiter *waiter = ration->first;
+	while (ration->waiters.first && ration->taken < ration->options.per_turn) {
+		struct ration_waiter *waiter =
+			container_of(ration->waiters.first, struct ration_waiter, link);
 
 		waiter_unlink(ration, waiter);
 		waiter->is_served = true;
@@ -81,30 +66,20 @@ static void on_turn(struct inbox_item *item)
 void ration_init(struct ration *ration, const struct ration_options *options)
 {
 	*ration = (struct ration){ .options = *options };
-	pthread_mutex_lock(&registry_lock);
-	ration->next = registry;
-	registry = ration;
-	pthread_mutex_unlock(&registry_lock);
+	registry_add(&registry, &ration->member);
 }
 
 void ration_deinit(struct ration *ration)
 {
-	struct ration **link = &registry;
-
-	pthread_mutex_lock(&registry_lock);
-	while (*link && *link != ration)
-		link = &(*link)->next;
-	if (*link)
-		*link = ration->next;
-	pthread_mutex_unlock(&registry_lock);
+	registry_remove(&registry, &ration->member);
 }
 
 void ration_each(void (*visit)(const struct ration *ration, void *arg), void *arg)
 {
-	pthread_mutex_lock(&registry_lock);
-	for (const struct ration *ration = registry; ration; ration = ration->next)
-		visit(ration, arg);
-	pthread_mutex_unlock(&registry_lock);
+	for (const struct registry_member *member = registry_hold(&registry); member;
+		member = member->next)
+		visit(container_of(member, const struct ration, member), arg);
+	registry_release(&registry);
 }
 
 int ration_take_await(struct ration *ration)
@@ -112,7 +87,7 @@ int ration_take_await(struct ration *ration)
 	struct ration_waiter waiter = { .fiber = fiber_current() };
 	int r;
 
-	if (!ration->first && ration->taken < ration->options.per_turn) {
+	if (!ration->waiters.first && ration->taken < ration->options.per_turn) {
 		ration->taken++;
 		turn_send(ration);
 		return 0;

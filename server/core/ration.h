@@ -10,8 +10,8 @@
 #include <stdint.h>
 
 #include "core/inbox.h"
-
-struct ration_waiter;
+#include "core/registry.h"
+#include "shared/list.h"
 
 struct ration_options {
 	const char *name;    /* static text: "signatures" */
@@ -25,12 +25,12 @@ struct ration {
 	struct ration_options options;
 	unsigned taken;           /* in this pass */
 	_Atomic uint32_t waiting; /* any thread may read this and the counters */
-	struct ration_waiter *first, *last;
+	struct list waiters;
 	struct inbox_item turn;
 	bool is_turn_sent;
 	_Atomic uint64_t waited; /* calls that had to stand in line */
 	_Atomic uint64_t refused;
-	struct ration *next; /* registry */
+	struct registry_member member;
 };
 
 /* Registers it. It must stay where it is while the core turns, also after ration_deinit(). */

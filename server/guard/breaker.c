@@ -12,8 +12,7 @@
 #define READ(field) atomic_load_explicit(&(field), memory_order_relaxed)
 
 /* Guards the list of breakers. A breaker's lock may be taken under it, nothing else. */
-static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct breaker *registry;
+static struct registry registry = REGISTRY_INITIALIZER;
 
 static void (*on_change)(const char *name, const struct breaker_change *change);
 
@@ -23,22 +22,12 @@ void breaker_init(struct breaker *breaker, const struct breaker_options *options
 	assert(options->failures_percent >= 1 && options->failures_percent <= 100);
 	*breaker = (struct breaker){ .options = *options, .is_plain = true };
 	pthread_mutex_init(&breaker->lock, NULL);
-	pthread_mutex_lock(&registry_lock);
-	breaker->registry_next = registry;
-	registry = breaker;
-	pthread_mutex_unlock(&registry_lock);
+	registry_add(&registry, &breaker->member);
 }
 
 void breaker_deinit(struct breaker *breaker)
 {
-	struct breaker **link = &registry;
-
-	pthread_mutex_lock(&registry_lock);
-	while (*link && *link != breaker)
-		link = &(*link)->registry_next;
-	if (*link)
-		*link = breaker->registry_next;
-	pthread_mutex_unlock(&registry_lock);
+	registry_remove(&registry, &breaker->member);
 	pthread_mutex_destroy(&breaker->lock);
 }
 
@@ -311,20 +300,19 @@ void breakers_on_change(void (*tell)(const char *name, const struct breaker_chan
 
 void breaker_each(void (*visit)(struct breaker *breaker, void *arg), void *arg)
 {
-	pthread_mutex_lock(&registry_lock);
-	for (struct breaker *breaker = registry; breaker; breaker = breaker->registry_next)
-		visit(breaker, arg);
-	pthread_mutex_unlock(&registry_lock);
+	for (struct registry_member *member = registry_hold(&registry); member;
+		member = member->next)
+		visit(container_of(member, struct breaker, member), arg);
+	registry_release(&registry);
 }
 
 struct breaker *breaker_find(const char *name)
 {
-	struct breaker *breaker;
+	struct registry_member *member = registry_hold(&registry);
 
-	pthread_mutex_lock(&registry_lock);
-	for (breaker = registry; breaker; breaker = breaker->registry_next)
-		if (strcmp(breaker->options.name, name) == 0)
-			break;
-	pthread_mutex_unlock(&registry_lock);
-	return breaker;
+	while (member &&
+		strcmp(container_of(member, struct breaker, member)->options.name, name) != 0)
+		member = member->next;
+	registry_release(&registry);
+	return member ? container_of(member, struct breaker, member) : NULL;
 }

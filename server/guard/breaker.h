@@ -18,6 +18,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/registry.h"
+
 #define BREAKER_BUCKETS 10 /* of the window: its edge moves by a tenth of it */
 #define BREAKER_HISTORY_MAX 32
 #define BREAKER_ERROR_BYTES 128
@@ -73,7 +75,7 @@ struct breaker {
 	int64_t error_ms;
 	struct breaker_change history[BREAKER_HISTORY_MAX]; /* a ring */
 	uint64_t changes;
-	struct breaker *registry_next;
+	struct registry_member member;
 };
 
 void breaker_init(struct breaker *breaker, const struct breaker_options *options);
