@@ -9,14 +9,15 @@ SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git -C "$root" log -1 --format=%ct)}
 export SOURCE_DATE_EPOCH CCACHE_DISABLE=1 LC_ALL=C TZ=UTC0
 umask 022
 
-# The release's archive: sorted, of nobody, of one time.
+# The release's archive: sorted, of nobody, of one time. COMMIT says what it is made of: there is no git in it.
 source_make() {
 	rm -rf "$out/deb" "$out/rpm"
 	mkdir -p "$out/deb" "$out/rpm/SOURCES"
+	git -C "$root" rev-parse --short=12 HEAD >"$out/deb/COMMIT"
 	git -C "$root" ls-files -z | LC_ALL=C sort -z |
 		tar -C "$root" --null --no-recursion -T - --ignore-failed-read --transform "s,^,authd-$version/," \
 			--mtime "@$SOURCE_DATE_EPOCH" --owner 0 --group 0 --numeric-owner --mode u+rw,go+rX,go-w \
-			-cf - 2>/dev/null | gzip -n9 >"$out/deb/authd_$version.orig.tar.gz"
+			-cf - -C "$out/deb" COMMIT 2>/dev/null | gzip -n9 >"$out/deb/authd_$version.orig.tar.gz"
 	cp "$out/deb/authd_$version.orig.tar.gz" "$out/rpm/SOURCES/authd-$version.tar.gz"
 }
 

@@ -65,6 +65,9 @@ static struct http_trust trust;
 static struct config_origins origins;
 static _Atomic(struct http_server *) servers[CORES_MAX];
 static char boot[UUID_BYTES]; /* this run of the process */
+static const char commit[] =
+#include "commit.inc" /* of the build: meson.build */
+	;
 
 static int fail(const char *what, int error, const char *why)
 {
@@ -412,6 +415,7 @@ static struct control_context context_make(const char *path)
 	const struct loop_features *features = loop_features(core_at(0)->loop);
 
 	return (struct control_context){ .version = AUTHD_VERSION,
+		.commit = commit,
 		.boot = boot,
 		.config_path = path ? path : "",
 		.started_ns = clock_now_ns(),

@@ -310,21 +310,33 @@ static enum metric_error reason_of(enum problem problem)
 	}
 }
 
+static void example(const struct request *request, unsigned index, unsigned method, unsigned status,
+	uint64_t took_ns)
+{
+	struct exemplar example = { .ns = took_ns, .wall_ms = clock_wall_ms() };
+
+	memcpy(example.trace, request->trace->ids.trace, sizeof(example.trace));
+	metric_request_example(index, method, status, &example);
+}
+
 static void done(const struct request *request, const struct response *response, uint64_t took_ns)
 {
 	static const enum metric_stage stages[FIBER_SPENT_MAX] = { STAGE_QUEUE, STAGE_DB,
 		STAGE_HASH };
 	const struct route *route = request->route;
 	unsigned index = route ? (unsigned)(route - routes) + 1 : 0;
+	/* What was no request to its end has no method. */
+	unsigned method = request->path.len ? request->method : METHOD_OTHER;
 	enum metric_error reason = reason_of(response->problem);
+	bool is_traced;
 
 	access_log(request, response, route ? names[index - 1] : "", took_ns);
-	tracing_end(request, response, took_ns);
+	is_traced = tracing_end(request, response, took_ns);
 	PROBE4(request__end, http_method_name(request->method), route ? names[index - 1] : "",
 		response->status, took_ns);
-	/* What was no request to its end has no method. */
-	metric_request(index, request->path.len ? request->method : METHOD_OTHER, response->status,
-		took_ns);
+	metric_request(index, method, response->status, took_ns);
+	if (is_traced)
+		example(request, index, method, response->status, took_ns);
 	if (reason != ERROR_REASONS)
 		metric_error(reason);
 	if (!request->complete_ns)
@@ -337,6 +349,7 @@ static void done(const struct request *request, const struct response *response,
 
 static void gone(const struct request *request, uint64_t took_ns)
 {
+	metric_error(ERROR_ABORTED);
 	tracing_end(request, NULL, took_ns);
 }
 

@@ -41,13 +41,13 @@ static const char *error_of(const struct response *response)
 	return response->status >= 500 ? problem_row(response->problem)->code : NULL;
 }
 
-void tracing_end(const struct request *request, const struct response *response, uint64_t took_ns)
+bool tracing_end(const struct request *request, const struct response *response, uint64_t took_ns)
 {
 	struct trace *trace = request->trace;
 	struct span *root;
 
 	if (!trace)
-		return;
+		return false;
 	root = trace->spans[0];
 	span_text(root, "http.request.method", http_method_name(request->method));
 	if (root->name_rest && *root->name_rest)
@@ -57,5 +57,5 @@ void tracing_end(const struct request *request, const struct response *response,
 	span_text(root, "url.scheme", "http");
 	span_number(root, "authd.core", core_current()->index);
 	span_label(root, "authd.request.id", request->id);
-	trace_end(trace, error_of(response), request->started_ns + took_ns);
+	return trace_end(trace, error_of(response), request->started_ns + took_ns);
 }

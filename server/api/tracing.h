@@ -11,5 +11,5 @@ void tracing_trust(const struct networks *networks);
 /* Its header fields are complete. Nothing happens while traces are off. */
 void tracing_begin(struct request *request, const char *route);
 
-/* It has been answered, or its client has gone (response NULL). */
-void tracing_end(const struct request *request, const struct response *response, uint64_t took_ns);
+/* It has been answered, or its client has gone (response NULL). True: its trace is kept. */
+bool tracing_end(const struct request *request, const struct response *response, uint64_t took_ns);

@@ -16,10 +16,10 @@ struct http_server;
 
 /* What the commands must know of the rest of the daemon. Copied; texts must outlive control. */
 struct control_context {
-	const char *version;
-	const char *boot;        /* unique to this process: a UUID */
-	const char *config_path; /* "" when none was read */
-	uint64_t started_ns;     /* clock_now_ns() at start */
+	const char *version, *commit; /* what it was built from; "unknown" */
+	const char *boot;             /* unique to this process: a UUID */
+	const char *config_path;      /* "" when none was read */
+	uint64_t started_ns;          /* clock_now_ns() at start */
 	int64_t started_wall_ms;
 	const char *engine;     /* what the loops run on */
 	const char *engine_why; /* loop_why() */

@@ -67,9 +67,9 @@ static void print_value(
 }
 
 static void print_histogram(struct metering_sink *sink, const char *const labels[METRIC_LABELS_MAX],
-	const struct histogram *histogram)
+	const struct histogram *histogram, const struct exemplar *exemplars)
 {
-	exposition_histogram(exposition_of(sink), labels, histogram);
+	exposition_histogram(exposition_of(sink), labels, histogram, exemplars);
 }
 
 static int metrics_print(enum exposition_format format, struct buf *body)

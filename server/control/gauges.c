@@ -20,7 +20,8 @@
 /* --- connections: the sum over all cores --- */
 
 struct served {
-	uint64_t accepted, accept_errors, refused, proxy_errors, received, sent, compressed;
+	uint64_t accepted, no_fd, no_memory, accept_errors, refused, proxy_errors;
+	uint64_t received, sent, compressed;
 	uint64_t connections, idle, in_flight;
 };
 
@@ -29,6 +30,8 @@ static void served_add(struct served *sum, const struct http_server *server)
 	const struct http_stats *stats = http_server_stats(server);
 
 	sum->accepted += READ(stats->accepted);
+	sum->no_fd += READ(stats->accept_no_fd);
+	sum->no_memory += READ(stats->accept_no_memory);
 	sum->accept_errors += READ(stats->accept_errors);
 	sum->refused += READ(stats->connections_refused);
 	sum->proxy_errors += READ(stats->proxy_errors);
@@ -75,7 +78,8 @@ void meter_stages(struct metering *m)
 		else
 			metric_times(METRIC_ROUTES_MAX, stage, sum);
 		m->sink->histogram(m->sink,
-			(const char *const[METRIC_LABELS_MAX]){ metrics_stage_name(stage) }, sum);
+			(const char *const[METRIC_LABELS_MAX]){ metrics_stage_name(stage) }, sum,
+			NULL);
 	}
 	free(sum);
 }
@@ -104,8 +108,12 @@ void meter_connections(struct metering *m)
 {
 	struct served sum = served(m);
 
-	put1(m, "active", (double)(sum.connections - MIN(sum.idle, sum.connections)));
+	uint64_t active = sum.connections - MIN(sum.idle, sum.connections);
+	bool is_draining = m->context->is_draining();
+
+	put1(m, "active", is_draining ? 0 : (double)active);
 	put1(m, "idle", (double)sum.idle);
+	put1(m, "draining", is_draining ? (double)active : 0);
 }
 
 void meter_accepted(struct metering *m)
@@ -118,6 +126,8 @@ void meter_rejected(struct metering *m)
 	struct served sum = served(m);
 
 	put1(m, "limit", (double)sum.refused);
+	put1(m, "fd", (double)sum.no_fd);
+	put1(m, "memory", (double)sum.no_memory);
 	put1(m, "accept", (double)sum.accept_errors);
 	put1(m, "proxy", (double)sum.proxy_errors);
 }
@@ -239,7 +249,7 @@ void meter_core_loop(struct metering *m)
 	for (unsigned i = 0; sum && i < cores_count(); i++)
 		histogram_merge(sum, &core_at(i)->stats.turn_ns);
 	if (sum)
-		m->sink->histogram(m->sink, none, sum);
+		m->sink->histogram(m->sink, none, sum, NULL);
 	free(sum);
 }
 

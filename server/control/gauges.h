@@ -48,6 +48,7 @@ void meter_sq_full(struct metering *m);
 void meter_buffers(struct metering *m);
 /* gauges_store.c */
 void meter_ready(struct metering *m);
+void meter_sessions(struct metering *m);
 void meter_db_up(struct metering *m);
 void meter_db_connections(struct metering *m);
 void meter_db_max(struct metering *m);

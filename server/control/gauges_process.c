@@ -44,7 +44,7 @@ void meter_allocator(struct metering *m)
 
 void meter_log_dropped(struct metering *m)
 {
-	put(m, (double)log_dropped());
+	put1(m, log_destination(), (double)log_dropped());
 }
 
 void meter_log_suppressed(struct metering *m)

@@ -32,6 +32,14 @@ void meter_db_up(struct metering *m)
 	put(m, health.is_up);
 }
 
+void meter_sessions(struct metering *m)
+{
+	uint64_t count;
+
+	if (store_sessions_count(&count))
+		put(m, (double)count);
+}
+
 /* --- pools --- */
 
 struct connections {

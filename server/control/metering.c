@@ -104,8 +104,8 @@ static void scrapes(struct metering *m)
 static void build_info(struct metering *m)
 {
 	m->sink->value(m->sink,
-		(const char *const[METRIC_LABELS_MAX]){
-			m->context->version, __VERSION__, metering_allocator() },
+		(const char *const[METRIC_LABELS_MAX]){ m->context->version, m->context->commit,
+			__VERSION__, metering_allocator() },
 		1);
 }
 
@@ -143,6 +143,7 @@ static void (*const collectors[METRICS])(struct metering *m) = {
 	[METRIC_RATE_LIMIT] = meter_limits,
 	[METRIC_SIGNATURES_WAITING] = meter_signatures_waiting,
 	[METRIC_SIGNATURES_REFUSED] = meter_signatures_refused,
+	[METRIC_SESSIONS_ACTIVE] = meter_sessions,
 	[METRIC_DB_UP] = meter_db_up,
 	[METRIC_DB_POOL_CONNECTIONS] = meter_db_connections,
 	[METRIC_DB_POOL_MAX] = meter_db_max,
@@ -186,7 +187,7 @@ static void recorded(const struct metric_series *series, void *arg)
 	const struct metering *m = arg;
 
 	if (series->histogram && metrics[m->metric].type == METRIC_HISTOGRAM)
-		m->sink->histogram(m->sink, series->labels, series->histogram);
+		m->sink->histogram(m->sink, series->labels, series->histogram, series->exemplars);
 	else
 		m->sink->value(m->sink, series->labels, (double)series->count);
 }

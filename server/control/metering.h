@@ -14,8 +14,9 @@ struct metering_sink {
 	void (*family)(struct metering_sink *sink, enum metric metric);
 	void (*value)(struct metering_sink *sink, const char *const labels[METRIC_LABELS_MAX],
 		double value);
+	/* exemplars: EXEMPLARS of them, or NULL. */
 	void (*histogram)(struct metering_sink *sink, const char *const labels[METRIC_LABELS_MAX],
-		const struct histogram *histogram);
+		const struct histogram *histogram, const struct exemplar *exemplars);
 };
 
 /* In the order of the table; METRIC_SERIES is the sink's own to say and is left out. */

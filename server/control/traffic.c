@@ -64,7 +64,7 @@ static void route_value(
 }
 
 static void route_times(struct metering_sink *sink, const char *const labels[METRIC_LABELS_MAX],
-	const struct histogram *histogram)
+	const struct histogram *histogram, _unused_ const struct exemplar *exemplars)
 {
 	struct route_sum *sum = sum_of((struct routes *)sink, labels);
 
@@ -159,7 +159,8 @@ static void number_value(
 
 /* How many were counted; their times are latency show's. */
 static void number_histogram(struct metering_sink *sink,
-	const char *const labels[METRIC_LABELS_MAX], const struct histogram *histogram)
+	const char *const labels[METRIC_LABELS_MAX], const struct histogram *histogram,
+	_unused_ const struct exemplar *exemplars)
 {
 	number_value(sink, labels, (double)histogram->count);
 }

@@ -120,12 +120,26 @@ void server_check_drained(struct http_server *server)
 	server->on_drained(server->drained_arg);
 }
 
+static _Atomic uint64_t *accept_counter(struct http_stats *stats, int error)
+{
+	switch (error) {
+	case -EMFILE:
+	case -ENFILE:
+		return &stats->accept_no_fd;
+	case -ENOMEM:
+	case -ENOBUFS:
+		return &stats->accept_no_memory;
+	default:
+		return &stats->accept_errors;
+	}
+}
+
 static void on_accept(struct loop_accept *accept, int fd)
 {
 	struct http_server *server = server_of(accept);
 
 	if (fd < 0)
-		stat_add(&server->stats.accept_errors, 1);
+		stat_add(accept_counter(&server->stats, fd), 1);
 	else
 		conn_open(server, fd);
 }

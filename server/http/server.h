@@ -62,7 +62,9 @@ struct http_options {
 
 /* Counters that any thread may read. */
 struct http_stats {
-	_Atomic uint64_t accepted, accept_errors;
+	_Atomic uint64_t accepted;
+	/* By errno: no descriptor was left, no memory, anything else. */
+	_Atomic uint64_t accept_no_fd, accept_no_memory, accept_errors;
 	_Atomic uint64_t connections_refused; /* connections_max */
 	_Atomic uint64_t proxy_errors;        /* closed: no PROXY header where one must be */
 	_Atomic uint64_t requests;

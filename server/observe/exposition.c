@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/span.h"
 #include "shared/clock.h"
 #include "shared/macros.h"
 
@@ -59,15 +60,24 @@ void exposition_family(struct exposition *exposition, enum metric metric)
 		PRINT(exposition, "# UNIT %.*s %s\n", length, row->name, row->unit);
 }
 
-static void escaped(struct exposition *exposition, const char *text)
+/* Most of an exposition is names: without a format for each. */
+static void text(struct exposition *exposition, struct str s)
 {
-	for (; *text && exposition->error == 0; text++) {
-		if (*text == '\\' || *text == '"')
-			PRINT(exposition, "\\%c", *text);
-		else if (*text == '\n')
-			PRINT(exposition, "\\n");
-		else
-			exposition->error = buf_append_char(exposition->out, *text);
+	if (exposition->error == 0)
+		exposition->error = buf_append(exposition->out, s);
+}
+
+static void escaped(struct exposition *exposition, const char *value)
+{
+	while (*value) {
+		size_t plain = strcspn(value, "\\\"\n");
+
+		text(exposition, str_of(value, plain));
+		value += plain;
+		if (!*value)
+			return;
+		text(exposition, *value == '\n' ? STR("\\n") : str_of((char[]){ '\\', *value }, 2));
+		value++;
 	}
 }
 
@@ -76,18 +86,25 @@ static void sample_begin(struct exposition *exposition, const char *suffix,
 	const char *const labels[METRIC_LABELS_MAX], const char *le)
 {
 	const struct metric_row *row = &metrics[exposition->metric];
-	const char *separator = "{";
+	struct str separator = STR("{");
 
 	assert(exposition->metric < METRICS);
-	PRINT(exposition, "%s%s", row->name, suffix);
-	for (unsigned i = 0; i < METRIC_LABELS_MAX && row->labels[i]; i++, separator = ",") {
-		PRINT(exposition, "%s%s=\"", separator, row->labels[i]);
+	text(exposition, str_cstr(row->name));
+	text(exposition, str_cstr(suffix));
+	for (unsigned i = 0; i < METRIC_LABELS_MAX && row->labels[i]; i++, separator = STR(",")) {
+		text(exposition, separator);
+		text(exposition, str_cstr(row->labels[i]));
+		text(exposition, STR("=\""));
 		escaped(exposition, labels[i]);
-		PRINT(exposition, "\"");
+		text(exposition, STR("\""));
 	}
-	if (le)
-		PRINT(exposition, "%sle=\"%s\"", separator, le);
-	PRINT(exposition, "%s ", le || row->labels[0] ? "}" : "");
+	if (le) {
+		text(exposition, separator);
+		text(exposition, STR("le=\""));
+		text(exposition, str_cstr(le));
+		text(exposition, STR("\""));
+	}
+	text(exposition, le || row->labels[0] ? STR("} ") : STR(" "));
 	exposition->series++;
 }
 
@@ -95,9 +112,14 @@ static void sample_begin(struct exposition *exposition, const char *suffix,
 static void number(struct exposition *exposition, double value)
 {
 	if (value >= 0 && value < 9007199254740992.0 && value == (double)(uint64_t)value)
-		PRINT(exposition, "%llu\n", (unsigned long long)value);
+		PRINT(exposition, "%llu", (unsigned long long)value);
 	else
-		PRINT(exposition, "%.9g\n", value);
+		PRINT(exposition, "%.9g", value);
+}
+
+static void line_end(struct exposition *exposition)
+{
+	text(exposition, STR("\n"));
 }
 
 void exposition_value(
@@ -105,6 +127,7 @@ void exposition_value(
 {
 	sample_begin(exposition, "", labels, NULL);
 	number(exposition, value);
+	line_end(exposition);
 }
 
 #define EDGE_BYTES 32
@@ -117,8 +140,32 @@ static void edge_print(uint64_t ns, char text[static EDGE_BYTES])
 	(void)snprintf(text, EDGE_BYTES, "%g%s", (double)ns / NS_PER_S, is_whole ? ".0" : "");
 }
 
+/* Behind a bucket's number: " # {trace_id="..."} 0.054 1604..." (OpenMetrics 1.0, exemplars). */
+static void exemplar_print(struct exposition *exposition, const struct exemplar *exemplar)
+{
+	char hex[SPAN_TRACE_HEX];
+
+	if (exposition->format != EXPOSITION_OPENMETRICS || !exemplar->wall_ms)
+		return;
+	text(exposition, STR(" # {trace_id=\""));
+	text(exposition, span_hex(exemplar->trace, sizeof(exemplar->trace), hex));
+	PRINT(exposition, "\"} %.9g %.3f", (double)exemplar->ns / NS_PER_S,
+		(double)exemplar->wall_ms / 1000);
+}
+
+static void bucket_print(struct exposition *exposition, const char *const labels[METRIC_LABELS_MAX],
+	const char *le, uint64_t below, const struct exemplar *exemplar)
+{
+	sample_begin(exposition, "_bucket", labels, le);
+	number(exposition, (double)below);
+	if (exemplar)
+		exemplar_print(exposition, exemplar);
+	line_end(exposition);
+}
+
 void exposition_histogram(struct exposition *exposition,
-	const char *const labels[METRIC_LABELS_MAX], const struct histogram *histogram)
+	const char *const labels[METRIC_LABELS_MAX], const struct histogram *histogram,
+	const struct exemplar *exemplars)
 {
 	uint64_t below = 0;
 	size_t bucket = 0;
@@ -128,18 +175,18 @@ void exposition_histogram(struct exposition *exposition,
 		for (; bucket <= histogram_bucket_of(exposition_edges_ns[i]); bucket++)
 			below += READ(histogram->buckets[bucket]);
 		edge_print(exposition_edges_ns[i], le);
-		sample_begin(exposition, "_bucket", labels, le);
-		number(exposition, (double)below);
+		bucket_print(exposition, labels, le, below, exemplars ? &exemplars[i] : NULL);
 	}
 	/* What the buckets say is the count: it may be recorded into meanwhile. */
 	for (; bucket < HISTOGRAM_BUCKETS; bucket++)
 		below += READ(histogram->buckets[bucket]);
-	sample_begin(exposition, "_bucket", labels, "+Inf");
-	number(exposition, (double)below);
+	bucket_print(
+		exposition, labels, "+Inf", below, exemplars ? &exemplars[EXPOSITION_EDGES] : NULL);
 	sample_begin(exposition, "_sum", labels, NULL);
 	PRINT(exposition, "%.9g\n", (double)READ(histogram->sum) / NS_PER_S);
 	sample_begin(exposition, "_count", labels, NULL);
 	number(exposition, (double)below);
+	line_end(exposition);
 }
 
 int exposition_end(struct exposition *exposition)

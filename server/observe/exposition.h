@@ -28,9 +28,11 @@ void exposition_family(struct exposition *exposition, enum metric metric);
 /* Of the family begun last; as many labels as its row has. */
 void exposition_value(
 	struct exposition *exposition, const char *const labels[METRIC_LABELS_MAX], double value);
-/* Nanoseconds; in seconds, by the edges of all latencies. */
+/* Nanoseconds; in seconds, by the edges of all latencies. exemplars: EXEMPLARS of them, or NULL;
+ * OpenMetrics alone has a place for them. */
 void exposition_histogram(struct exposition *exposition,
-	const char *const labels[METRIC_LABELS_MAX], const struct histogram *histogram);
+	const char *const labels[METRIC_LABELS_MAX], const struct histogram *histogram,
+	const struct exemplar *exemplars);
 /* 0, -ENOBUFS, -ENOMEM. */
 int exposition_end(struct exposition *exposition);
 

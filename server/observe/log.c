@@ -111,7 +111,8 @@ void log_write_every(enum log_level level, const char *event, struct str body,
 
 /* --- the one who writes --- */
 
-static void print(const struct log_record *record)
+/* False: it could not be printed, and is counted. */
+static bool print(const struct log_record *record)
 {
 	enum log_sink_kind kind = log_sink_kind();
 	size_t start = writer.json.len;
@@ -127,12 +128,15 @@ static void print(const struct log_record *record)
 		is_printed = log_print_journal(&writer.lines, record, writer.instance);
 	if (!is_printed)
 		atomic_fetch_add_explicit(&writer.dropped, 1, memory_order_relaxed);
+	return is_printed;
 }
 
-static void flush(struct buf *lines)
+/* What cannot be written is lost with all its records: a full disk must not hold up anybody. */
+static void flush(struct buf *lines, uint64_t *records)
 {
-	if (lines->len)
-		log_sink_write(buf_str(lines));
+	if (lines->len && !log_sink_write(buf_str(lines)))
+		atomic_fetch_add_explicit(&writer.dropped, *records, memory_order_relaxed);
+	*records = 0;
 	buf_clear(lines);
 }
 
@@ -141,16 +145,17 @@ static bool write_out(void)
 {
 	struct buf *lines = log_sink_kind() == LOG_SINK_JSON ? &writer.json : &writer.lines;
 	union log_space space;
+	uint64_t records = 0;
 	bool is_some = false;
 
 	while (log_lanes_take(&space)) {
 		is_some = true;
-		print(&space.record);
+		records += print(&space.record);
 		if (lines->len > PIECE_BYTES - LOG_RECORD_BYTES_MAX ||
 			log_sink_kind() == LOG_SINK_JOURNAL)
-			flush(lines);
+			flush(lines, &records);
 	}
-	flush(lines);
+	flush(lines, &records);
 	return is_some;
 }
 

@@ -113,7 +113,11 @@ struct log_cursor log_cursor_now(void);
  */
 int log_read(struct log_cursor *cursor, size_t room, struct buf *lines, uint64_t *ret_lost);
 
-/* Since log_start(): without room, and too many of one kind. */
+/* Where it goes: "stderr", "file", "journal". */
+const char *log_destination(void);
+
+/* Since log_start(): records without room or that could not be written, and too many of one kind.
+ */
 uint64_t log_dropped(void);
 uint64_t log_suppressed(void);
 

@@ -147,8 +147,8 @@ static void rotate(void)
 		atomic_store_explicit(&sink.bytes, 0, memory_order_relaxed);
 }
 
-/* A write error loses the piece: there is nowhere to report it. */
-static void write_all(const char *data, size_t len)
+/* False: the rest of the piece is lost, and there is nowhere to report it. */
+static bool write_all(const char *data, size_t len)
 {
 	while (len > 0) {
 		ssize_t written = write(sink.fd, data, len);
@@ -156,22 +156,31 @@ static void write_all(const char *data, size_t len)
 		if (written < 0 && errno == EINTR)
 			continue;
 		if (written <= 0)
-			return;
+			return false;
 		data += written;
 		len -= (size_t)written;
 	}
+	return true;
 }
 
-void log_sink_write(struct str lines)
+const char *log_destination(void)
 {
-	if (sink.kind == LOG_SINK_JOURNAL) {
-		(void)!send(sink.journal_fd, lines.data, lines.len, MSG_NOSIGNAL);
-		return;
-	}
+	if (sink.kind == LOG_SINK_JOURNAL)
+		return "journal";
+	return sink.path[0] ? "file" : "stderr";
+}
+
+bool log_sink_write(struct str lines)
+{
+	bool is_written;
+
+	if (sink.kind == LOG_SINK_JOURNAL)
+		return send(sink.journal_fd, lines.data, lines.len, MSG_NOSIGNAL) >= 0;
 	if (sink.rotate_bytes && sink.path[0] &&
 		atomic_load_explicit(&sink.bytes, memory_order_relaxed) + lines.len >
 			sink.rotate_bytes)
 		rotate();
-	write_all(lines.data, lines.len);
+	is_written = write_all(lines.data, lines.len);
 	atomic_fetch_add_explicit(&sink.bytes, lines.len, memory_order_relaxed);
+	return is_written;
 }

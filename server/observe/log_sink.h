@@ -15,5 +15,5 @@ int log_sink_reopen(void);
 
 enum log_sink_kind log_sink_kind(void);
 
-/* The writer: whole lines, or one datagram. What cannot be written is lost. */
-void log_sink_write(struct str lines);
+/* The writer: whole lines, or one datagram. False: it could not be written, and is lost. */
+bool log_sink_write(struct str lines);

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "observe/exemplars.h"
 #include "shared/histogram.h"
 #include "shared/str.h"
 
@@ -36,6 +37,7 @@ enum metric {
 	METRIC_LOGINS,
 	METRIC_TOKENS_ISSUED,
 	METRIC_TOKEN_VALIDATIONS,
+	METRIC_SESSIONS_ACTIVE,
 	METRIC_HASH_DURATION,
 	METRIC_HASH_QUEUE,
 	METRIC_HASH_LANES,
@@ -131,6 +133,7 @@ enum metric_error {
 	ERROR_LIMITED,
 	ERROR_STORE,
 	ERROR_INTERNAL,
+	ERROR_ABORTED, /* its client went before the answer */
 	ERROR_REASONS
 };
 enum metric_login {
@@ -168,7 +171,8 @@ enum metric_code_class {
 /* Before the cores: names of the routes (without "unmatched") and of the store's operations, which
  * stay where they are. */
 void metrics_routes_set(const char *const *names, unsigned count);
-void metrics_ops_set(const char *(*name_of)(unsigned op), unsigned count);
+void metrics_ops_set(const char *(*name_of)(unsigned op), const char *(*collection_of)(unsigned op),
+	unsigned count);
 const char *metrics_route_name(unsigned route); /* NULL behind the last */
 const char *metrics_op_name(unsigned op);       /* likewise */
 const char *metrics_stage_name(enum metric_stage stage);
@@ -181,6 +185,9 @@ void metrics_reset(void);
 
 /* On a core; else nothing happens. Values past their set count as the last. */
 void metric_request(unsigned route, unsigned method, unsigned status, uint64_t took_ns);
+/* Its trace has been kept: it is an example of how long such requests take. */
+void metric_request_example(
+	unsigned route, unsigned method, unsigned status, const struct exemplar *example);
 void metric_stage(unsigned route, enum metric_stage stage, uint64_t ns);
 void metric_error(enum metric_error reason);
 void metric_login(enum metric_login result);
@@ -200,6 +207,7 @@ struct metric_series {
 	const char *labels[METRIC_LABELS_MAX];
 	uint64_t count;
 	const struct histogram *histogram; /* NULL: count is all */
+	const struct exemplar *exemplars;  /* EXEMPLARS of it; NULL: it never has any */
 };
 typedef void metric_visit(const struct metric_series *series, void *arg);
 /* False when the cores do not record it. */

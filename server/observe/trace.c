@@ -117,7 +117,7 @@ static int64_t wall_offset_ns(uint64_t now_ns)
 	return wall.tv_sec * (int64_t)NS_PER_S + wall.tv_nsec - (int64_t)now_ns;
 }
 
-void trace_end(struct trace *trace, const char *error, uint64_t end_ns)
+bool trace_end(struct trace *trace, const char *error, uint64_t end_ns)
 {
 	struct span *root = trace->spans[0];
 	uint64_t slow_ns = atomic_load_explicit(&tracing.slow_ns, memory_order_relaxed);
@@ -125,10 +125,12 @@ void trace_end(struct trace *trace, const char *error, uint64_t end_ns)
 	root->end_ns = end_ns;
 	root->error = error;
 	if (!trace->ids.is_sampled && !error && (!slow_ns || end_ns - root->start_ns < slow_ns))
-		return;
+		return false;
 	ids_draw(trace);
-	if (!trace_queue_put(trace, wall_offset_ns(clock_now_ns())))
-		atomic_fetch_add_explicit(&tracing.dropped, trace->count, memory_order_relaxed);
+	if (trace_queue_put(trace, wall_offset_ns(clock_now_ns())))
+		return true;
+	atomic_fetch_add_explicit(&tracing.dropped, trace->count, memory_order_relaxed);
+	return false;
 }
 
 void trace_stats(struct trace_stats *ret_stats)

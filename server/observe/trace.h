@@ -66,8 +66,9 @@ void trace_tune(uint32_t sampled, uint64_t slow_ms);
 int trace_begin(struct trace *trace, const struct span_ids *theirs, bool is_trusted,
 	const char *name, const char *name_rest, uint64_t start_ns);
 
-/* The request has ended. error: static text; NULL when it went well. */
-void trace_end(struct trace *trace, const char *error, uint64_t end_ns);
+/* The request has ended. error: static text; NULL when it went well. True: it is kept, on its way
+ * to the collector. */
+bool trace_end(struct trace *trace, const char *error, uint64_t end_ns);
 
 struct trace_stats {
 	uint64_t exported, dropped, rejected; /* spans */

@@ -8,6 +8,7 @@
 #include "shared/clock.h"
 #include "shared/err.h"
 #include "shared/wait.h"
+#include "store/census.h"
 #include "store/store_guard.h"
 
 #define PING_EVERY_MS 5000
@@ -162,9 +163,11 @@ static void *keeper_main(void *arg)
 {
 	unsigned pings = 0;
 
+	census_turn(keeper.backend, keeper.connection);
 	while (sleep_ms(pause_ms())) {
 		tend();
 		probe();
+		census_turn(keeper.backend, keeper.connection);
 		if (++pings % MINUTE_PINGS)
 			continue;
 		(void)sweep(clock_wall_ms()); /* what failed is tried again in a minute */
@@ -198,6 +201,7 @@ int keeper_start(const struct store_backend *backend, void *connection, void (*o
 	keeper.connection = connection;
 	keeper.on_minute = on_minute;
 	keeper.is_closing = false;
+	census_reset();
 	keeper.health = (struct store_health){ .is_up = true };
 	for (unsigned i = 0; i < KEEPER_PARTS; i++)
 		atomic_store(&keeper.is_down[i], false);

@@ -290,6 +290,14 @@ static void memory_disconnect(void *connection)
 	free(connection);
 }
 
+static int memory_sessions_count(_unused_ void *connection, int64_t now_ms, uint64_t *ret_count)
+{
+	pthread_rwlock_rdlock(&tables.lock);
+	*ret_count = memory_sessions_alive(now_ms);
+	pthread_rwlock_unlock(&tables.lock);
+	return 0;
+}
+
 static int memory_migrate(_unused_ void *connection, _unused_ const char **ret_why)
 {
 	return 0;
@@ -313,6 +321,7 @@ const struct store_backend store_memory = {
 	.save_end = memory_save_end,
 	.ping = memory_ping,
 	.sweep = memory_sweep,
+	.sessions_count = memory_sessions_count,
 	.keys_load = memory_keys_load,
 	.key_add = memory_key_add,
 	.key_remove = memory_key_remove,

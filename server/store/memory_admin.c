@@ -102,3 +102,12 @@ int memory_account_delete(struct store_call *call)
 		r = row_delete(&tables.accounts, (uint32_t)row);
 	return r < 0 ? r : 1;
 }
+
+uint64_t memory_sessions_alive(int64_t now_ms)
+{
+	uint64_t count = 0;
+
+	ROWS_EACH(&tables.sessions, row)
+	count += session_lives(row_at(&tables.sessions, row), now_ms);
+	return count;
+}

@@ -69,6 +69,7 @@ int memory_tickets_delete(const char *account_id, enum ticket_purpose purpose);
 /* memory_admin.c */
 int memory_sessions_list(struct store_call *call);
 int memory_accounts_list(struct store_call *call);
+uint64_t memory_sessions_alive(int64_t now_ms);
 int memory_account_change(struct store_call *call);
 int memory_account_delete(struct store_call *call);
 

@@ -313,6 +313,7 @@ __attribute__((visibility("default"))) const struct store_backend STORE_MODULE_B
 	.run = mongo_run,
 	.ping = mongo_ping,
 	.sweep = mongo_sweep,
+	.sessions_count = mongo_sessions_count,
 	.keys_load = mongo_keys_load,
 	.key_add = mongo_key_add,
 	.key_remove = mongo_key_remove,

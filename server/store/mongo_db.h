@@ -146,6 +146,7 @@ int mongo_session_insert(struct mongo *c, const struct session_new *new);
 int mongo_session_delete(struct mongo *c, const char *id);
 int mongo_session_make_room(struct mongo *c, const char *account_id, char *ended);
 int mongo_sessions_sweep(struct mongo *c, int64_t now_ms);
+int mongo_sessions_count(void *connection, int64_t now_ms, uint64_t *ret_count);
 
 /* mongo_adopt.c */
 int mongo_adopt_check(void *connection, store_finding_visit *visit, void *arg);

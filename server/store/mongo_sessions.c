@@ -359,3 +359,18 @@ int mongo_sessions_sweep(struct mongo *c, int64_t now_ms)
 
 	return mongo_delete(c, c->sessions, filter, true);
 }
+
+/* The server's own number of documents, which it does not count: what has ended is swept within a
+ * minute. */
+int mongo_sessions_count(void *connection, _unused_ int64_t now_ms, uint64_t *ret_count)
+{
+	struct mongo *c = connection;
+	bson_error_t error;
+	int64_t count =
+		mongoc_collection_estimated_document_count(c->sessions, NULL, NULL, NULL, &error);
+
+	if (count < 0)
+		return mongo_failed(c, &error);
+	*ret_count = (uint64_t)count;
+	return 0;
+}

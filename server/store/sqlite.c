@@ -248,6 +248,20 @@ static int sqlite_sweep(void *connection, int64_t now_ms)
 	return is_more;
 }
 
+static int sqlite_sessions_count(void *connection, int64_t now_ms, uint64_t *ret_count)
+{
+	sqlite3_stmt *s = db_statement(connection, SESSIONS_COUNT);
+	int r;
+
+	db_bind_i64(s, 1, now_ms);
+	r = db_step(connection, s);
+	if (r < 0)
+		return r;
+	*ret_count = (uint64_t)sqlite3_column_int64(s, 0);
+	sqlite3_reset(s); /* it would hold its snapshot of the log */
+	return 0;
+}
+
 /* --- keys --- */
 
 static int sqlite_keys_load(void *connection, struct store_key *keys)
@@ -333,6 +347,7 @@ const struct store_backend store_sqlite = {
 	.save_end = sqlite_save_end,
 	.ping = sqlite_ping,
 	.sweep = sqlite_sweep,
+	.sessions_count = sqlite_sessions_count,
 	.keys_load = sqlite_keys_load,
 	.key_add = sqlite_key_add,
 	.key_remove = sqlite_key_remove,

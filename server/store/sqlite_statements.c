@@ -53,6 +53,8 @@ static const char *const statements[STATEMENTS] = {
 			" FROM sessions s JOIN accounts a ON a.id = s.account_id WHERE s.id = ?1",
 	[SESSIONS_LIST] = "SELECT " SESSION_COLUMNS " FROM sessions s WHERE account_id = ?1 AND"
 			  " idle_until > ?2 AND ends > ?2 ORDER BY used DESC, id LIMIT ?3",
+	/* By its index alone; nothing ends before it is idle. */
+	[SESSIONS_COUNT] = "SELECT count(*) FROM sessions WHERE idle_until > ?1",
 	[SESSION_DELETE] = "DELETE FROM sessions WHERE id = ?1",
 	[SESSIONS_DELETE] = "DELETE FROM sessions WHERE account_id = ?1",
 	[SESSION_OLDEST] = "SELECT id FROM sessions WHERE account_id = ?1 ORDER BY used DESC"

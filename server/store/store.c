@@ -12,37 +12,45 @@
 #include "shared/secret.h"
 #include "store/store_call.h"
 
+/* A login is a change of its account first. */
+static const struct {
+	const char *name, *collection;
+} ops[STORE_OPS] = {
+	[OP_ACCOUNT_CREATE] = { "account_create", "accounts" },
+	[OP_ACCOUNT_FIND] = { "account_find", "accounts" },
+	[OP_ACCOUNT_GET] = { "account_get", "accounts" },
+	[OP_ACCOUNT_RENAME] = { "account_rename", "accounts" },
+	[OP_LOGIN_FAIL] = { "login_fail", "accounts" },
+	[OP_LOGIN] = { "login", "accounts" },
+	[OP_SESSION_FIND] = { "session_find", "sessions" },
+	[OP_SESSION_END] = { "session_end", "sessions" },
+	[OP_SESSION_END_BY_REFRESH] = { "session_end_by_refresh", "sessions" },
+	[OP_SESSIONS_END] = { "sessions_end", "sessions" },
+	[OP_REFRESH] = { "refresh", "sessions" },
+	[OP_REFRESH_LOOK] = { "refresh_look", "sessions" },
+	[OP_SESSIONS_LIST] = { "sessions_list", "sessions" },
+	[OP_ACCOUNTS_LIST] = { "accounts_list", "accounts" },
+	[OP_ACCOUNT_CHANGE] = { "account_change", "accounts" },
+	[OP_ACCOUNT_DELETE] = { "account_delete", "accounts" },
+	[OP_PASSWORD_CHANGE] = { "password_change", "accounts" },
+	[OP_TICKET_PUT] = { "ticket_put", "tickets" },
+	[OP_TICKET_FIND] = { "ticket_find", "tickets" },
+	[OP_TICKET_USE] = { "ticket_use", "tickets" },
+	[OP_MAIL_PUT] = { "mail_put", "mails" },
+	[OP_MAILS_VIEW] = { "mails_view", "mails" },
+	[OP_MAIL_TAKE] = { "mail_take", "mails" },
+	[OP_MAIL_DONE] = { "mail_done", "mails" },
+	[OP_MAIL_LATER] = { "mail_later", "mails" },
+};
+
 const char *store_op_name(enum store_op op)
 {
-	static const char *const names[STORE_OPS] = {
-		[OP_ACCOUNT_CREATE] = "account_create",
-		[OP_ACCOUNT_FIND] = "account_find",
-		[OP_ACCOUNT_GET] = "account_get",
-		[OP_ACCOUNT_RENAME] = "account_rename",
-		[OP_LOGIN_FAIL] = "login_fail",
-		[OP_LOGIN] = "login",
-		[OP_SESSION_FIND] = "session_find",
-		[OP_SESSION_END] = "session_end",
-		[OP_SESSION_END_BY_REFRESH] = "session_end_by_refresh",
-		[OP_SESSIONS_END] = "sessions_end",
-		[OP_REFRESH] = "refresh",
-		[OP_REFRESH_LOOK] = "refresh_look",
-		[OP_SESSIONS_LIST] = "sessions_list",
-		[OP_ACCOUNTS_LIST] = "accounts_list",
-		[OP_ACCOUNT_CHANGE] = "account_change",
-		[OP_ACCOUNT_DELETE] = "account_delete",
-		[OP_PASSWORD_CHANGE] = "password_change",
-		[OP_TICKET_PUT] = "ticket_put",
-		[OP_TICKET_FIND] = "ticket_find",
-		[OP_TICKET_USE] = "ticket_use",
-		[OP_MAIL_PUT] = "mail_put",
-		[OP_MAILS_VIEW] = "mails_view",
-		[OP_MAIL_TAKE] = "mail_take",
-		[OP_MAIL_DONE] = "mail_done",
-		[OP_MAIL_LATER] = "mail_later",
-	};
+	return ops[op].name;
+}
 
-	return names[op];
+const char *store_op_collection(enum store_op op)
+{
+	return ops[op].collection;
 }
 
 static void job_run_unused(struct job *job, void *connection)

@@ -114,6 +114,8 @@ struct store_backend {
 	int (*ping)(void *connection, bool is_writing);
 	/* Removes what has ended, a bounded part: 1 when there may be more. */
 	int (*sweep)(void *connection, int64_t now_ms);
+	/* How many sessions live at now_ms, as exactly as it can be had cheaply. */
+	int (*sessions_count)(void *connection, int64_t now_ms, uint64_t *ret_count);
 	int (*keys_load)(void *connection, struct store_key *keys);
 	int (*key_add)(void *connection, const struct store_key *key, int64_t newer_than_ms);
 	int (*key_remove)(void *connection, const char *kid);
@@ -156,3 +158,5 @@ int store_connect(void **ret_connection, const char **ret_why);
 
 /* "login": for who looks at the threads, and for scripts of faults. */
 const char *store_op_name(enum store_op op);
+/* Where it begins, as we call it: "accounts", "sessions", "tickets", "mails". */
+const char *store_op_collection(enum store_op op);

@@ -117,6 +117,7 @@ static void call_span_end(
 		return;
 	span_text(span, "db.system.name", store_backend()->name);
 	span_text(span, "db.operation.name", span->name);
+	span_text(span, "db.collection.name", span->name_rest);
 	if (job_is_done(job) && job->started_ns) {
 		wait = span_begin("pool.acquire", NULL, SPAN_INTERNAL);
 		span_text(
@@ -142,7 +143,7 @@ int store_guard_await(enum keeper_part part, struct job_queue *queue, struct sto
 		return -ERR_STORE_DOWN;
 	}
 	call->job.deadline_ns = late_ns;
-	span = span_begin(store_op_name(call->op), NULL, SPAN_CLIENT);
+	span = span_begin(store_op_name(call->op), store_op_collection(call->op), SPAN_CLIENT);
 	PROBE1(db__start, store_op_name(call->op));
 	r = job_await(queue, &call->job);
 	PROBE3(db__end, store_op_name(call->op), r, clock_now_ns() - began_ns);

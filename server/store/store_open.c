@@ -205,13 +205,18 @@ static const char *op_name(unsigned op)
 	return store_op_name((enum store_op)op);
 }
 
+static const char *op_collection(unsigned op)
+{
+	return store_op_collection((enum store_op)op);
+}
+
 int store_open(const struct store_options *options, const char **ret_why)
 {
 	static char why[STORE_WHY_BYTES];
 	int r;
 
 	store.options = *options;
-	metrics_ops_set(op_name, STORE_OPS);
+	metrics_ops_set(op_name, op_collection, STORE_OPS);
 	store.backend = backend_find(options->backend, ret_why);
 	if (!store.backend)
 		return -EOPNOTSUPP;

@@ -105,6 +105,57 @@ def test_requests_are_counted_by_route_method_and_class(authd):
     assert found['authd_tokens_issued_total{grant="password",kind="refresh"}'] == 1
 
 
+def test_the_build_says_what_it_was_built_from(authd):
+    line, = re.findall(r"^authd_build_info\{.*\} 1$", scrape(authd)[1], flags=re.M)
+    assert re.search(r'version="[\d.]+",commit="([0-9a-f]{12}|unknown)",compiler="[^"]+",allocator="\w+"', line), line
+
+
+def eventually(authd, series, wanted):
+    end = time.monotonic() + 20
+    while (found := value(authd, series)) != wanted:
+        assert time.monotonic() < end, f"{series} is {found}"
+        time.sleep(0.05)
+
+
+def test_sessions_are_counted_in_the_store():
+    with Authd() as daemon:
+        for i in range(3):
+            post(daemon, "/v1/auth/register", {"email": f"{i}@example.org", "password": "correct horse battery"}, 201)
+        daemon.stop()
+        daemon.start()  # a count is ten seconds old at most, and the first one comes with the start
+        eventually(daemon, "authd_sessions_active", 3)
+
+
+def test_who_leaves_before_the_answer_is_counted_as_aborted():
+    with Authd({"password.cost": 10}) as daemon:
+        body = json.dumps({"email": "nobody@example.org", "password": "correct horse battery"})
+        with socket.create_connection(("127.0.0.1", daemon.port)) as s:
+            s.sendall(f"POST /v1/auth/login HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+                      f"Content-Length: {len(body)}\r\n\r\n{body}".encode())
+            eventually(daemon, "authd_http_requests_in_flight", 1)
+        eventually(daemon, 'authd_http_request_errors_total{reason="aborted"}', 1)
+
+
+def test_buckets_of_openmetrics_lead_to_a_trace():
+    """That is where the request was: its access record has the same trace."""
+    with Authd({"trace.endpoint": "http://127.0.0.1:1/v1/traces", "trace.sample": 100, "log.access": "yes"}) as daemon:
+        post(daemon, "/v1/auth/login", {"email": "nobody@example.org", "password": "correct horse battery"}, 401)
+        daemon.logged("/v1/auth/login")
+        record, = [r for r in map(json.loads, daemon.log().splitlines()) if r.get("http.route") == "/v1/auth/login"
+                   and r["event.name"] == "http.access"]
+        _, body = scrape(daemon, "application/openmetrics-text")
+        found = re.findall(r'^authd_http_request_duration_seconds_bucket\{route="/v1/auth/login",.*le="(.+?)"\} 1'
+                           r' # \{trace_id="([0-9a-f]{32})"\} (\S+) (\S+)$', body, flags=re.M)
+        assert len(found) == 1, "in the one bucket that it belongs to"
+        (edge, trace, took, when), = found
+        assert trace == record["trace_id"] and abs(float(took) - record["duration_s"]) < 1e-6
+        assert float(took) <= float(edge) and abs(float(when) - time.time()) < 60
+        assert " # {" not in scrape(daemon)[1], "the older format has no place for them"
+        parser = pytest.importorskip("prometheus_client.openmetrics.parser")
+        exemplars = [s.exemplar for f in parser.text_string_to_metric_families(body) for s in f.samples if s.exemplar]
+        assert trace in [e.labels["trace_id"] for e in exemplars]
+
+
 def test_what_never_happened_is_there_at_zero(authd):
     found = samples(scrape(authd)[1])
     assert found['authd_breaker_transitions_total{breaker="store-read",to="open"}'] == 0
@@ -119,7 +170,7 @@ def test_the_stages_of_logins_are_told_apart(authd):
     for stage in ("queue", "parse", "db", "hash"):
         assert found[f'authd_http_stage_duration_seconds_count{{stage="{stage}"}}'] > 0, stage
     assert found['authd_password_hash_duration_seconds_count{algorithm="bcrypt"}'] == 4
-    assert found['authd_db_operation_duration_seconds_count{operation="account_create"}'] == 1
+    assert found['authd_db_operation_duration_seconds_count{operation="account_create",collection="accounts"}'] == 1
     stages = sum(found[f'authd_http_stage_duration_seconds_sum{{stage="{s}"}}'] for s in ("queue", "parse", "db", "hash"))
     whole = sum(v for k, v in found.items() if k.startswith("authd_http_request_duration_seconds_sum"))
     assert 0 < stages <= whole

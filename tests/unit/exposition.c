@@ -81,7 +81,7 @@ TEST(a_value_counts_in_every_bucket_that_it_does_not_exceed)
 	histogram_record(&histogram, NS_PER_MS);
 	histogram_record(&histogram, 60 * NS_PER_S);
 	exposition_family(&exposition, METRIC_CORE_LOOP);
-	exposition_histogram(&exposition, none, &histogram);
+	exposition_histogram(&exposition, none, &histogram, NULL);
 	assert_int_equal(exposition_end(&exposition), 0);
 	assert_has("authd_core_loop_duration_seconds_bucket{le=\"0.0001\"} 1\n");
 	assert_has("_bucket{le=\"0.0005\"} 1\n");

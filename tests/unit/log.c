@@ -208,6 +208,18 @@ static void *log_some(void *arg)
 	return NULL;
 }
 
+TEST(what_a_full_disk_does_not_take_is_counted)
+{
+	assert_int_equal(log_start(&(struct log_options){
+				 .path = "/dev/full", .least = LOG_LEVEL_INFO, .instance = "i" }),
+		0);
+	assert_string_equal(log_destination(), "file");
+	for (int i = 0; i < 5; i++)
+		log_every(LOG_LEVEL_INFO, "test.full", STR("no room"), LOG_NUMBER("i", i));
+	log_stop();
+	assert_int_equal(log_dropped(), 5);
+}
+
 TEST(records_of_many_threads_all_arrive_whole)
 {
 	struct log_options options = options_of();

@@ -10,6 +10,7 @@
 
 #include "shared/err.h"
 #include "shared/macros.h"
+#include "store/store_backend.h"
 
 static const struct lockout_policy policy = { .free = 3, .base_ms = 1000, .max_ms = 8000 };
 
@@ -605,6 +606,38 @@ STORE_TEST(the_sweep_removes_what_has_ended_and_nothing_else)
 	assert_int_equal(scene_lives("s8", SCENE_NOW), 0);
 	assert_int_equal(store_sessions_end_await("id-a"), 1);
 	assert_int_equal(scene_refresh("s8", "x", SCENE_NOW), REFRESH_UNKNOWN);
+}
+
+static uint64_t sessions_counted(int64_t now_ms)
+{
+	const char *why;
+	void *connection;
+	uint64_t count;
+
+	assert_int_equal(store_connect(&connection, &why), 0);
+	assert_int_equal(store_backend()->sessions_count(connection, now_ms, &count), 0);
+	store_backend()->disconnect(connection);
+	return count;
+}
+
+STORE_TEST(sessions_that_live_are_counted)
+{
+	struct session_new ended = scene_session("ended", "a");
+
+	scene_register("a");
+	scene_register("b");
+	assert_int_equal(scene_login("a", "s1", SCENE_NOW), LOGIN_ACCEPTED);
+	assert_int_equal(store_session_end_await("s1"), 1);
+	assert_int_equal(scene_login("a", "s2", SCENE_NOW), LOGIN_ACCEPTED);
+	/* The daemon's registrations that grant nothing are such. */
+	ended.session.idle_until_ms = ended.session.ends_ms = 1;
+	assert_int_equal(store_login_await(
+				 &(struct login_request){
+					 .session = &ended, .hash = "hash-a", .now_ms = SCENE_NOW },
+				 &(struct login_result){}),
+		LOGIN_ACCEPTED);
+	assert_int_equal(store_tend(2), 0); /* which not every backend needs for that */
+	assert_int_equal(sessions_counted(2), 3);
 }
 
 /* --- refresh tokens --- */
