@@ -13,7 +13,8 @@ BELOW = {
     "core": ["shared"],
     "observe": ["shared", "core"],
     "config": ["shared"],
-    "http": ["shared", "core", "observe"],
+    "tls": ["shared"],
+    "http": ["shared", "core", "observe", "tls"],
     "crypt": ["shared", "core", "observe"],
     "cache": ["shared", "core"],
     "guard": ["shared", "core"],
@@ -21,7 +22,7 @@ BELOW = {
     "mail": ["shared", "store"],
     "auth": ["shared", "core", "observe", "crypt", "cache", "guard", "store", "mail"],
     "api": ["shared", "core", "observe", "config", "http", "crypt", "cache", "guard", "store", "auth"],
-    "control": ["shared", "core", "observe", "config", "http", "crypt", "cache", "guard", "store", "auth"],
+    "control": ["shared", "core", "observe", "config", "tls", "http", "crypt", "cache", "guard", "store", "auth"],
     "ctl": ["shared"],
     "load": ["shared"],
     "benchmarks": ["shared", "crypt", "guard", "core", "store"],  # single files; what they measure
@@ -54,6 +55,8 @@ def test_a_third_party_header_is_included_by_one_file():
     assert users
     # Two modules, of which many load one only: what they have in common is the library.
     assert users.pop("curl/") == {("mail", "smtp"), ("observe", "otlp")}
+    # Two libraries under one folder: libcrypto for tokens, libssl for connections.
+    assert users.pop("openssl/") == {("crypt", "signing"), ("tls", "tls")}
     for name, files in users.items():
         assert len(files) == 1, f"{name}: {sorted(files)}"
 
