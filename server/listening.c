@@ -16,10 +16,9 @@
 #include "observe/notify.h"
 #include "shared/macros.h"
 
-#define NAME_FRONT "http-"
 #define NAME_BYTES 64 /* FDNAME may have 255; ours have eight */
 /* Every core's own for every address, and everything that was inherited. */
-#define ROWS_MAX (CORES_MAX * CONFIG_LISTEN_MAX + INHERITED_MAX)
+#define ROWS_MAX (CORES_MAX * CONFIG_LISTEN_MAX * HTTP_LISTENS + INHERITED_MAX)
 
 enum kind {
 	ROW_OWN,     /* of one core, in the store of the service manager */
@@ -30,6 +29,7 @@ enum kind {
 
 struct row {
 	enum kind kind;
+	enum http_listen serves;
 	int fd;
 	unsigned core;
 	char name[NAME_BYTES];
@@ -43,25 +43,35 @@ static struct {
 
 /* --- names --- */
 
-static void name_print(char name[static NAME_BYTES], unsigned core)
+static const char *const fronts[HTTP_LISTENS] = { [HTTP_LISTEN_PLAIN] = "http-",
+	[HTTP_LISTEN_TLS] = "https-",
+	[HTTP_LISTEN_REDIRECT] = "redirect-" };
+
+static void name_print(char name[static NAME_BYTES], enum http_listen serves, unsigned core)
 {
-	(void)snprintf(name, NAME_BYTES, NAME_FRONT "%02u", core);
+	(void)snprintf(name, NAME_BYTES, "%s%02u", fronts[serves], core);
 }
 
-/* The core of one of our names, or -EINVAL. */
-static int name_parse(const char *name)
+/* The core of one of our names, or -EINVAL. ret_serves may be NULL. */
+static int name_parse(const char *name, enum http_listen *ret_serves)
 {
-	uint64_t core;
+	for (enum http_listen serves = 0; serves < HTTP_LISTENS; serves++) {
+		uint64_t core;
 
-	if (!str_starts(str_cstr(name), STR(NAME_FRONT)) ||
-		str_to_u64(str_cstr(name + strlen(NAME_FRONT)), &core) < 0 || core >= CORES_MAX)
-		return -EINVAL;
-	return (int)core;
+		if (!str_starts(str_cstr(name), str_cstr(fronts[serves])) ||
+			str_to_u64(str_cstr(name + strlen(fronts[serves])), &core) < 0 ||
+			core >= CORES_MAX)
+			continue;
+		if (ret_serves)
+			*ret_serves = serves;
+		return (int)core;
+	}
+	return -EINVAL;
 }
 
 /* --- rows --- */
 
-static int row_add(enum kind kind, int fd, unsigned core, const char *name)
+static int row_add(enum kind kind, enum http_listen serves, int fd, unsigned core, const char *name)
 {
 	struct row *row = &listening.rows[listening.count];
 
@@ -70,7 +80,7 @@ static int row_add(enum kind kind, int fd, unsigned core, const char *name)
 		close(fd);
 		return -EMFILE;
 	}
-	*row = (struct row){ .kind = kind, .fd = fd, .core = core };
+	*row = (struct row){ .kind = kind, .serves = serves, .fd = fd, .core = core };
 	(void)snprintf(row->name, sizeof(row->name), "%s", name);
 	listening.count++;
 	listening.served[core] += kind != ROW_SHARED;
@@ -92,7 +102,7 @@ static struct inherited *inherited_find(const struct address *address, int core)
 
 	for (unsigned i = 0; (row = inherited_at(i)); i++) {
 		struct address theirs;
-		int named = name_parse(row->name);
+		int named = name_parse(row->name, NULL);
 
 		if (!row->is_taken && (core < 0 ? named < 0 : named == core) &&
 			listener_address(row->fd, &theirs) == 0 && address_equal(&theirs, address))
@@ -101,23 +111,26 @@ static struct inherited *inherited_find(const struct address *address, int core)
 	return NULL;
 }
 
-static int core_open(const struct address *address, int backlog, unsigned core)
+/* An address that served something else before keeps its socket, under the name that it has. */
+static int core_open(
+	const struct address *address, enum http_listen serves, int backlog, unsigned core)
 {
 	struct inherited *row = inherited_find(address, (int)core);
 	char name[NAME_BYTES];
 	int fd, r = 0;
 
-	name_print(name, core);
+	name_print(name, serves, core);
 	if (row) {
 		row->is_taken = true;
 		fd = row->fd;
+		(void)snprintf(name, sizeof(name), "%s", row->name);
 	} else {
 		r = listener_open(address, backlog, &fd);
 	}
-	return r < 0 ? r : row_add(ROW_OWN, fd, core, name);
+	return r < 0 ? r : row_add(ROW_OWN, serves, fd, core, name);
 }
 
-static int shared_open(struct inherited *shared, unsigned cores)
+static int shared_open(struct inherited *shared, enum http_listen serves, unsigned cores)
 {
 	int r = 0;
 
@@ -126,12 +139,12 @@ static int shared_open(struct inherited *shared, unsigned cores)
 	for (unsigned core = 0; r == 0 && core < cores; core++) {
 		int fd = fcntl(shared->fd, F_DUPFD_CLOEXEC, 0);
 
-		r = fd < 0 ? -errno : row_add(ROW_COPY, fd, core, shared->name);
+		r = fd < 0 ? -errno : row_add(ROW_COPY, serves, fd, core, shared->name);
 	}
-	return r < 0 ? r : row_add(ROW_SHARED, shared->fd, 0, shared->name);
+	return r < 0 ? r : row_add(ROW_SHARED, serves, shared->fd, 0, shared->name);
 }
 
-static int address_open(const char *text, unsigned cores, int backlog)
+static int address_open(const char *text, enum http_listen serves, unsigned cores, int backlog)
 {
 	struct inherited *shared;
 	struct address address;
@@ -141,15 +154,27 @@ static int address_open(const char *text, unsigned cores, int backlog)
 		return r;
 	shared = inherited_find(&address, -1);
 	if (shared)
-		return shared_open(shared, cores);
+		return shared_open(shared, serves, cores);
 	for (unsigned core = 0; r == 0 && core < cores; core++)
-		r = core_open(&address, backlog, core);
+		r = core_open(&address, serves, backlog, core);
 	return r;
+}
+
+static const struct config_list *list_of(const struct config *config, enum http_listen serves)
+{
+	switch (serves) {
+	case HTTP_LISTEN_TLS:
+		return &config->tls.listen;
+	case HTTP_LISTEN_REDIRECT:
+		return &config->tls.redirect_listen;
+	default:
+		return &config->http.listen;
+	}
 }
 
 /* --- what nobody asked for --- */
 
-static bool is_configured(const struct config_list *addresses, const struct address *theirs)
+static bool is_listed(const struct config_list *addresses, const struct address *theirs)
 {
 	for (unsigned i = 0; i < addresses->count; i++) {
 		struct address address;
@@ -161,55 +186,74 @@ static bool is_configured(const struct config_list *addresses, const struct addr
 	return false;
 }
 
-static int rest_take(const struct config_list *addresses, unsigned cores)
+/* What the configuration says of an address; false: nothing. */
+static bool is_configured(
+	const struct config *config, const struct address *theirs, enum http_listen *ret_serves)
+{
+	for (enum http_listen serves = 0; serves < HTTP_LISTENS; serves++)
+		if (is_listed(list_of(config, serves), theirs)) {
+			*ret_serves = serves;
+			return true;
+		}
+	return false;
+}
+
+static int rest_take(const struct config *config, unsigned cores)
 {
 	struct inherited *row;
 	int r = 0;
 
 	for (unsigned i = 0; r == 0 && (row = inherited_at(i)); i++) {
-		int core = name_parse(row->name);
+		enum http_listen serves = HTTP_LISTEN_PLAIN;
+		int core = name_parse(row->name, &serves);
 		struct address theirs;
+		enum kind kind;
 
 		if (row->is_taken || listener_address(row->fd, &theirs) < 0)
 			continue; /* another part's */
 		if (core < 0) {
 			log_event(LOG_LEVEL_WARN, "listening.unknown",
 				STR("a socket of the service manager is not served: its address is"
-				    " not in [http] listen"),
+				    " not in [http] or [tls] listen"),
 				LOG_TEXT("name", str_cstr(row->name)));
 			continue;
 		}
 		row->is_taken = true;
-		r = row_add(is_configured(addresses, &theirs) ? ROW_OWN : ROW_LEAVING, row->fd,
-			(unsigned)core % cores, row->name);
+		kind = is_configured(config, &theirs, &serves) ? ROW_OWN : ROW_LEAVING;
+		r = row_add(kind, serves, row->fd, (unsigned)core % cores, row->name);
 	}
 	return r;
 }
 
 int listening_start(
-	const struct config_list *addresses, unsigned cores, int backlog, const char **ret_where)
+	const struct config *config, unsigned cores, int backlog, const char **ret_where)
 {
 	int r = 0;
 
-	for (unsigned i = 0; r == 0 && i < addresses->count; i++) {
-		*ret_where = addresses->items[i];
-		r = address_open(addresses->items[i], cores, backlog);
+	for (enum http_listen serves = 0; serves < HTTP_LISTENS; serves++) {
+		const struct config_list *addresses = list_of(config, serves);
+
+		for (unsigned i = 0; r == 0 && i < addresses->count; i++) {
+			*ret_where = addresses->items[i];
+			r = address_open(addresses->items[i], serves, cores, backlog);
+		}
 	}
 	if (r < 0)
 		return r;
 	*ret_where = "sockets of the service manager";
-	return rest_take(addresses, cores);
+	return rest_take(config, cores);
 }
 
 /* --- what became of it --- */
 
-unsigned listening_of(unsigned core, int ret_fds[static HTTP_LISTENERS_MAX])
+unsigned listening_of(unsigned core, struct listening_socket ret_sockets[static HTTP_LISTENERS_MAX])
 {
 	unsigned count = 0;
 
 	for (unsigned i = 0; i < listening.count; i++)
 		if (listening.rows[i].core == core && listening.rows[i].kind != ROW_SHARED)
-			ret_fds[count++] = listening.rows[i].fd;
+			ret_sockets[count++] = (struct listening_socket){ listening.rows[i].fd,
+				listening.rows[i].serves };
 	return count;
 }
 

@@ -9,7 +9,8 @@
 #include "http/server.h"
 
 /*
- * In the order of cores, each socket named for one ("http-03"):
+ * In the order of cores, each socket named for what it serves and for one of them ("http-03",
+ * "https-03", "redirect-03"):
  *
  * - A socket of that name and one of the addresses is taken over, else a new one is opened.
  * - What is left of an address is served too, by core number N modulo the cores: to close one of
@@ -22,10 +23,15 @@
  * Main thread, before the cores start.
  */
 int listening_start(
-	const struct config_list *addresses, unsigned cores, int backlog, const char **ret_where);
+	const struct config *config, unsigned cores, int backlog, const char **ret_where);
 
 /* Any thread from then on: what this core serves. The number. */
-unsigned listening_of(unsigned core, int ret_fds[static HTTP_LISTENERS_MAX]);
+struct listening_socket {
+	int fd;
+	enum http_listen kind;
+};
+unsigned listening_of(
+	unsigned core, struct listening_socket ret_sockets[static HTTP_LISTENERS_MAX]);
 
 /* Every socket that the next daemon is to have, each once. Before the cores drain. */
 void listening_each(void (*visit)(int fd, const char *name, void *arg), void *arg);

@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "api/access.h"
 #include "auth/policy.h"
@@ -15,7 +16,9 @@
 #include "observe/log.h"
 #include "observe/trace.h"
 #include "shared/clock.h"
+#include "shared/err.h"
 #include "shared/macros.h"
+#include "tls/tls_settings.h"
 
 static struct {
 	/* Guards keys and config, and that policies are set one at a time: by the control thread,
@@ -88,6 +91,81 @@ static void logging_set(const struct config *config)
 	});
 }
 
+/* --- certificates --- */
+
+static_assert((int)TLS_CLIENTS_OFF == CLIENT_CERTIFICATE_OFF &&
+		      (int)TLS_CLIENTS_OPTIONAL == CLIENT_CERTIFICATE_OPTIONAL &&
+		      (int)TLS_CLIENTS_REQUIRED == CLIENT_CERTIFICATE_REQUIRED,
+	"the option's choices are what TLS knows");
+static_assert(TLS_CERTIFICATES_MAX == CONFIG_LISTEN_MAX, "every file has a place");
+
+static bool has_tls(const struct config *config)
+{
+	return config->tls.certificate_files.count > 0;
+}
+
+static struct tls_options tls_options_of(const struct config *config)
+{
+	struct tls_options options = { .certificates = config->tls.certificate_files.count,
+		.keys = config->tls.key_files.count,
+		.is_1_3_only = config->tls.min_version == TLS_FROM_1_3,
+		.ciphers = config->tls.ciphers,
+		.ciphersuites = config->tls.ciphersuites,
+		.clients = (enum tls_clients)config->tls.client_certificate,
+		.client_ca_file = config->tls.client_ca_file,
+		.has_tickets = config->tls.has_tickets };
+
+	for (unsigned i = 0; i < options.certificates; i++)
+		options.certificate_files[i] = config->tls.certificate_files.items[i];
+	for (unsigned i = 0; i < options.keys; i++)
+		options.key_files[i] = config->tls.key_files.items[i];
+	return options;
+}
+
+static bool is_tls_equal(const struct config *a, const struct config *b)
+{
+	return memcmp(&a->tls, &b->tls, sizeof(a->tls)) == 0;
+}
+
+int live_tls_try(const struct config *config, const struct config *in_force, struct buf *errors)
+{
+	const struct tls_options options = tls_options_of(config);
+
+	if (in_force && is_tls_equal(config, in_force))
+		return 0;
+	return has_tls(config) ? tls_settings_try(&options, errors) : 0;
+}
+
+static void soon_over(const struct tls_certificate_info *info, void *arg)
+{
+	int64_t days = tls_days_left(info->not_after_ms, *(int64_t *)arg);
+
+	if (info->not_after_ms - *(int64_t *)arg < TLS_EXPIRES_SOON_MS)
+		log_event(LOG_LEVEL_WARN, "tls.certificate_ends", STR("renew it"),
+			LOG_TEXT("file.path", str_cstr(info->file)),
+			LOG_TEXT("tls.server.name", str_cstr(info->name)),
+			LOG_NUMBER("authd.days_left", days));
+}
+
+/* The same files as before may have become wrong since: that must not keep other options back. */
+static int tls_set(const struct config *config)
+{
+	_cleanup_(buf_deinit) struct buf errors = buf_init(TLS_ERRORS_BYTES_MAX);
+	const struct tls_options options = tls_options_of(config);
+	int64_t now_ms = clock_wall_ms();
+	int r;
+
+	if (!has_tls(config))
+		return 0;
+	r = tls_settings_use(&options, &errors);
+	if (r < 0)
+		log_event(LOG_LEVEL_WARN, "tls.kept", buf_str(&errors),
+			LOG_TEXT("error.type", str_cstr(err_name(r))));
+	else
+		tls_certificates_each(soon_over, &now_ms);
+	return r;
+}
+
 /* --- what each core is told --- */
 
 struct news {
@@ -122,6 +200,7 @@ static struct news **news_make(const struct config *config)
 		all[i]->http.idle_timeout_ms = config->http.idle_timeout_ms;
 		all[i]->http.request_timeout_ms = config->http.request_timeout_ms;
 		all[i]->http.send_timeout_ms = config->http.send_timeout_ms;
+		all[i]->http.handshake_timeout_ms = config->tls.handshake_timeout_ms;
 	}
 	return all;
 }
@@ -152,6 +231,9 @@ int live_start(const struct config *config, const struct keys *keys)
 
 	if (r < 0)
 		return r;
+	r = tls_set(config);
+	if (r < 0)
+		return r;
 	live.keys = keys;
 	logging_set(config);
 	remember(config);
@@ -168,8 +250,11 @@ static int apply_locked(const struct config *config)
 	r = limits_set(config);
 	if (r == 0)
 		r = policy_set(config);
+	if (r == 0 && tls_set(config) < 0 && !is_tls_equal(config, &live.config))
+		r = -EINVAL;
 	if (r < 0) {
 		(void)limits_set(&live.config);
+		(void)policy_set(&live.config);
 		for (unsigned i = 0; i < cores_count(); i++)
 			free(news[i]);
 		free(news);
@@ -208,6 +293,11 @@ int live_keys(const struct keys *keys)
 		live.keys = before;
 	pthread_mutex_unlock(&live.lock);
 	return r;
+}
+
+void live_stop(void)
+{
+	tls_settings_drop();
 }
 
 uint64_t live_drain_timeout_ms(void)

@@ -23,5 +23,12 @@ int live_apply(const struct config *config);
  * -ENOMEM: nothing has changed. */
 int live_keys(const struct keys *keys);
 
+/* 0, or -EINVAL and *errors says what is wrong with the certificates and what goes with them. Not
+ * looked at when they are those of in_force (may be NULL). */
+int live_tls_try(const struct config *config, const struct config *in_force, struct buf *errors);
+
+/* Forgets keys and certificates, when nothing is served any more. */
+void live_stop(void);
+
 /* What is in force now: any thread. */
 uint64_t live_drain_timeout_ms(void);

@@ -48,6 +48,7 @@
 #include "shared/secret.h"
 #include "store/store.h"
 #include "store_start.h"
+#include "tls/tls.h"
 #include "tracing_start.h"
 #include "transfer.h"
 
@@ -79,12 +80,30 @@ static int fail(const char *what, int error, const char *why)
 
 static int listen_all(struct http_server *server, unsigned core)
 {
-	int fds[HTTP_LISTENERS_MAX], r = 0;
-	unsigned count = listening_of(core, fds);
+	struct listening_socket sockets[HTTP_LISTENERS_MAX];
+	unsigned count = listening_of(core, sockets);
+	int r = 0;
 
 	for (unsigned i = 0; r == 0 && i < count; i++)
-		r = http_server_listen(server, fds[i]);
+		r = http_server_listen(server, sockets[i].fd, sockets[i].kind);
 	return r;
+}
+
+/* For what can tell of one only. */
+static const char *first_address(void)
+{
+	return config.http.listen.count ? config.http.listen.items[0] : config.tls.listen.items[0];
+}
+
+/* 0 when nobody is redirected. */
+static unsigned redirect_port(void)
+{
+	struct address address;
+
+	if (config.tls.redirect_port || !config.tls.listen.count ||
+		address_parse(str_cstr(config.tls.listen.items[0]), &address) < 0)
+		return (unsigned)config.tls.redirect_port;
+	return address_port(&address);
 }
 
 static int on_start(struct core *core)
@@ -93,6 +112,8 @@ static int on_start(struct core *core)
 		.idle_timeout_ms = config.http.idle_timeout_ms,
 		.request_timeout_ms = config.http.request_timeout_ms,
 		.send_timeout_ms = config.http.send_timeout_ms,
+		.handshake_timeout_ms = config.tls.handshake_timeout_ms,
+		.redirect_port = redirect_port(),
 		.connections_max = (uint32_t)config.http.connections_max,
 		/* Half of them may be waiting for their clients' bytes. */
 		.exchanges_max = (uint32_t)config.core.fibers_max * 2,
@@ -162,6 +183,16 @@ static int address_try(const char *option, const char *text, struct buf *errors)
 	return -EINVAL;
 }
 
+static int addresses_try(
+	const char *option, const struct config_list *addresses, struct buf *errors)
+{
+	int r = 0;
+
+	for (unsigned i = 0; i < addresses->count; i++)
+		r = MIN(r, address_try(option, addresses->items[i], errors));
+	return r;
+}
+
 static int origin_try(const char *text, struct buf *errors)
 {
 	if (cors_is_origin(str_cstr(text)))
@@ -174,13 +205,15 @@ static int origin_try(const char *text, struct buf *errors)
 }
 
 /* What parsing an option could not know. 0, or -EINVAL and a sentence for each. */
-static int config_try(const struct config *tried, struct buf *errors)
+static int config_try(const struct config *tried, const struct config *in_force, struct buf *errors)
 {
 	const char *scraped = tried->metrics.listen;
 	int r = 0;
 
-	for (unsigned i = 0; i < tried->http.listen.count; i++)
-		r = MIN(r, address_try("http.listen", tried->http.listen.items[i], errors));
+	r = MIN(r, addresses_try("http.listen", &tried->http.listen, errors));
+	r = MIN(r, addresses_try("tls.listen", &tried->tls.listen, errors));
+	r = MIN(r, addresses_try("tls.redirect_listen", &tried->tls.redirect_listen, errors));
+	r = MIN(r, live_tls_try(tried, in_force, errors));
 	if (scraped[0] && scraped[0] != '/')
 		r = MIN(r, address_try("metrics.listen", scraped, errors));
 	for (unsigned i = 0; i < tried->http.cors_origins.count; i++)
@@ -334,7 +367,7 @@ static int cores_run(void)
 			.receive_buffer_bytes = (unsigned)config.io.buffer_bytes },
 	};
 	const char *where = "";
-	int r = listening_start(&config.http.listen, options.cores, LISTEN_BACKLOG, &where);
+	int r = listening_start(&config, options.cores, LISTEN_BACKLOG, &where);
 
 	if (r < 0)
 		return fail(where, r, NULL);
@@ -387,8 +420,8 @@ static void tell_serving(void)
 {
 	char status[CONFIG_TEXT_BYTES + 64];
 
-	(void)snprintf(status, sizeof(status), "serving %s on %u cores",
-		config.http.listen.items[0], cores_count());
+	(void)snprintf(
+		status, sizeof(status), "serving %s on %u cores", first_address(), cores_count());
 	notify_ready(status);
 }
 
@@ -522,8 +555,9 @@ static int serve(const char *path, const sigset_t *signals)
 	if (r < 0)
 		return r;
 	admission_make();
-	router_init(&(struct router_options){
-		.base = str_cstr(config.http.base), .cookie = str_cstr(config.token.cookie) });
+	router_init(&(struct router_options){ .base = str_cstr(config.http.base),
+		.cookie = str_cstr(config.token.cookie),
+		.hsts_s = config.tls.hsts_ms / 1000 });
 	cors_init(&config.http.cors_origins, config.token.cookie[0] != '\0');
 	r = tracing_start(&config, boot);
 	if (r < 0)
@@ -550,7 +584,7 @@ static int serve(const char *path, const sigset_t *signals)
 	control_run(&context); /* who finds its socket finds everything */
 	engine_log();
 	log_event(LOG_LEVEL_INFO, "server.started", STR("serving"),
-		LOG_TEXT("server.address", str_cstr(config.http.listen.items[0])),
+		LOG_TEXT("server.address", str_cstr(first_address())),
 		LOG_NUMBER("authd.cores", cores_count()));
 	listening_keep();
 	tell_serving();
@@ -575,6 +609,7 @@ static int serve(const char *path, const sigset_t *signals)
 	common_unload();
 	clients_unload();
 	documents_free();
+	live_stop();
 	notify_stop();
 	log_event(LOG_LEVEL_INFO, "server.stopped", STR("everything was finished"),
 		LOG_NUMBER("exit", 0));
@@ -630,7 +665,7 @@ static int config_read(const char *path)
 		return 0;
 	r = config_load_traced(path, &config, &origins, &errors);
 	if (r == 0)
-		r = config_try(&config, &errors);
+		r = config_try(&config, NULL, &errors);
 	if (r < 0 && errors.len)
 		(void)fprintf(stderr, STR_FORMAT, STR_ARGS(buf_str(&errors)));
 	else if (r < 0)
@@ -715,6 +750,7 @@ int main(int argc, char **argv)
 	sigset_t signals;
 	int r = command_line_parse(argc, argv, &line);
 
+	(void)tls_account_init(); /* uncounted, it works all the same */
 	if (r < 0)
 		return usage(stderr);
 	if (r > 0)

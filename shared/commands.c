@@ -84,7 +84,7 @@ static const struct command_column core_columns[] = {
 };
 
 static const struct command_argument conn_list_arguments[] = {
-	{ "state", ARGUMENT_TEXT, 0, "only those in this state", "idle|receiving|handling|sending|closing", NULL },
+	{ "state", ARGUMENT_TEXT, 0, "only those in this state", "handshaking|idle|receiving|handling|sending|closing", NULL },
 	{ "core", ARGUMENT_NUMBER, 0, "only those of one core", NULL, "core.list:core" },
 	{ "age", ARGUMENT_DURATION, 0, "only those that are older", NULL, NULL },
 	{}
@@ -95,6 +95,7 @@ static const struct command_column conn_columns[] = {
 	{ "core", COLUMN_INTEGER, "that serves it", 0 },
 	{ "peer", COLUMN_TEXT, "address and port of the client; for viewers its network", 0 },
 	{ "state", COLUMN_TEXT, "what it does now", 0 },
+	{ "tls", COLUMN_TEXT, "version; none: without, or not yet set up", 0 },
 	{ "age", COLUMN_SECONDS, "since it was accepted", 0 },
 	{ "idle", COLUMN_SECONDS, "since the last byte either way", 0 },
 	{ "requests", COLUMN_INTEGER, "so far", COUNTER },
@@ -462,6 +463,20 @@ static const struct command_column key_columns[] = {
 	{}
 };
 
+static const struct command_column tls_columns[] = {
+	{ "name", COLUMN_TEXT, "the first that it is for", 0 },
+	{ "names", COLUMN_TEXT, "all of them, spaces between", WIDE },
+	{ "file", COLUMN_TEXT, "that it was read from", 0 },
+	{ "issuer", COLUMN_TEXT, "who vouches for it", 0 },
+	{ "not_before", COLUMN_TIME, "not good earlier", WIDE },
+	{ "not_after", COLUMN_TIME, "not good later", 0 },
+	{ "days_left", COLUMN_INTEGER, "until then, rounded down", 0 },
+	{ "key", COLUMN_TEXT, "its kind and size", 0 },
+	{ "served", COLUMN_INTEGER, "full handshakes that have shown it", COUNTER },
+	{ "default", COLUMN_BOOL, "for clients that name nobody whom we know?", WIDE },
+	{}
+};
+
 static const struct command_column route_columns[] = {
 	{ "route", COLUMN_TEXT, "its template", 0 },
 	{ "method", COLUMN_TEXT, "of the requests", 0 },
@@ -785,7 +800,7 @@ const struct command commands[] = {
 	{ "health", V, 0, "Checks with verdicts; exit code 6 when one is bad", "health/1", health_arguments, health_columns },
 	{ "doctor", V, 0, "What looks wrong, what it means and what to run next", "doctor/1", NULL, doctor_columns },
 	{ "core.list", V, 0, "Load of each core", "core.list/1", NULL, core_columns },
-	{ "conn.list", V, 0, "Open connections", "conn.list/1", conn_list_arguments, conn_columns },
+	{ "conn.list", V, 0, "Open connections", "conn.list/2", conn_list_arguments, conn_columns },
 	{ "conn.kill", O, SINGLE | CHANGE, "Close one connection", "conn.kill/1", conn_kill_arguments, killed_columns },
 	{ "op.list", V, 0, "Requests that wait for the store or for hashing now", "op.list/1", op_list_arguments, op_columns },
 	{ "op.kill", O, SINGLE | CHANGE, "End the wait of one request", "op.kill/1", op_kill_arguments, killed_columns },
@@ -821,6 +836,8 @@ const struct command commands[] = {
 	{ "session.list", O, PERSONAL, "Sessions of an account that live", "session.list/1", session_list_arguments, session_columns },
 	{ "session.revoke", O, SINGLE | CHANGE, "End one session, or all of an account, on every core", "session.revoke/1", session_revoke_arguments, session_revoke_columns },
 	{ "key.list", V, 0, "Keys that tokens are signed with and verified by", "key.list/1", NULL, key_columns },
+	{ "tls.list", V, 0, "Certificates in force: names, when they end, how often they were shown", "tls.list/1", NULL, tls_columns },
+	{ "tls.reload", O, CHANGE, "Read the files of the certificates again; wrong ones change nothing", "tls.reload/1", NULL, tls_columns },
 	{ "route.list", V, 0, "Routes: requests, errors, times", "route.list/1", NULL, route_columns },
 	{ "latency.show", V, 0, "How long requests took, and where the time went", "latency.show/1", latency_arguments, latency_columns },
 	{ "latency.hist", V, 0, "The same as a histogram", "latency.hist/1", latency_hist_arguments, latency_hist_columns },

@@ -66,18 +66,24 @@ static void record_write(const struct request *request, const struct response *r
 		LOG_TEXT("http.request.method", str_cstr(http_method_name(request->method))),
 		LOG_TEXT("http.route", str_cstr(route)),
 		LOG_NUMBER("http.response.status_code", response->status),
-		LOG_TEXT("url.scheme", STR("http")),
+		LOG_TEXT("url.scheme", request->tls_version ? STR("https") : STR("http")),
 		LOG_TEXT(
 			"network.protocol.version", request->is_http_1_0 ? STR("1.0") : STR("1.1")),
 		LOG_TEXT("client.address", client_text(request->peer, client)),
 		LOG_SECONDS("duration_s", took_ns),
+		{}, /* tls.protocol.version, when it came over TLS */
+		{}, /* tls.client.subject, when the client has shown a certificate */
 		{}, /* user.id, when somebody has said who it is */
 		{}, /* error.type, when it is one */
 		{}, /* trace_id, when it is traced */
 		{}, /* span_id */
 	};
-	size_t count = ARRAY_SIZE(fields) - 4;
+	size_t count = ARRAY_SIZE(fields) - 6;
 
+	if (request->tls_version)
+		fields[count++] = LOG_TEXT("tls.protocol.version", str_cstr(request->tls_version));
+	if (request->client_subject.len)
+		fields[count++] = LOG_TEXT("tls.client.subject", request->client_subject);
 	if (request->user_id.len)
 		fields[count++] = LOG_TEXT("user.id", request->user_id);
 	if (response->problem)
@@ -108,4 +114,13 @@ void access_log(const struct request *request, const struct response *response, 
 		!log_wants(level_of(response), "http.access"))
 		return;
 	record_write(request, response, route, took_ns, kept == ACCESS_KEPT_ALL);
+}
+
+void access_broken(const struct address *peer, bool is_handshake, const char *why)
+{
+	char client[ADDRESS_TEXT_BYTES];
+
+	log_event(LOG_LEVEL_INFO, is_handshake ? "tls.handshake_failed" : "tls.broken",
+		STR("the connection is closed"), LOG_TEXT("error.type", str_cstr(why)),
+		LOG_TEXT("client.address", client_text(peer, client)));
 }

@@ -16,6 +16,9 @@ struct access_options {
 /* Any thread, at any time. */
 void access_set(const struct access_options *options);
 
+/* A connection with TLS ends because of what its client sent: why, a word of a closed set. */
+void access_broken(const struct address *peer, bool is_handshake, const char *why);
+
 /* A request has been answered; route: its template, "" when there was none. */
 void access_log(const struct request *request, const struct response *response, const char *route,
 	uint64_t took_ns);

@@ -347,6 +347,18 @@ static void done(const struct request *request, const struct response *response,
 			metric_stage(index, stages[i], request->spent_ns[i]);
 }
 
+/* RFC 6797: counts only when it came over TLS, so it is not said otherwise (section 7.2). */
+static void finish(const struct request *request, struct response *response)
+{
+	char value[sizeof("max-age=18446744073709551615")];
+
+	cors_finish(request, response);
+	if (!request->tls_version || !options.hsts_s)
+		return;
+	(void)snprintf(value, sizeof(value), "max-age=%llu", (unsigned long long)options.hsts_s);
+	(void)response_header(response, "Strict-Transport-Security", str_cstr(value));
+}
+
 static void gone(const struct request *request, uint64_t took_ns)
 {
 	metric_error(ERROR_ABORTED);
@@ -357,6 +369,7 @@ const struct http_service router_service = { .admit = admit,
 	.handle = handle,
 	.done = done,
 	.gone = gone,
+	.broken = access_broken,
 	.enter = enter,
 	.leave = leave,
-	.finish = cors_finish };
+	.finish = finish };

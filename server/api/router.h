@@ -6,6 +6,7 @@
 struct router_options {
 	struct str base;   /* what comes before the paths that are under it: "/v1/auth" */
 	struct str cookie; /* that may bring the token to /verify; "" when none may */
+	uint64_t hsts_s;   /* for how long browsers shall use TLS alone; 0: they are not told */
 };
 
 /* Before the cores; the texts must stay. */

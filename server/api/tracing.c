@@ -54,7 +54,9 @@ bool tracing_end(const struct request *request, const struct response *response,
 		span_text(root, "http.route", root->name_rest);
 	if (response)
 		span_number(root, "http.response.status_code", (int64_t)response->status);
-	span_text(root, "url.scheme", "http");
+	span_text(root, "url.scheme", request->tls_version ? "https" : "http");
+	if (request->tls_version)
+		span_text(root, "tls.protocol.version", request->tls_version);
 	span_number(root, "authd.core", core_current()->index);
 	span_label(root, "authd.request.id", request->id);
 	return trace_end(trace, error_of(response), request->started_ns + took_ns);

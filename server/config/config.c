@@ -267,6 +267,18 @@ int config_check(const char *path, const struct config *config, struct buf *erro
 			"token.cookie must be a cookie's name, without = or ;" },
 		{ config->http.has_proxy_protocol && !config->http.trusted_proxies.count,
 			"http.proxy_protocol needs http.trusted_proxies" },
+		{ !config->http.listen.count && !config->tls.listen.count,
+			"http.listen and tls.listen are both empty: nobody could connect" },
+		{ config->tls.listen.count && !config->tls.certificate_files.count,
+			"tls.listen needs tls.certificate_files" },
+		{ config->tls.redirect_listen.count && !config->tls.listen.count,
+			"tls.redirect_listen needs tls.listen" },
+		{ config->tls.key_files.count &&
+				config->tls.key_files.count != config->tls.certificate_files.count,
+			"tls.key_files must be as many as tls.certificate_files, or none" },
+		{ config->tls.client_certificate != CLIENT_CERTIFICATE_OFF &&
+				!config->tls.client_ca_file[0],
+			"tls.client_certificate needs tls.client_ca_file" },
 		{ config->http.base[0] && config->http.base[0] != '/',
 			"http.base must begin with /" },
 		{ config->http.base[0] && config->http.base[strlen(config->http.base) - 1] == '/',

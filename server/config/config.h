@@ -19,6 +19,12 @@ enum config_receive { RECEIVE_AUTO, RECEIVE_MULTISHOT, RECEIVE_ONESHOT };
 enum config_backend { BACKEND_SQLITE, BACKEND_MEMORY, BACKEND_MONGODB };
 enum config_algorithm { ALGORITHM_ES256, ALGORITHM_EDDSA, ALGORITHM_RS256, ALGORITHM_HS256 };
 enum config_forwarded { FORWARDED_X_FORWARDED_FOR, FORWARDED_RFC_7239 };
+enum config_tls_version { TLS_FROM_1_2, TLS_FROM_1_3 };
+enum config_client_certificate {
+	CLIENT_CERTIFICATE_OFF,
+	CLIENT_CERTIFICATE_OPTIONAL,
+	CLIENT_CERTIFICATE_REQUIRED
+};
 enum config_mail_transport { MAIL_TRANSPORT_FILE, MAIL_TRANSPORT_SMTP, MAIL_TRANSPORT_NONE };
 enum config_starttls { STARTTLS_REQUIRED, STARTTLS_OPTIONAL, STARTTLS_OFF, STARTTLS_IMPLICIT };
 enum config_log_level { LEVEL_DEBUG, LEVEL_INFO, LEVEL_WARN, LEVEL_ERROR };
@@ -55,6 +61,17 @@ struct config {
 		struct config_list cors_origins;
 		bool has_docs;
 	} http;
+	struct {
+		struct config_list listen, redirect_listen;
+		uint64_t redirect_port; /* 0: that of the first of listen */
+		struct config_list certificate_files, key_files;
+		uint64_t min_version; /* enum config_tls_version */
+		config_text ciphers, ciphersuites;
+		uint64_t client_certificate; /* enum config_client_certificate */
+		config_text client_ca_file;
+		bool has_tickets;
+		uint64_t handshake_timeout_ms, hsts_ms;
+	} tls;
 	struct {
 		uint64_t threads; /* 0: one per processor */
 		bool is_pinned;

@@ -19,7 +19,7 @@
 /* clang-format off */
 const struct option options[] = {
 	/* section, key, type, default, min, max, unit, restart, help, offset */
-	{ "http", "listen", OPTION_LIST, "127.0.0.1:8080", 1, CONFIG_LISTEN_MAX, "addresses", true, "Addresses to serve, host:port", AT(http.listen) },
+	{ "http", "listen", OPTION_LIST, "127.0.0.1:8080", 0, CONFIG_LISTEN_MAX, "addresses", true, "Addresses to serve without TLS, host:port", AT(http.listen) },
 	{ "http", "base", OPTION_TEXT, "/v1/auth", 0, TEXT_MAX, "path", true, "Path in front of every route", AT(http.base) },
 	{ "http", "idle_timeout", OPTION_DURATION, "75s", SECOND, 3600 * SECOND, "time", false, "Close a connection without requests after this", AT(http.idle_timeout_ms) },
 	{ "http", "request_timeout", OPTION_DURATION, "30s", SECOND, 600 * SECOND, "time", false, "From the first byte of a request to its answer", AT(http.request_timeout_ms) },
@@ -33,6 +33,19 @@ const struct option options[] = {
 	{ "http", "proxy_protocol", OPTION_BOOL, "no", 0, 1, "yes or no", true, "Their connections begin with a PROXY header, version 1 or 2", AT(http.has_proxy_protocol) },
 	{ "http", "cors_origins", OPTION_LIST, "", 0, CONFIG_LISTEN_MAX, "origins", true, "Whose pages may call us from a browser: https://app.example; compared whole", AT(http.cors_origins) },
 	{ "http", "docs", OPTION_BOOL, "yes", 0, 1, "yes or no", true, "Serve the interface as a page, at /docs", AT(http.has_docs) },
+	{ "tls", "listen", OPTION_LIST, "", 0, CONFIG_LISTEN_MAX, "addresses", true, "Addresses to serve over TLS, host:port", AT(tls.listen) },
+	{ "tls", "redirect_listen", OPTION_LIST, "", 0, CONFIG_LISTEN_MAX, "addresses", true, "Addresses that answer plain HTTP with the way to https", AT(tls.redirect_listen) },
+	{ "tls", "redirect_port", OPTION_NUMBER, "0", 0, 65535, "port", true, "The port in that answer; 0 is that of the first tls.listen", AT(tls.redirect_port) },
+	{ "tls", "certificate_files", OPTION_LIST, "", 0, CONFIG_LISTEN_MAX, "files", false, "Certificates in PEM, each with its chain; the first is for clients that name nobody we know", AT(tls.certificate_files) },
+	{ "tls", "key_files", OPTION_LIST, "", 0, CONFIG_LISTEN_MAX, "files", false, "Their keys in the same order; empty: they are in the files of the certificates", AT(tls.key_files) },
+	{ "tls", "min_version", OPTION_CHOICE, "1.2", 0, 1, "1.2|1.3", false, "The oldest version to speak", AT(tls.min_version) },
+	{ "tls", "ciphers", OPTION_TEXT, "", 0, TEXT_MAX, "OpenSSL's names", false, "Of version 1.2, colons between; empty: those of Mozilla's intermediate configuration", AT(tls.ciphers) },
+	{ "tls", "ciphersuites", OPTION_TEXT, "", 0, TEXT_MAX, "OpenSSL's names", false, "Of version 1.3; empty: likewise", AT(tls.ciphersuites) },
+	{ "tls", "client_certificate", OPTION_CHOICE, "off", 0, 2, "off|optional|required", false, "Ask clients for one; a wrong one is refused even when it is optional", AT(tls.client_certificate) },
+	{ "tls", "client_ca_file", OPTION_TEXT, "", 0, TEXT_MAX, "file", false, "Who vouches for clients, certificates in PEM", AT(tls.client_ca_file) },
+	{ "tls", "tickets", OPTION_BOOL, "yes", 0, 1, "yes or no", false, "Clients may go on with a session of the last two hours", AT(tls.has_tickets) },
+	{ "tls", "handshake_timeout", OPTION_DURATION, "10s", SECOND, 600 * SECOND, "time", false, "A connection has to be set up within this", AT(tls.handshake_timeout_ms) },
+	{ "tls", "hsts", OPTION_DURATION, "365d", 0, 3650 * DAY, "time", true, "Browsers shall use TLS alone for this long, said in answers over TLS; 0: they are not told", AT(tls.hsts_ms) },
 	{ "core", "threads", OPTION_NUMBER, "0", 0, 256, "threads", true, "Cores to run; 0 is one for each processor", AT(core.threads) },
 	{ "core", "pin", OPTION_BOOL, "no", 0, 1, "yes or no", true, "Tie each core to a processor", AT(core.is_pinned) },
 	{ "core", "fibers_max", OPTION_NUMBER, "512", 1, 65536, "per core", true, "Requests in progress at a time", AT(core.fibers_max) },

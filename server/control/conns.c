@@ -38,7 +38,7 @@ static double seconds_since(uint64_t now_ns, uint64_t then_ns)
 
 struct conn_row {
 	uint64_t id, requests, bytes_received, bytes_sent, opened_ns, active_ns;
-	const char *state; /* static text */
+	const char *state, *tls; /* static texts */
 	char peer[PEER_TEXT_BYTES];
 };
 
@@ -71,6 +71,7 @@ static bool conn_take(const struct http_conn_info *info, void *arg)
 		.opened_ns = info->opened_ns,
 		.active_ns = info->active_ns,
 		.state = info->state,
+		.tls = info->tls,
 	};
 	peer_print(info->peer, row->peer);
 	return true;
@@ -139,6 +140,10 @@ static void conn_row(
 	json_put_i64(w, "core", core);
 	person_put_address(w, "peer", str_cstr(row->peer), request->peer);
 	json_put_str(w, "state", str_cstr(row->state));
+	if (row->tls[0])
+		json_put_str(w, "tls", str_cstr(row->tls));
+	else
+		json_put_null(w, "tls");
 	json_put_double(w, "age", seconds_since(now_ns, row->opened_ns));
 	json_put_double(w, "idle", seconds_since(now_ns, row->active_ns));
 	json_put_u64(w, "requests", row->requests);

@@ -34,8 +34,10 @@ struct control_options {
 	const struct config_origins *origins; /* where it came from; copied */
 	/* Takes over what needs no restart; as live_apply() of live.h. */
 	int (*apply)(const struct config *config);
-	/* 0, or -EINVAL and *errors says what the parts that start with it would not take. */
-	int (*check)(const struct config *config, struct buf *errors);
+	/* 0, or -EINVAL and *errors says what the parts that start with it would not take. in_force
+	 * (NULL: none): what is the same there need not be tried again. */
+	int (*check)(
+		const struct config *config, const struct config *in_force, struct buf *errors);
 	struct control_context context;
 };
 

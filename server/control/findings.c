@@ -37,10 +37,7 @@ const char *verdict_name(enum verdict verdict)
 	return names[verdict];
 }
 
-static void say(struct finding *finding, enum verdict verdict, const char *format, ...)
-	_printf_(3, 4);
-
-static void say(struct finding *finding, enum verdict verdict, const char *format, ...)
+void finding_say(struct finding *finding, enum verdict verdict, const char *format, ...)
 {
 	va_list args;
 
@@ -56,8 +53,8 @@ static void look_cores(const struct control_request *request, struct finding *fi
 
 	for (unsigned i = 0; i < cores_count(); i++)
 		silent += gather_is_silent(request->gather, i);
-	say(finding, silent ? VERDICT_BAD : VERDICT_OK, "%u of %u cores answered within a second",
-		cores_count() - silent, cores_count());
+	finding_say(finding, silent ? VERDICT_BAD : VERDICT_OK,
+		"%u of %u cores answered within a second", cores_count() - silent, cores_count());
 }
 
 static void look_busy(_unused_ const struct control_request *request, struct finding *finding)
@@ -67,7 +64,7 @@ static void look_busy(_unused_ const struct control_request *request, struct fin
 	for (unsigned i = 1; i < cores_count(); i++)
 		if (rates_now()->busy[i] > rates_now()->busy[busiest])
 			busiest = i;
-	say(finding, rates_now()->busy[busiest] > BUSY_WARN ? VERDICT_WARN : VERDICT_OK,
+	finding_say(finding, rates_now()->busy[busiest] > BUSY_WARN ? VERDICT_WARN : VERDICT_OK,
 		"core %u works %.0f %% of its time", busiest, rates_now()->busy[busiest] * 100);
 }
 
@@ -81,7 +78,7 @@ static void look_turns(_unused_ const struct control_request *request, struct fi
 			longest = READ(core_at(i)->stats.turn_ns_max);
 			core = i;
 		}
-	say(finding, longest > TURN_WARN_MS * NS_PER_MS ? VERDICT_WARN : VERDICT_OK,
+	finding_say(finding, longest > TURN_WARN_MS * NS_PER_MS ? VERDICT_WARN : VERDICT_OK,
 		"the longest pass of a loop was %.1f ms, on core %u", (double)longest / NS_PER_MS,
 		core);
 }
@@ -92,10 +89,10 @@ static void look_store(_unused_ const struct control_request *request, struct fi
 
 	store_health(&store);
 	if (store.is_up)
-		say(finding, VERDICT_OK, "answers a probe in %.2f ms",
+		finding_say(finding, VERDICT_OK, "answers a probe in %.2f ms",
 			(double)store.latency_us / 1000);
 	else
-		say(finding, VERDICT_BAD, "down: %s", store.reason);
+		finding_say(finding, VERDICT_BAD, "down: %s", store.reason);
 }
 
 /* The worst of the queues: what it did in the last minute. */
@@ -103,17 +100,17 @@ static void look_queues(_unused_ const struct control_request *request, struct f
 {
 	struct rates_queue queue;
 
-	say(finding, VERDICT_OK, "nothing was refused in the last minute");
+	finding_say(finding, VERDICT_OK, "nothing was refused in the last minute");
 	for (unsigned i = 0; rates_queue(i, &queue); i++) {
 		if (queue.refused + queue.expired > 0)
-			say(finding, VERDICT_WARN,
+			finding_say(finding, VERDICT_WARN,
 				"%s refused %" PRIu64 " and dropped %" PRIu64
 				" late jobs; waiters in %u of %u s",
 				queue.name, queue.refused, queue.expired, queue.ticks_waiting,
 				queue.ticks);
 		else if (queue.ticks_waiting * 2 > queue.ticks && finding->verdict == VERDICT_OK)
-			say(finding, VERDICT_INFO, "%s had waiters in %u of %u s", queue.name,
-				queue.ticks_waiting, queue.ticks);
+			finding_say(finding, VERDICT_INFO, "%s had waiters in %u of %u s",
+				queue.name, queue.ticks_waiting, queue.ticks);
 	}
 }
 
@@ -124,16 +121,17 @@ static void breaker_look(struct breaker *breaker, void *arg)
 
 	breaker_view(breaker, &view);
 	if (view.mode != BREAKER_AUTO)
-		say(finding, VERDICT_WARN, "%s is %s", view.name, breaker_mode_name(view.mode));
+		finding_say(
+			finding, VERDICT_WARN, "%s is %s", view.name, breaker_mode_name(view.mode));
 	else if (view.state != BREAKER_CLOSED)
-		say(finding, VERDICT_BAD, "%s is %s: %u of %u calls failed%s%s", view.name,
+		finding_say(finding, VERDICT_BAD, "%s is %s: %u of %u calls failed%s%s", view.name,
 			breaker_state_name(view.state), view.failures, view.calls,
 			view.error[0] ? ", " : "", view.error);
 }
 
 static void look_breakers(_unused_ const struct control_request *request, struct finding *finding)
 {
-	say(finding, VERDICT_OK, "all are closed");
+	finding_say(finding, VERDICT_OK, "all are closed");
 	breaker_each(breaker_look, finding);
 }
 
@@ -142,7 +140,7 @@ static void look_admission(_unused_ const struct control_request *request, struc
 	struct admission_view view;
 
 	admission_view(&view, clock_now_ns());
-	say(finding, view.wait_ns > view.limit_ns ? VERDICT_WARN : VERDICT_OK,
+	finding_say(finding, view.wait_ns > view.limit_ns ? VERDICT_WARN : VERDICT_OK,
 		"%u of %u costly requests in progress; one more would wait %.0f of %.0f ms",
 		view.in_progress, view.concurrent_max, (double)view.wait_ns / NS_PER_MS,
 		(double)view.limit_ns / NS_PER_MS);
@@ -153,7 +151,7 @@ static void look_errors(_unused_ const struct control_request *request, struct f
 	const struct rates *rates = rates_now();
 	double share = rates->requests > 0 ? rates->errors / rates->requests : 0;
 
-	say(finding, share > ERRORS_WARN ? VERDICT_WARN : VERDICT_OK,
+	finding_say(finding, share > ERRORS_WARN ? VERDICT_WARN : VERDICT_OK,
 		"%.2f %% of %.0f requests/s are answered with 500 and above", share * 100,
 		rates->requests);
 }
@@ -163,7 +161,7 @@ static void look_connections(
 {
 	uint64_t refused = rates_now()->connections_refused;
 
-	say(finding, refused ? VERDICT_WARN : VERDICT_OK,
+	finding_say(finding, refused ? VERDICT_WARN : VERDICT_OK,
 		"%" PRIu64 " connections were closed at once since the start", refused);
 }
 
@@ -189,15 +187,15 @@ static void look_descriptors(
 
 	(void)getrlimit(RLIMIT_NOFILE, &limit);
 	share = limit.rlim_cur == RLIM_INFINITY ? 0 : (double)open / (double)limit.rlim_cur;
-	say(finding, share > DESCRIPTORS_WARN ? VERDICT_WARN : VERDICT_OK, "%u of %llu are open",
-		open, (unsigned long long)limit.rlim_cur);
+	finding_say(finding, share > DESCRIPTORS_WARN ? VERDICT_WARN : VERDICT_OK,
+		"%u of %llu are open", open, (unsigned long long)limit.rlim_cur);
 }
 
 static void look_receive(const struct control_request *request, struct finding *finding)
 {
 	const struct control_context *context = request->context;
 
-	say(finding, context->is_multishot ? VERDICT_OK : VERDICT_INFO, "%s, %s: %s",
+	finding_say(finding, context->is_multishot ? VERDICT_OK : VERDICT_INFO, "%s, %s: %s",
 		context->engine, context->is_multishot ? "multishot" : "oneshot",
 		context->engine_why);
 }
@@ -214,7 +212,7 @@ static void look_buffers(_unused_ const struct control_request *request, struct 
 		exhausted += READ(loop_stats(core->loop)->buffers_exhausted);
 		overflows += READ(loop_stats(core->loop)->completion_overflows);
 	}
-	say(finding, exhausted + overflows ? VERDICT_INFO : VERDICT_OK,
+	finding_say(finding, exhausted + overflows ? VERDICT_INFO : VERDICT_OK,
 		"receive buffers ran out %" PRIu64 " times, completions overflowed %" PRIu64
 		" times",
 		exhausted, overflows);
@@ -230,11 +228,11 @@ static void look_config(_unused_ const struct control_request *request, struct f
 		pending += options[i].needs_restart &&
 			   !option_is_equal(&options[i], reload_running(), &current->config);
 	if (left_ms)
-		say(finding, VERDICT_WARN,
+		finding_say(finding, VERDICT_WARN,
 			"generation %" PRIu64 " waits for confirmation: %" PRIu64 " s left",
 			current->number, left_ms / 1000);
 	else
-		say(finding, pending ? VERDICT_INFO : VERDICT_OK,
+		finding_say(finding, pending ? VERDICT_INFO : VERDICT_OK,
 			"generation %" PRIu64 "; %u options of the file wait for a restart",
 			current->number, pending);
 }
@@ -243,16 +241,16 @@ static void look_log(_unused_ const struct control_request *request, struct find
 {
 	uint64_t dropped = log_dropped();
 
-	say(finding, dropped ? VERDICT_WARN : VERDICT_OK,
+	finding_say(finding, dropped ? VERDICT_WARN : VERDICT_OK,
 		"%" PRIu64 " records were dropped since the start", dropped);
 }
 
 static void look_audit(_unused_ const struct control_request *request, struct finding *finding)
 {
 	if (!audit_has_file())
-		say(finding, VERDICT_INFO, "records go to the log alone");
+		finding_say(finding, VERDICT_INFO, "records go to the log alone");
 	else
-		say(finding, audit_is_good() ? VERDICT_OK : VERDICT_BAD,
+		finding_say(finding, audit_is_good() ? VERDICT_OK : VERDICT_BAD,
 			audit_is_good() ? "records are written" : "the file cannot be written");
 }
 
@@ -284,6 +282,9 @@ static const struct rule {
 		"authctl core list -o wide" },
 	{ "config", look_config, "what is in the file is not what is in force",
 		"authctl config show" },
+	{ "certificates", look_certificates,
+		"clients refuse it when it has ended: renew it, then authctl tls reload",
+		"authctl tls list" },
 	{ "log", look_log, "the log's reader or disk is too slow", "authctl log tail" },
 	{ "audit", look_audit, "changes are refused, or not written down",
 		"authctl config get control.audit_file" },

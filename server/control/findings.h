@@ -18,4 +18,10 @@ struct finding {
 void findings_each(const struct control_request *request,
 	void (*visit)(const char *rule, const struct finding *finding, void *arg), void *arg);
 
+/* For rules. */
+void finding_say(struct finding *finding, enum verdict verdict, const char *format, ...)
+	_printf_(3, 4);
+/* certificates.c */
+void look_certificates(const struct control_request *request, struct finding *finding);
+
 const char *verdict_name(enum verdict verdict);

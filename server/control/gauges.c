@@ -20,9 +20,9 @@
 /* --- connections: the sum over all cores --- */
 
 struct served {
-	uint64_t accepted, no_fd, no_memory, accept_errors, refused, proxy_errors;
+	uint64_t accepted, no_fd, no_memory, accept_errors, refused, proxy_errors, no_tls;
 	uint64_t received, sent, compressed;
-	uint64_t connections, idle, in_flight;
+	uint64_t connections, idle, handshaking, in_flight;
 };
 
 static void served_add(struct served *sum, const struct http_server *server)
@@ -35,11 +35,13 @@ static void served_add(struct served *sum, const struct http_server *server)
 	sum->accept_errors += READ(stats->accept_errors);
 	sum->refused += READ(stats->connections_refused);
 	sum->proxy_errors += READ(stats->proxy_errors);
+	sum->no_tls += READ(stats->handshakes[TLS_VERSION_NONE][0][HANDSHAKE_FAILED]);
 	sum->received += READ(stats->bytes_received);
 	sum->sent += READ(stats->bytes_sent);
 	sum->compressed += READ(http_server_compress_stats(server)->responses);
 	sum->connections += READ(stats->connections);
 	sum->idle += READ(stats->connections_idle);
+	sum->handshaking += READ(stats->connections_handshaking);
 	sum->in_flight += http_server_in_flight(server);
 }
 
@@ -108,11 +110,13 @@ void meter_connections(struct metering *m)
 {
 	struct served sum = served(m);
 
-	uint64_t active = sum.connections - MIN(sum.idle, sum.connections);
+	uint64_t others = sum.idle + sum.handshaking;
+	uint64_t active = sum.connections - MIN(others, sum.connections);
 	bool is_draining = m->context->is_draining();
 
 	put1(m, "active", is_draining ? 0 : (double)active);
 	put1(m, "idle", (double)sum.idle);
+	put1(m, "tls_handshake", (double)sum.handshaking);
 	put1(m, "draining", is_draining ? (double)active : 0);
 }
 
@@ -130,6 +134,7 @@ void meter_rejected(struct metering *m)
 	put1(m, "memory", (double)sum.no_memory);
 	put1(m, "accept", (double)sum.accept_errors);
 	put1(m, "proxy", (double)sum.proxy_errors);
+	put1(m, "tls", (double)sum.no_tls);
 }
 
 /* --- hashing --- */

@@ -46,6 +46,9 @@ void meter_core_loop(struct metering *m);
 void meter_cq_overflows(struct metering *m);
 void meter_sq_full(struct metering *m);
 void meter_buffers(struct metering *m);
+/* certificates.c */
+void meter_handshakes(struct metering *m);
+void meter_certificates(struct metering *m);
 /* gauges_store.c */
 void meter_ready(struct metering *m);
 void meter_sessions(struct metering *m);

@@ -22,9 +22,10 @@ void meter_memory(struct metering *m)
 {
 	struct memory_parts parts;
 
-	memory_parts(&parts);
+	memory_parts(m->context, &parts);
 	put1(m, "pools", (double)parts.pools);
 	put1(m, "caches", (double)parts.caches);
+	put1(m, "tls", (double)parts.tls);
 	put1(m, "heap", (double)parts.heap_other);
 	put1(m, "allocator_slack", (double)parts.heap_slack);
 	put1(m, "program", (double)parts.program);
@@ -87,7 +88,7 @@ void meter_rss(struct metering *m)
 {
 	struct memory_parts parts;
 
-	memory_parts(&parts);
+	memory_parts(m->context, &parts);
 	put(m, (double)parts.rss);
 }
 

@@ -51,6 +51,8 @@ static const struct handler handlers[] = {
 	{ "session.revoke", session_revoke_begin, handle_session_revoke, NULL },
 	{ "key.list", NULL, handle_key_list, NULL },
 	{ "key.rotate", NULL, handle_key_rotate, NULL },
+	{ "tls.list", NULL, handle_tls_list, NULL },
+	{ "tls.reload", NULL, handle_tls_reload, NULL },
 	{ "route.list", NULL, handle_route_list, NULL },
 	{ "latency.show", NULL, handle_latency_show, NULL },
 	{ "latency.hist", NULL, handle_latency_hist, NULL },

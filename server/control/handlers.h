@@ -78,6 +78,9 @@ void session_revoke_begin(struct control_request *request);
 void handle_session_revoke(struct control_request *request);
 void handle_key_list(struct control_request *request);
 void handle_key_rotate(struct control_request *request);
+/* certificates.c */
+void handle_tls_list(struct control_request *request);
+void handle_tls_reload(struct control_request *request);
 /* heap.c */
 void handle_mem_purge(struct control_request *request);
 void handle_mem_profile(struct control_request *request);

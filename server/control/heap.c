@@ -21,10 +21,10 @@ void handle_mem_purge(struct control_request *request)
 	struct memory_parts before, after;
 	struct json_writer *w;
 
-	memory_parts(&before);
+	memory_parts(request->context, &before);
 	if (!request->is_dry_run)
 		allocator_purge();
-	memory_parts(&after);
+	memory_parts(request->context, &after);
 	w = request_row_begin(request);
 	json_put_u64(w, "before", before.rss);
 	json_put_u64(w, "after", after.rss);

@@ -5,8 +5,11 @@
 #include <unistd.h>
 
 #include "cache/cache.h"
+#include "control/control.h"
 #include "control/handlers.h"
+#include "core/core.h"
 #include "core/pool.h"
+#include "http/server.h"
 #include "observe/allocator.h"
 #include "shared/macros.h"
 
@@ -45,6 +48,19 @@ static void cache_add(const struct cache *cache, void *arg)
 	*(uint64_t *)arg += cache_bytes(cache);
 }
 
+static uint64_t tls_bytes(const struct control_context *context)
+{
+	int64_t bytes = 0;
+
+	for (unsigned i = 0; i < cores_count(); i++) {
+		const struct http_server *server = context->http_of(core_at(i));
+
+		if (server)
+			bytes += READ(http_server_stats(server)->tls_bytes);
+	}
+	return (uint64_t)MAX(bytes, 0);
+}
+
 /* Takes at most what is left, so that the parts never add up to more than there is. */
 static uint64_t part_of(uint64_t *left, uint64_t bytes)
 {
@@ -54,9 +70,9 @@ static uint64_t part_of(uint64_t *left, uint64_t bytes)
 	return part;
 }
 
-void memory_parts(struct memory_parts *ret_parts)
+void memory_parts(const struct control_context *context, struct memory_parts *ret_parts)
 {
-	uint64_t pools = 0, caches = 0, file = 0, left;
+	uint64_t pools = 0, caches = 0, file = 0, tls = tls_bytes(context), left;
 	struct allocator_stats heap;
 
 	allocator_stats(&heap);
@@ -67,10 +83,11 @@ void memory_parts(struct memory_parts *ret_parts)
 	ret_parts->program = part_of(&left, file);
 	ret_parts->pools = part_of(&left, pools);
 	ret_parts->caches = part_of(&left, caches);
+	ret_parts->tls = part_of(&left, tls);
 	/* Large blocks count in full though their pages may never have been touched: so the heap
 	 * may claim more than is resident, and the rest is what it is at least. */
 	ret_parts->heap_other =
-		part_of(&left, heap.allocated - MIN(heap.allocated, pools + caches));
+		part_of(&left, heap.allocated - MIN(heap.allocated, pools + caches + tls));
 	ret_parts->heap_slack = part_of(&left, heap.retained + heap.metadata);
 	ret_parts->rest = left;
 }
@@ -79,7 +96,7 @@ void handle_mem_show(struct control_request *request)
 {
 	struct memory_parts parts;
 
-	memory_parts(&parts);
+	memory_parts(request->context, &parts);
 	const struct {
 		const char *part, *detail;
 		uint64_t bytes;
@@ -87,6 +104,7 @@ void handle_mem_show(struct control_request *request)
 		{ "pools", "connections and requests, in use and kept: authctl pool list",
 			parts.pools },
 		{ "caches", "entries that are held", parts.caches },
+		{ "tls", "sessions of connections with TLS", parts.tls },
 		{ "heap", "other allocations in use", parts.heap_other },
 		{ "slack", "free memory that the allocator keeps", parts.heap_slack },
 		{ "program", "pages of the program and its libraries", parts.program },

@@ -109,11 +109,13 @@ void reload_stop(void)
 
 /* --- reading --- */
 
-static int check(const char *name, const struct config *config, struct buf *errors)
+/* in_force: NULL for what comes from a file, which names other files. */
+static int check(const char *name, const struct config *config, const struct config *in_force,
+	struct buf *errors)
 {
 	int r = config_check(name, config, errors);
 
-	return r < 0 ? r : reload.options.check(config, errors);
+	return r < 0 ? r : reload.options.check(config, in_force, errors);
 }
 
 int reload_read(struct config *ret_config, struct config_origins *ret_origins, struct buf *errors)
@@ -126,7 +128,7 @@ int reload_read(struct config *ret_config, struct config_origins *ret_origins, s
 		return 0;
 	}
 	r = config_load_traced(reload.options.path, ret_config, ret_origins, errors);
-	return r < 0 ? r : check(reload.options.path, ret_config, errors);
+	return r < 0 ? r : check(reload.options.path, ret_config, NULL, errors);
 }
 
 int reload_parse(const char *name, struct str text, struct config *ret_config, struct buf *errors)
@@ -135,7 +137,7 @@ int reload_parse(const char *name, struct str text, struct config *ret_config, s
 
 	config_defaults(ret_config);
 	r = config_parse(name, text, ret_config, errors);
-	return r < 0 ? r : check(name, ret_config, errors);
+	return r < 0 ? r : check(name, ret_config, NULL, errors);
 }
 
 /* --- generations --- */
@@ -228,7 +230,7 @@ int override_set(
 	if (r == 0 && option->needs_restart)
 		r = -EPERM;
 	if (r == 0)
-		r = check("", &tried, &none);
+		r = check("", &tried, &reload.running, &none);
 	buf_deinit(&none);
 	if (r < 0)
 		return r;

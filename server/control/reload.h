@@ -21,7 +21,8 @@ struct reload_options {
 	/* As live_apply(). */
 	int (*apply)(const struct config *config);
 	/* What only starting parts can know: 0, or -EINVAL and a sentence. */
-	int (*check)(const struct config *config, struct buf *errors);
+	int (*check)(
+		const struct config *config, const struct config *in_force, struct buf *errors);
 };
 
 int reload_start(const struct reload_options *setup); /* 0, -ENOMEM */

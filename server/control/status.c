@@ -117,17 +117,17 @@ static void store_write(struct json_writer *w)
 	json_put_u64(w, "store_failures", store.failures);
 }
 
-static void memory_write(struct json_writer *w)
+static void memory_write(const struct control_request *request, struct json_writer *w)
 {
 	struct memory_parts parts;
 	char text[256];
 
-	memory_parts(&parts);
+	memory_parts(request->context, &parts);
 	(void)snprintf(text, sizeof(text),
-		"pools %.1f + caches %.1f + heap %.1f + slack %.1f + rest %.1f",
+		"pools %.1f + caches %.1f + tls %.1f + heap %.1f + slack %.1f + rest %.1f",
 		(double)parts.pools / 1048576, (double)parts.caches / 1048576,
-		(double)parts.heap_other / 1048576, (double)parts.heap_slack / 1048576,
-		(double)(parts.rest + parts.program) / 1048576);
+		(double)parts.tls / 1048576, (double)parts.heap_other / 1048576,
+		(double)parts.heap_slack / 1048576, (double)(parts.rest + parts.program) / 1048576);
 	json_put_u64(w, "memory", parts.rss);
 	json_put_str(w, "memory_parts", str_cstr(text));
 }
@@ -173,7 +173,7 @@ void handle_status(struct control_request *request)
 	cores_write(w, request);
 	queues_write(w);
 	store_write(w);
-	memory_write(w);
+	memory_write(request, w);
 	overrides_write(w);
 	findings_each(request, warning_print, &warnings);
 	json_put_str(w, "warnings", buf_str(&warnings));

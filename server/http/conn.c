@@ -18,6 +18,8 @@
 #include <unistd.h>
 
 #include "http/proxy.h"
+#include "http/redirect.h"
+#include "http/secured.h"
 #include "shared/clock.h"
 #include "shared/err.h"
 #include "shared/macros.h"
@@ -25,6 +27,11 @@
 static uint64_t conn_now(const struct conn *conn)
 {
 	return loop_now_ns(conn->server->core->loop);
+}
+
+static bool is_before_request(enum conn_state state)
+{
+	return state == CONN_GREETING || state == CONN_HANDSHAKING || state == CONN_IDLE;
 }
 
 static void become(struct conn *conn, enum conn_state state)
@@ -35,7 +42,7 @@ static void become(struct conn *conn, enum conn_state state)
 	atomic_store_explicit(idle, atomic_load_explicit(idle, memory_order_relaxed) + change,
 		memory_order_relaxed);
 	conn->state = state;
-	if (conn->is_awaited && state != CONN_IDLE && state != CONN_GREETING) {
+	if (conn->is_awaited && !is_before_request(state)) {
 		conn->is_awaited = false;
 		server_awaited_less(conn->server);
 	}
@@ -63,6 +70,8 @@ static void on_closed(struct loop_stream *stream)
 	buf_wipe(&conn->in);
 	server_buffer_give(conn->server, &conn->out);
 	server_buffer_give(conn->server, &conn->sending);
+	if (conn->secured)
+		secured_close(conn);
 	server_conn_gone(conn->server, conn);
 }
 
@@ -82,10 +91,15 @@ static void linger(struct conn *conn)
 
 /* --- settling --- */
 
+static bool has_output(const struct conn *conn)
+{
+	return conn->secured ? secured_has_output(conn) : conn->out.len > 0;
+}
+
 /* Does anything have to wait until what is being sent is sent? */
 static bool is_send_waited_for(const struct conn *conn)
 {
-	return conn->closes || conn->in.len || conn->out.len;
+	return conn->closes || conn->in.len || has_output(conn);
 }
 
 static void send_out(struct conn *conn)
@@ -93,8 +107,13 @@ static void send_out(struct conn *conn)
 	unsigned timeout_ms = (unsigned)conn->server->options.send_timeout_ms;
 
 	assert(!conn->sending.max);
-	conn->sending = conn->out;
-	conn->out = (struct buf){};
+	if (!conn->secured) {
+		conn->sending = conn->out;
+		conn->out = (struct buf){};
+	} else if (!secured_send(conn, &conn->sending)) {
+		conn_close(conn);
+		return;
+	}
 	conn->is_sending = true;
 	conn->sending_ns = conn_now(conn);
 	if (is_send_waited_for(conn))
@@ -121,6 +140,10 @@ static uint64_t deadline_of(const struct conn *conn)
 		if (conn->server->is_draining)
 			return idle_until_ns(conn);
 		return clock_after_ms(conn->opened_ns, conn->server->options.request_timeout_ms);
+	case CONN_HANDSHAKING:
+		if (conn->server->is_draining)
+			return idle_until_ns(conn);
+		return clock_after_ms(conn->opened_ns, conn->server->options.handshake_timeout_ms);
 	case CONN_IDLE:
 		return idle_until_ns(conn);
 	case CONN_RECEIVING:
@@ -134,10 +157,12 @@ static void settle(struct conn *conn)
 {
 	if (conn->state == CONN_CLOSING || conn->state == CONN_LINGERING)
 		return;
-	if (conn->out.len && !conn->is_sending)
-		send_out(conn);
 	if (conn->has_eof && !conn->in.len)
 		conn->closes = true; /* no request can come any more, or be completed */
+	if (!conn->is_sending && has_output(conn))
+		send_out(conn);
+	if (conn->state == CONN_CLOSING)
+		return;
 	if (conn->is_sending && is_send_waited_for(conn))
 		loop_stream_hurry(&conn->stream);
 	if (conn->closes && conn->state != CONN_HANDLING) {
@@ -262,6 +287,18 @@ void conn_handled(struct conn *conn)
 	conn_go_on(conn);
 }
 
+/* false: the response is filled already. */
+static bool admit(struct conn *conn)
+{
+	struct exchange *exchange = conn->exchange;
+
+	if (!conn->is_redirected)
+		return conn->server->service->admit(&exchange->request, &exchange->response);
+	redirect_respond(
+		&exchange->request, &exchange->response, conn->server->options.redirect_port);
+	return false;
+}
+
 /* The fields are complete: is the request served, and does its body come? */
 static void headers_complete(struct conn *conn)
 {
@@ -275,9 +312,11 @@ static void headers_complete(struct conn *conn)
 	request->is_http_1_0 = parser_is_http_1_0(exchange->parser);
 	if (conn->is_trusted)
 		forwarded_client(request, &conn->server->options.trust, &exchange->peer);
+	if (conn->secured)
+		secured_describe(conn, request);
 	if (expect.data && !str_equal_nocase(expect, STR("100-continue"))) {
 		respond_and_close(conn, PROBLEM_EXPECTATION_FAILED);
-	} else if (!conn->server->service->admit(request, &exchange->response)) {
+	} else if (!admit(conn)) {
 		conn->closes = conn->closes || has_body;
 		respond(conn);
 	} else if (parser_length(exchange->parser) > request->body_bytes_max) {
@@ -386,7 +425,7 @@ static void rested(struct timer *timer)
 
 /* --- receiving --- */
 
-static void keep(struct conn *conn, struct str bytes)
+void conn_keep(struct conn *conn, struct str bytes)
 {
 	if (!bytes.len || conn->closes || conn->state == CONN_CLOSING)
 		return; /* nothing behind the last request is read */
@@ -401,13 +440,56 @@ static void peer_set(struct conn *conn)
 	conn->is_trusted = networks_have(&conn->server->options.trust.proxies, &conn->peer);
 }
 
+bool conn_takes(const struct conn *conn)
+{
+	return !conn->closes && conn->state != CONN_CLOSING;
+}
+
+void conn_take(struct conn *conn, struct str bytes)
+{
+	if (!conn->in.len)
+		bytes = str_skip(bytes, consume(conn, bytes));
+	conn_keep(conn, bytes);
+}
+
+void conn_greeted(struct conn *conn)
+{
+	become(conn, CONN_IDLE);
+}
+
+void conn_break(struct conn *conn)
+{
+	if (conn->exchange)
+		exchange_abandon(TAKE(conn->exchange));
+	buf_wipe(&conn->in);
+	server_buffer_give(conn->server, &conn->out);
+	become(conn, CONN_IDLE);
+	conn->closes = true;
+}
+
+/* What was kept are bytes of the wire, as long as nothing has been decrypted. */
+static void kept_decrypt(struct conn *conn)
+{
+	_cleanup_(buf_wipe) struct buf wire = conn->in;
+
+	conn->in = (struct buf){};
+	if (wire.len)
+		secured_received(conn, buf_str(&wire));
+}
+
+void conn_turn(struct conn *conn)
+{
+	kept_decrypt(conn);
+	settle(conn);
+}
+
 /* The PROXY header comes first, and only then anything else. */
 static void greet(struct conn *conn, struct str bytes)
 {
 	size_t used;
 	int r;
 
-	keep(conn, bytes);
+	conn_keep(conn, bytes);
 	if (conn->state == CONN_CLOSING)
 		return;
 	r = proxy_parse(buf_str(&conn->in), &used, &conn->peer);
@@ -419,7 +501,9 @@ static void greet(struct conn *conn, struct str bytes)
 	if (r > 0) {
 		buf_consume(&conn->in, used);
 		peer_set(conn); /* it may be another proxy, that speaks HTTP */
-		become(conn, CONN_IDLE);
+		become(conn, conn->secured ? CONN_HANDSHAKING : CONN_IDLE);
+		if (conn->secured)
+			kept_decrypt(conn);
 	}
 	conn_go_on(conn);
 }
@@ -439,9 +523,10 @@ static void received(struct conn *conn, struct str bytes)
 		greet(conn, bytes);
 		return;
 	}
-	if (!conn->in.len)
-		bytes = str_skip(bytes, consume(conn, bytes));
-	keep(conn, bytes);
+	if (conn->secured)
+		secured_received(conn, bytes);
+	else
+		conn_take(conn, bytes);
 	settle(conn);
 }
 
@@ -453,12 +538,15 @@ static void timed_out(struct conn *conn)
 		settle(conn);
 	} else if (conn->is_sending) { /* which has a time-out of its own */
 		return;
-	} else if (conn->server->is_draining && conn->state != CONN_LINGERING) {
+	} else if ((conn->server->is_draining && conn->state != CONN_LINGERING) ||
+		   (conn->secured && conn->state == CONN_IDLE)) {
 		/* It may be sending just now: the end of our data tells it so, a reset would not.
-		 */
+		 * With TLS it has to be said in any case (RFC 8446 section 6.1). */
 		conn->closes = true;
 		settle(conn);
 	} else {
+		if (conn->state == CONN_HANDSHAKING)
+			secured_over(conn, HANDSHAKE_TIMEOUT);
 		conn_close(conn);
 	}
 }
@@ -468,11 +556,11 @@ static void timed_out(struct conn *conn)
  * sends no more. Clients of the second kind are rare and those of the first are what an overload is
  * made of, so a handler does not go on for either.
  */
-static void peer_finished(struct conn *conn)
+void conn_peer_finished(struct conn *conn)
 {
 	conn->has_eof = true;
-	if (conn->state == CONN_GREETING || conn->state == CONN_HANDLING ||
-		conn->state == CONN_LINGERING)
+	if (conn->state == CONN_GREETING || conn->state == CONN_HANDSHAKING ||
+		conn->state == CONN_HANDLING || conn->state == CONN_LINGERING)
 		conn_close(conn);
 	else
 		settle(conn);
@@ -487,7 +575,7 @@ static void on_receive(struct loop_stream *stream, const char *data, int n)
 	if (n > 0)
 		received(conn, str_of(data, (size_t)n));
 	else if (n == 0)
-		peer_finished(conn);
+		conn_peer_finished(conn);
 	else if (n == -ETIME)
 		timed_out(conn);
 	else
@@ -518,7 +606,14 @@ static void on_sent(struct loop_stream *stream, int result)
 
 /* --- the beginning, and draining --- */
 
-void conn_open(struct http_server *server, int fd)
+static enum conn_state first_state(const struct conn *conn)
+{
+	if (conn->is_trusted && conn->server->options.trust.has_proxy_protocol)
+		return CONN_GREETING;
+	return conn->secured ? CONN_HANDSHAKING : CONN_IDLE;
+}
+
+void conn_open(struct http_server *server, int fd, enum http_listen kind)
 {
 	struct conn *conn = pool_get(&server->conns);
 
@@ -527,7 +622,16 @@ void conn_open(struct http_server *server, int fd)
 		close(fd);
 		return;
 	}
-	*conn = (struct conn){ .server = server, .state = CONN_RECEIVING, .rest.on_timer = rested };
+	*conn = (struct conn){ .server = server,
+		.state = CONN_RECEIVING,
+		.is_redirected = kind == HTTP_LISTEN_REDIRECT,
+		.rest.on_timer = rested };
+	if (kind == HTTP_LISTEN_TLS && !secured_open(conn)) {
+		stat_add(&server->stats.connections_refused, 1);
+		pool_put(&server->conns, conn);
+		close(fd);
+		return;
+	}
 	conn->peer.bytes = sizeof(conn->peer.storage);
 	if (getpeername(fd, (struct sockaddr *)&conn->peer.storage, &conn->peer.bytes) < 0)
 		conn->peer.bytes = 0; /* gone again: the first receive will say so */
@@ -539,14 +643,13 @@ void conn_open(struct http_server *server, int fd)
 		.on_receive = on_receive, .on_sent = on_sent, .on_closed = on_closed
 	};
 	loop_stream_open(server->core->loop, &conn->stream, fd);
-	become(conn, conn->is_trusted && server->options.trust.has_proxy_protocol ? CONN_GREETING
-										  : CONN_IDLE);
+	become(conn, first_state(conn));
 	settle(conn);
 }
 
 void conn_drain(struct conn *conn)
 {
-	if (conn->state != CONN_GREETING && conn->state != CONN_IDLE)
+	if (!is_before_request(conn->state))
 		return; /* respond() will close it */
 	conn->is_awaited = true;
 	conn->server->awaited++;

@@ -46,6 +46,7 @@
 
 enum conn_state {
 	CONN_GREETING,
+	CONN_HANDSHAKING,
 	CONN_IDLE,
 	CONN_RECEIVING,
 	CONN_HANDLING,
@@ -54,6 +55,7 @@ enum conn_state {
 };
 
 struct conn;
+struct secured;
 
 struct exchange {
 	struct exchange *pool_link;     /* the pool's while it is free */
@@ -83,14 +85,16 @@ struct conn {
 	bool is_sending;
 	bool is_trusted; /* the peer is a proxy that says who its client is */
 	bool is_resting;
-	bool is_awaited;  /* idle when the drain began: counted in server->awaited */
-	uint8_t refusals; /* in a row */
+	bool is_awaited;    /* idle when the drain began: counted in server->awaited */
+	bool is_redirected; /* of a port that sends everybody elsewhere */
+	uint8_t refusals;   /* in a row */
 	struct timer rest;
 	struct exchange *exchange;
-	struct buf in;       /* arrived while a handler ran */
-	struct buf out;      /* responses to be sent next */
-	struct buf sending;  /* in the kernel */
-	uint64_t sending_ns; /* since */
+	struct secured *secured; /* secured.h; NULL: without TLS */
+	struct buf in;           /* arrived while a handler ran */
+	struct buf out;          /* responses to be sent next */
+	struct buf sending;      /* in the kernel */
+	uint64_t sending_ns;     /* since */
 	size_t lingered;
 	uint64_t id, opened_ns, active_ns;
 	uint64_t requests, bytes_received, bytes_sent;
@@ -113,12 +117,21 @@ struct http_server {
 	struct http_listener {
 		struct loop_accept accept;
 		struct http_server *server;
+		enum http_listen kind;
 		enum { LISTENER_ENDED, LISTENER_OPEN, LISTENER_HELD } state;
 		bool is_leaving;
 	} listener[HTTP_LISTENERS_MAX];
 	unsigned listening, listeners;
 	void (*on_held)(void *arg); /* NULL: nobody waits for it */
 	void *held_arg;
+	struct pool secured;
+	char *plain; /* what is decrypted, until it is parsed; NULL: nobody listens for TLS */
+	struct {     /* of those whose handshakes wait for a pass of the loop */
+		struct secured *oldest, *newest;
+		struct inbox_item turn;
+		unsigned taken;
+		bool is_turn_sent;
+	} line;
 	bool is_draining, is_drained;
 	/* While draining: idle connections whose next request is waited for, and until when. */
 	unsigned awaited;
@@ -156,11 +169,24 @@ void exchange_abandon(struct exchange *exchange);
 void exchange_deinit(void *object);
 
 /* conn.c */
-void conn_open(struct http_server *server, int fd);
+void conn_open(struct http_server *server, int fd, enum http_listen kind);
 /* When it is idle its next request is waited for; server_awaited_less() follows. */
 void conn_drain(struct conn *conn);
 void conn_close(struct conn *conn);
 void conn_handled(struct conn *conn);
+/* For secured.c. Plain bytes of the client; conn_takes(): does it want any? */
+bool conn_takes(const struct conn *conn);
+void conn_take(struct conn *conn, struct str bytes);
+/* Bytes for later. */
+void conn_keep(struct conn *conn, struct str bytes);
+/* The handshake is done. */
+void conn_greeted(struct conn *conn);
+/* The client sends no more. */
+void conn_peer_finished(struct conn *conn);
+/* What is in progress ends without an answer, and the connection when its alert is sent. */
+void conn_break(struct conn *conn);
+/* Its turn has come: what was kept is read. */
+void conn_turn(struct conn *conn);
 
 /* server.c */
 void server_conn_add(struct http_server *server, struct conn *conn);

@@ -54,7 +54,9 @@ struct request {
 	bool is_body_required; /* likewise: a request without one is answered 411 */
 	bool is_patient;       /* likewise: its waits let those of other requests go first */
 	bool is_http_1_0;
-	const void *route;   /* the service's own */
+	const void *route;         /* the service's own */
+	const char *tls_version;   /* "1.3"; NULL: it came without TLS */
+	struct str client_subject; /* of the certificate that the client has shown; "" for none */
 	struct str user_id;  /* likewise, for the log: "" unless the request says whose it is */
 	struct trace *trace; /* likewise: its spans (core/span.h); NULL when it is not traced */
 };

@@ -12,7 +12,9 @@
 #include "shared/buf.h"
 #include "shared/json.h"
 
-#define RESPONSE_HEADERS_MAX 16 /* /docs has eleven, limits, CORS and compression included */
+#define RESPONSE_HEADERS_MAX                                                                       \
+	16 /* /docs has twelve, limits, CORS, compression and HSTS included                        \
+	    */
 #define RESPONSE_BODY_BYTES_MAX (256 * 1024) /* four times the largest request */
 
 struct response {

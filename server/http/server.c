@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "http/conn.h"
+#include "http/secured.h"
 #include "shared/clock.h"
 #include "shared/macros.h"
 
@@ -53,6 +54,8 @@ void http_server_free(struct http_server *server)
 		buf_wipe(&server->spare[--server->spare_count]);
 	pool_deinit(&server->exchanges);
 	pool_deinit(&server->conns);
+	if (server->plain)
+		secured_stop(server);
 	compressor_free(server->compressor);
 	free(server);
 }
@@ -62,6 +65,7 @@ void http_server_times(struct http_server *server, const struct http_options *op
 	server->options.idle_timeout_ms = options->idle_timeout_ms;
 	server->options.request_timeout_ms = options->request_timeout_ms;
 	server->options.send_timeout_ms = options->send_timeout_ms;
+	server->options.handshake_timeout_ms = options->handshake_timeout_ms;
 }
 
 uint32_t http_server_in_flight(const struct http_server *server)
@@ -106,14 +110,15 @@ void server_buffer_give(struct http_server *server, struct buf *buf)
 
 /* --- accepting --- */
 
-static struct http_server *server_of(struct loop_accept *accept)
+static struct http_listener *listener_of(struct loop_accept *accept)
 {
-	return container_of(accept, struct http_listener, accept)->server;
+	return container_of(accept, struct http_listener, accept);
 }
 
 void server_check_drained(struct http_server *server)
 {
 	if (!server->is_draining || server->is_drained || server->listening || server->oldest ||
+		server->line.is_turn_sent ||
 		atomic_load_explicit(&server->exchanges.in_use, memory_order_relaxed))
 		return;
 	server->is_drained = true;
@@ -136,17 +141,17 @@ static _Atomic uint64_t *accept_counter(struct http_stats *stats, int error)
 
 static void on_accept(struct loop_accept *accept, int fd)
 {
-	struct http_server *server = server_of(accept);
+	struct http_listener *listener = listener_of(accept);
 
 	if (fd < 0)
-		stat_add(accept_counter(&server->stats, fd), 1);
+		stat_add(accept_counter(&listener->server->stats, fd), 1);
 	else
-		conn_open(server, fd);
+		conn_open(listener->server, fd, listener->kind);
 }
 
 static void on_stopped(struct loop_accept *accept)
 {
-	struct http_listener *listener = container_of(accept, struct http_listener, accept);
+	struct http_listener *listener = listener_of(accept);
 	struct http_server *server = listener->server;
 
 	listener->state = server->on_held && !listener->is_leaving && !server->is_draining
@@ -166,14 +171,17 @@ static void listener_start(struct http_listener *listener, int fd)
 	loop_accept_start(listener->server->core->loop, &listener->accept, fd);
 }
 
-int http_server_listen(struct http_server *server, int fd)
+int http_server_listen(struct http_server *server, int fd, enum http_listen kind)
 {
 	struct http_listener *listener;
 
 	if (server->listeners == HTTP_LISTENERS_MAX)
 		return -EBUSY;
+	if (kind == HTTP_LISTEN_TLS && !server->plain && secured_start(server) < 0)
+		return -ENOMEM;
 	listener = &server->listener[server->listeners++];
 	listener->server = server;
+	listener->kind = kind;
 	listener->accept.on_accept = on_accept;
 	listener->accept.on_stopped = on_stopped;
 	listener_start(listener, fd);
@@ -289,6 +297,7 @@ void http_server_drain(
 static const char *state_name(const struct conn *conn)
 {
 	static const char *const names[] = { [CONN_GREETING] = "receiving",
+		[CONN_HANDSHAKING] = "handshaking",
 		[CONN_IDLE] = "idle",
 		[CONN_RECEIVING] = "receiving",
 		[CONN_HANDLING] = "handling",
@@ -305,6 +314,8 @@ void http_server_conns(const struct http_server *server, uint64_t after,
 		struct http_conn_info info = {
 			.id = conn->id,
 			.state = state_name(conn),
+			.tls = conn->secured ? tls_version_name(tls_version(&conn->secured->tls))
+					     : "",
 			.peer = conn->exchange ? &conn->exchange->peer : &conn->peer,
 			.opened_ns = conn->opened_ns,
 			.active_ns = conn->active_ns,

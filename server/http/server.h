@@ -14,6 +14,7 @@
 #include "http/request.h"
 #include "http/response.h"
 #include "shared/histogram.h"
+#include "tls/tls.h"
 
 /* Who answers. */
 struct http_service {
@@ -40,6 +41,10 @@ struct http_service {
 	/* The same, when the client has gone before its response was complete. May be NULL. */
 	void (*gone)(const struct request *request, uint64_t took_ns);
 
+	/* On the loop's stack: a handshake of TLS failed, or what came after it was wrong. `what`
+	 * is a word of a closed set. May be NULL. */
+	void (*broken)(const struct address *peer, bool is_handshake, const char *what);
+
 	/*
 	 * On the loop's stack, when the body is complete and before anything is spent on it: false
 	 * refuses the request, and the response is filled. leave() follows every enter() that said
@@ -53,11 +58,22 @@ struct http_options {
 	uint64_t idle_timeout_ms; /* between requests */
 	uint64_t
 		request_timeout_ms; /* from the first byte of a request to the end of its handler */
-	uint64_t send_timeout_ms;   /* a client must take a batch of responses within this */
-	uint32_t connections_max;   /* one more is closed at once */
-	uint32_t exchanges_max;     /* requests in progress; one more is answered 503 */
+	uint64_t handshake_timeout_ms; /* of TLS, from accepting */
+	uint64_t send_timeout_ms;      /* a client must take a batch of responses within this */
+	uint32_t connections_max;      /* one more is closed at once */
+	uint32_t exchanges_max;        /* requests in progress; one more is answered 503 */
 	struct compress_options compression;
+	unsigned redirect_port;  /* what HTTP_LISTEN_REDIRECT sends clients to */
 	struct http_trust trust; /* whom we believe who the client is */
+};
+
+/* How a handshake of TLS ends. closed: the client left. */
+enum http_handshake {
+	HANDSHAKE_OK,
+	HANDSHAKE_FAILED,
+	HANDSHAKE_TIMEOUT,
+	HANDSHAKE_CLOSED,
+	HANDSHAKES
 };
 
 /* Counters that any thread may read. */
@@ -74,7 +90,11 @@ struct http_stats {
 	_Atomic uint64_t rests;    /* pauses of connections that were refused and went on asking */
 	_Atomic uint64_t gave_way; /* of timeouts_client: slow ones that made room for others */
 	_Atomic uint32_t connections, connections_idle;
-	struct histogram sends_ns; /* that the client did not take at once */
+	_Atomic uint32_t connections_handshaking; /* with TLS, and not yet set up */
+	_Atomic uint64_t
+		handshakes[TLS_VERSIONS][2][HANDSHAKES]; /* [1]: resumed; no version unless ok */
+	_Atomic int64_t tls_bytes;                       /* of the heap, for sessions */
+	struct histogram sends_ns;                       /* that the client did not take at once */
 };
 
 struct http_server;
@@ -86,10 +106,17 @@ int http_server_new(struct core *core, const struct http_options *options,
  * progress leaves its server to the end of the process. */
 void http_server_free(struct http_server *server);
 
+enum http_listen {
+	HTTP_LISTEN_PLAIN,
+	HTTP_LISTEN_TLS,      /* with what tls/tls_settings.h has in force */
+	HTTP_LISTEN_REDIRECT, /* answers every request with the way to https */
+	HTTP_LISTENS
+};
+
 /* Takes over a listening socket. 0, -EBUSY (more than HTTP_LISTENERS_MAX): one for each address,
- * and those of cores that were more in the life before. */
+ * and those of cores that were more in the life before; -ENOMEM. */
 #define HTTP_LISTENERS_MAX 64
-int http_server_listen(struct http_server *server, int fd);
+int http_server_listen(struct http_server *server, int fd, enum http_listen kind);
 
 /* Serves who is queued at that socket, then closes it. */
 void http_server_unlisten(struct http_server *server, int fd);
@@ -121,8 +148,10 @@ const struct compress_stats *http_server_compress_stats(const struct http_server
 
 /* One row of `authctl conn list`. */
 struct http_conn_info {
-	uint64_t id;       /* unique in this process */
-	const char *state; /* "idle", "receiving", "handling", "sending", "closing" */
+	uint64_t id; /* unique in this process */
+	const char
+		*state;  /* "handshaking", "idle", "receiving", "handling", "sending", "closing" */
+	const char *tls; /* "1.3"; "": none, or not yet */
 	const struct address
 		*peer; /* the client of the request in progress, as far as it is known */
 	uint64_t opened_ns, active_ns; /* accepted; last byte either way */

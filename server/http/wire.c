@@ -21,6 +21,7 @@ static const struct status_line status_lines[] = {
 	{ 401, STR("HTTP/1.1 401 Unauthorized\r\n") },
 	{ 201, STR("HTTP/1.1 201 Created\r\n") },
 	{ 202, STR("HTTP/1.1 202 Accepted\r\n") },
+	{ 308, STR("HTTP/1.1 308 Permanent Redirect\r\n") },
 	{ 304, STR("HTTP/1.1 304 Not Modified\r\n") },
 	{ 400, STR("HTTP/1.1 400 Bad Request\r\n") },
 	{ 403, STR("HTTP/1.1 403 Forbidden\r\n") },

@@ -9,6 +9,7 @@ import time
 import pytest
 
 from authd import BUILD, Authd, free_port
+from tls import TlsAuthd
 
 
 class Unix(http.client.HTTPConnection):
@@ -54,8 +55,8 @@ def post(authd, path, body, expect):
 
 
 @pytest.fixture(scope="module")
-def authd():
-    with Authd() as daemon:
+def authd(tmp_path_factory):
+    with TlsAuthd(tmp_path_factory.mktemp("tls")) as daemon:
         account = {"email": "meter@example.org", "password": "correct horse battery"}
         post(daemon, "/v1/auth/register", account, 201)
         post(daemon, "/v1/auth/login", account, 200)

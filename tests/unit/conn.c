@@ -193,7 +193,7 @@ static int client(void)
 	int pair[2];
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
-	conn_open(t.server, pair[0]);
+	conn_open(t.server, pair[0], HTTP_LISTEN_PLAIN);
 	turn(2);
 	return pair[1];
 }
@@ -217,7 +217,7 @@ static int client_by_tcp(void)
 	assert_int_equal(listen(listening, 1), 0);
 	assert_int_equal(getsockname(listening, (struct sockaddr *)&name, &bytes), 0);
 	assert_int_equal(connect(fd, (struct sockaddr *)&name, sizeof(name)), 0);
-	conn_open(t.server, accept4(listening, NULL, NULL, SOCK_CLOEXEC));
+	conn_open(t.server, accept4(listening, NULL, NULL, SOCK_CLOEXEC), HTTP_LISTEN_PLAIN);
 	close(listening);
 	turn(2);
 	return fd;
@@ -845,7 +845,7 @@ static int door_open(struct address *ret_address)
 	assert_int_equal(bind(fd, (struct sockaddr *)&any, sizeof(any)), 0);
 	assert_int_equal(listen(fd, 8), 0);
 	assert_int_equal(listener_address(fd, ret_address), 0);
-	assert_int_equal(http_server_listen(t.server, fd), 0);
+	assert_int_equal(http_server_listen(t.server, fd, HTTP_LISTEN_PLAIN), 0);
 	turn(2);
 	return fd;
 }

@@ -1,0 +1,46 @@
+/*
+ * Private to http/: TLS between a connection's socket and its state machine (conn.c). A plain
+ * connection has none of it but a pointer that is NULL.
+ */
+#pragma once
+
+#include "http/conn.h"
+#include "tls/tls.h"
+
+/* Beginning a handshake is a signature and a key agreement, a tenth of a millisecond to one (RSA):
+ * as with tokens' signatures (core/ration.h), a flood of them shall not hold up who has a session.
+ */
+#define SECURED_BEGINS_PER_PASS 8
+
+struct secured {
+	struct secured *pool_link; /* the pool's while it is free */
+	struct conn *conn;
+	struct tls tls;
+	struct buf cipher;             /* for the wire, in front of what is still in conn->out */
+	struct secured *older, *newer; /* in line for the beginning */
+	bool is_in_line, has_turn, has_begun;
+	bool is_over; /* the handshake, and it was counted */
+};
+
+/* server.c calls the first two. */
+int secured_start(struct http_server *server); /* 0, -ENOMEM */
+void secured_stop(struct http_server *server);
+
+/* Sets conn->secured. false: too many, or no memory. */
+bool secured_open(struct conn *conn);
+void secured_close(struct conn *conn);
+
+/* Bytes of the wire: their plain ones go to conn_take(). */
+void secured_received(struct conn *conn, struct str wire);
+
+/* Turns conn->out into what is sent next, the end of the session included when nothing follows.
+ * false: it cannot, and the connection is of no use any more. */
+bool secured_send(struct conn *conn, struct buf *ret_wire);
+/* Is something to be sent? */
+bool secured_has_output(const struct conn *conn);
+
+/* The handshake has come to this end; only the first is counted. */
+void secured_over(struct conn *conn, enum http_handshake result);
+
+/* What the service may know of it. */
+void secured_describe(const struct conn *conn, struct request *request);
