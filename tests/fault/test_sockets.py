@@ -11,6 +11,7 @@ import pytest
 sys.path[:0] = [str(pathlib.Path(__file__).parents[1] / d) for d in ("support", "api")]
 from authd import BUILD, Authd, free_port  # noqa: E402
 from manager import Manager  # noqa: E402
+from tls import HandWire, certificate  # noqa: E402
 from wire import Wire, head, until  # noqa: E402
 
 LIVE = head("GET", "/health/live", "Connection: close")
@@ -126,6 +127,24 @@ def test_more_cores_open_what_is_missing(service):
     service.restart(core__threads=3)
     assert service.manager.names() == ["http-00", "http-01", "http-02"]
     assert all_served(knock(service.port, 30))
+
+
+def test_each_kind_of_socket_is_kept(tmp_path):
+    paths, tls, redirect = certificate(tmp_path, "a", ["a.example"]), free_port(), free_port()
+    with Service(tls__listen=f"127.0.0.1:{tls}", tls__redirect_listen=f"127.0.0.1:{redirect}",
+                 tls__certificate_files=paths[0], tls__key_files=paths[1]) as service:
+        service.start()
+        kept = sorted((f"{name}-0{i}", port) for name, port in (("http", service.port), ("https", tls), ("redirect", redirect))
+                      for i in range(2))
+        assert service.addresses() == kept
+        service.end()
+        plain, elsewhere, secured = Wire(service.port), Wire(redirect), HandWire(tls)
+        service.start()
+        assert plain.send(LIVE).answer().status == 200 and elsewhere.send(LIVE).answer().status == 308
+        with secured as wire:
+            wire.send(wire.say(LIVE))
+            assert wire.hear().startswith(b"HTTP/1.1 200 OK\r\n")
+        assert service.addresses() == kept
 
 
 def test_an_address_that_is_no_longer_configured_serves_its_queue_and_goes(service):
