@@ -71,6 +71,12 @@ struct conn *conn_open(struct stream *stream)
 		return NULL;
 	conn->stream = stream;
 	conn->out = buf_init(REQUEST_BYTES_MAX);
+	conn->fd = -1;
+	conn->renewal = stream->renewed ? calloc(1, sizeof(*conn->renewal)) : NULL;
+	if (stream->renewed && !conn->renewal) {
+		conn_close(conn);
+		return NULL;
+	}
 	if (socket_open(conn, stream->load->plan) < 0) {
 		conn_close(conn);
 		return NULL;
@@ -87,6 +93,8 @@ void conn_close(struct conn *conn)
 		close(conn->fd);
 	conn->fd = -1;
 	buf_deinit(&conn->out);
+	free(conn->renewal);
+	conn->renewal = NULL;
 	conn->next = load->dead;
 	load->dead = conn;
 }
@@ -144,6 +152,8 @@ static void on_bytes(struct conn *conn, struct str bytes)
 	size_t used;
 	int r = conn->is_busy ? answer_feed(&conn->answer, bytes, &used) : -EINVAL;
 
+	if (conn->is_busy && conn->renewal)
+		renewal_feed(conn->renewal, conn->stream->plan->renewal, bytes);
 	if (r == 0)
 		return;
 	if (r < 0 || used < bytes.len) /* nobody asked for this */

@@ -9,6 +9,7 @@
 
 #include "load/answer.h"
 #include "load/plan.h"
+#include "load/renewal.h"
 #include "shared/histogram.h"
 
 /* How a request can end; every one that was sent ends in exactly one of these ways. */
@@ -41,6 +42,7 @@ struct conn {
 	struct buf out;
 	size_t sent;
 	struct answer answer;
+	struct renewal *renewal; /* NULL when the stream's lines stay as they are */
 };
 
 struct conn_list {
@@ -54,6 +56,7 @@ struct stream {
 	uint64_t next_ns;        /* when the next request should start; CLOCK_NEVER: none will */
 	uint64_t number;         /* of the next request */
 	bool *lines_used;        /* by requests under way; NULL when that does not matter */
+	struct buf *renewed;     /* what takes the place of each line; NULL: nothing does */
 	struct conn_list busy;   /* in the order of scheduled_ns */
 	struct conn_list idle;   /* the last used one is taken first */
 	unsigned outstanding;    /* in busy */
@@ -105,6 +108,8 @@ uint64_t stream_next_ns(const struct stream *stream);
 void request_end(struct conn *conn, enum outcome outcome, bool is_usable);
 /* A connection without a request under way ended. */
 void stream_conn_lost(struct conn *conn);
+/* Where answers renewed lines: the file has the lines that are still good. 0, -errno. */
+int stream_lines_write(const struct stream *stream);
 /* Closes every connection; the counters stay. */
 void stream_deinit(struct stream *stream);
 

@@ -179,10 +179,19 @@ static int head_make(struct arena *arena, const struct json *object, const char 
 	return head.data ? 0 : -ENOMEM;
 }
 
+static int renewal_read(struct arena *arena, struct str key, struct stream_plan *stream)
+{
+	if (!key.len)
+		return 0;
+	stream->renewal = arena_printf(arena, "\"" STR_FORMAT "\":\"", STR_ARGS(key));
+	stream->is_exclusive = true;
+	return stream->renewal.data ? 0 : -ENOMEM;
+}
+
 static int request_read(struct arena *arena, const struct json *object, const char *target,
 	struct stream_plan *stream)
 {
-	struct str lines = {};
+	struct str lines = {}, renew = {};
 	double numbers = 0;
 	int r = head_make(arena, object, target, stream);
 
@@ -192,10 +201,15 @@ static int request_read(struct arena *arena, const struct json *object, const ch
 		r = number_get(object, "numbers", 0, 1e15, &numbers);
 	if (r == 0)
 		r = text_get(object, "lines", &lines);
+	if (r == 0)
+		r = text_get(object, "renew", &renew);
+	if (r == 0)
+		r = renewal_read(arena, renew, stream);
 	if (r < 0)
 		return r;
 	stream->has_body = stream->body.data;
 	stream->numbers = (uint64_t)numbers;
+	stream->lines_path = lines;
 	return lines.len ? lines_read(arena, lines.data, stream) : 0;
 }
 

@@ -13,7 +13,10 @@
  * earlier ones; "closed" keeps a number of connections busy; "slow" holds connections open, writes
  * "bytes" every "interval" seconds to each and never reads (0 bytes: idle ones). {n} is the number
  * of the request, from 0, modulo "numbers"; {line} is the next line of the file, with "exclusive"
- * the next that no request under way has. The target is a loopback address, always.
+ * the next that no request under way has. With "renew": "refresh_token" the text that a 2xx has for
+ * that key takes the place of the line, and a line whose request fails is not used again; such
+ * lines are exclusive, and the file has those that are still good when the run is over. The target
+ * is a loopback address, always.
  */
 #pragma once
 
@@ -54,7 +57,9 @@ struct stream_plan {
 	uint64_t numbers; /* 0: {n} never starts again */
 	const struct str *lines;
 	size_t line_count;
-	bool is_exclusive; /* a line is in one request at a time */
+	bool is_exclusive;     /* a line is in one request at a time */
+	struct str lines_path; /* the file they are from */
+	struct str renewal;    /* "KEY":" of what takes the place of a line; empty: nothing does */
 };
 
 struct plan {
@@ -71,5 +76,9 @@ struct plan {
 int plan_load(const char *path, struct plan *plan);
 void plan_deinit(struct plan *plan);
 
-/* The nth request of a stream, appended. 0, -ENOBUFS, -ENOMEM. */
-int request_render(const struct stream_plan *stream, uint64_t number, struct buf *out);
+/* The line that the plan has for the nth request; empty when the stream has none. */
+struct str request_line(const struct stream_plan *stream, uint64_t number);
+
+/* The nth request of a stream with its line, appended. 0, -ENOBUFS, -ENOMEM. */
+int request_render(
+	const struct stream_plan *stream, uint64_t number, struct str line, struct buf *out);

@@ -33,14 +33,19 @@ static int expand(struct str text, const struct values *values, struct buf *out)
 	return 0;
 }
 
-int request_render(const struct stream_plan *stream, uint64_t number, struct buf *out)
+struct str request_line(const struct stream_plan *stream, uint64_t number)
+{
+	return stream->line_count ? stream->lines[number % stream->line_count] : (struct str){};
+}
+
+int request_render(
+	const struct stream_plan *stream, uint64_t number, struct str line, struct buf *out)
 {
 	_cleanup_(buf_deinit) struct buf body = buf_init(REQUEST_BYTES_MAX);
-	struct values values = { .number = stream->numbers ? number % stream->numbers : number };
+	struct values values = { .number = stream->numbers ? number % stream->numbers : number,
+		.line = line };
 	int r;
 
-	if (stream->line_count)
-		values.line = stream->lines[number % stream->line_count];
 	r = expand(stream->head, &values, out);
 	if (r == 0 && stream->has_body) {
 		r = expand(stream->body, &values, &body);

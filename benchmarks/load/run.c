@@ -101,9 +101,11 @@ int load_run(const struct plan *plan, struct load *load)
 		conns_bury(load);
 		load->now_ns = clock_now_ns();
 	}
-	for (unsigned i = 0; i < plan->stream_count; i++)
+	for (unsigned i = 0; i < plan->stream_count; i++) {
+		r = r < 0 ? r : stream_lines_write(&load->streams[i]);
 		stream_deinit(&load->streams[i]);
+	}
 	conns_bury(load);
 	close(load->epoll);
-	return 0;
+	return r;
 }

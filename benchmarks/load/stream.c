@@ -56,6 +56,13 @@ int stream_init(struct load *load, unsigned index, uint64_t start_ns)
 		if (!stream->lines_used)
 			return -ENOMEM;
 	}
+	if (stream->plan->renewal.len && stream->plan->line_count) {
+		stream->renewed = calloc(stream->plan->line_count, sizeof(*stream->renewed));
+		if (!stream->renewed)
+			return -ENOMEM;
+		for (size_t i = 0; i < stream->plan->line_count; i++)
+			stream->renewed[i] = buf_init(RENEWAL_BYTES_MAX);
+	}
 	if (stream->plan->kind == STREAM_OPEN)
 		next_advance(stream);
 	return 0;
@@ -74,6 +81,38 @@ uint64_t stream_next_ns(const struct stream *stream)
 static bool *line_of(struct stream *stream, uint64_t number)
 {
 	return &stream->lines_used[number % stream->plan->line_count];
+}
+
+/* The line of a request: the plan's, or what an answer gave in its place. */
+static struct str line_text(const struct stream *stream, uint64_t number)
+{
+	const struct buf *renewed =
+		stream->renewed ? &stream->renewed[number % stream->plan->line_count] : NULL;
+
+	return renewed && renewed->len ? buf_str(renewed) : request_line(stream->plan, number);
+}
+
+/*
+ * After a request: its line may be in another one. Not where the answer should have brought a new
+ * text and did not: the server may have taken the old one.
+ */
+static void line_free(struct stream *stream, const struct conn *conn, enum outcome outcome)
+{
+	struct buf *renewed;
+	struct str text;
+
+	if (!stream->lines_used)
+		return;
+	if (stream->renewed) {
+		renewed = &stream->renewed[conn->number % stream->plan->line_count];
+		text = renewal_text(conn->renewal);
+		if (outcome != OUTCOME_OK || !text.data)
+			return;
+		buf_clear(renewed);
+		if (buf_append(renewed, text) < 0)
+			return;
+	}
+	*line_of(stream, conn->number) = false;
 }
 
 /* The next number whose line is free; false when every line is in a request under way. */
@@ -114,8 +153,7 @@ void request_end(struct conn *conn, enum outcome outcome, bool is_usable)
 	conn->is_busy = false;
 	stream->outstanding--;
 	stream->load->outstanding--;
-	if (stream->lines_used)
-		*line_of(stream, conn->number) = false;
+	line_free(stream, conn, outcome);
 	count_end(stream, outcome, conn->scheduled_ns, conn->is_measured);
 	if (is_usable && stream->plan->is_reusing) {
 		conn_list_append(&stream->idle, conn);
@@ -183,8 +221,11 @@ static void request_start(struct stream *stream, uint64_t scheduled_ns)
 	stream->outstanding++;
 	load->outstanding++;
 	answer_init(&conn->answer, stream->plan->is_head);
+	if (conn->renewal)
+		renewal_init(conn->renewal);
 	buf_clear(&conn->out);
-	if (request_render(stream->plan, number, &conn->out) < 0 || conn_write(conn, SIZE_MAX) < 0)
+	if (request_render(stream->plan, number, line_text(stream, number), &conn->out) < 0 ||
+		conn_write(conn, SIZE_MAX) < 0)
 		request_end(conn, OUTCOME_BROKEN, false);
 }
 
@@ -227,8 +268,10 @@ static int slow_write(struct conn *conn)
 	if (conn->sent == conn->out.len) {
 		buf_clear(&conn->out);
 		conn->sent = 0;
-		if (request_render(stream->plan, stream->number++, &conn->out) < 0)
+		if (request_render(stream->plan, stream->number, line_text(stream, stream->number),
+			    &conn->out) < 0)
 			return -ENOMEM;
+		stream->number++;
 	}
 	return conn_write(conn, stream->plan->bytes);
 }
@@ -273,6 +316,22 @@ void stream_turn(struct stream *stream)
 	turns[stream->plan->kind](stream);
 }
 
+int stream_lines_write(const struct stream *stream)
+{
+	FILE *file;
+	int r = 0;
+
+	if (!stream->renewed)
+		return 0;
+	file = fopen(stream->plan->lines_path.data, "we");
+	if (!file)
+		return -errno;
+	for (size_t i = 0; i < stream->plan->line_count && r >= 0; i++)
+		if (!stream->lines_used[i])
+			r = fprintf(file, STR_FORMAT "\n", STR_ARGS(line_text(stream, i)));
+	return fclose(file) < 0 || r < 0 ? -EIO : 0;
+}
+
 void stream_deinit(struct stream *stream)
 {
 	struct conn_list *lists[] = { &stream->busy, &stream->idle };
@@ -286,4 +345,8 @@ void stream_deinit(struct stream *stream)
 		}
 	free(stream->lines_used);
 	stream->lines_used = NULL;
+	for (size_t i = 0; stream->renewed && i < stream->plan->line_count; i++)
+		buf_deinit(&stream->renewed[i]);
+	free(stream->renewed);
+	stream->renewed = NULL;
 }

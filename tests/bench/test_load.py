@@ -1,4 +1,5 @@
 """The load generator against the real daemon: what it says must add up. No claim about time is made here."""
+import http.client
 import json
 import pathlib
 import socket
@@ -29,6 +30,13 @@ def check_sums(stream):
     assert stream["sent"] == stream["latency_ms"]["all"]["count"] == stream["late_ms"]["count"]
     for histogram in stream["latency_ms"].values():
         assert histogram["count"] == sum(count for _, count in histogram["buckets"])
+
+
+def post(daemon, path, body):
+    connection = http.client.HTTPConnection("127.0.0.1", daemon.port, timeout=20)
+    connection.request("POST", path, body, {"Content-Type": "application/json"})
+    response = connection.getresponse()
+    return response.status, response.read()
 
 
 @pytest.fixture(scope="module")
@@ -133,6 +141,35 @@ def test_an_exclusive_line_is_in_one_request_at_a_time(tmp_path):
     check_sums(stream)
     assert stream["sent"] == 3 and stream["unsent"] == 7
     assert sorted(server.first_lines) == [b"GET /a HTTP/1.1", b"GET /b HTTP/1.1", b"GET /c HTTP/1.1"]
+
+
+def test_a_token_that_is_good_for_one_use_is_renewed_from_each_answer(daemon, tmp_path):
+    """Two accounts are enough for any number of refreshes: a token that came twice, late, would end its session."""
+    grants = [json.loads(post(daemon, "/v1/auth/register", ACCOUNT.replace("{n}", name))[1])["data"]["refresh_token"]
+              for name in ("renewed1", "renewed2")]
+    (tmp_path / "tokens").write_text("".join(token + "\n" for token in grants))
+    stream = load(tmp_path, f"127.0.0.1:{daemon.port}",
+                  {"name": "a", "kind": "closed", "connections": 2, "method": "POST", "path": "/v1/auth/refresh",
+                   "headers": JSON, "body": '{"refresh_token":"{line}"}', "lines": str(tmp_path / "tokens"),
+                   "renew": "refresh_token"})["a"]
+    check_sums(stream)
+    assert stream["outcomes"]["ok"] == stream["sent"] > 4
+    newest = (tmp_path / "tokens").read_text().split()
+    assert len(newest) == 2 and not set(newest) & set(grants)
+    assert post(daemon, "/v1/auth/refresh", json.dumps({"refresh_token": newest[0]}))[0] == 200
+
+
+def test_a_line_whose_renewal_failed_is_not_used_again(tmp_path):
+    server = Mute([b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\nConnection: close\r\n\r\n{\"t\":\"b\"}",
+                   b"HTTP/1.1 401 No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"])
+    server.start()
+    (tmp_path / "lines").write_text("a\n")
+    stream = load(tmp_path, server.target, {"name": "a", "rate": 10.5, "arrivals": "constant", "timeout": 2,
+                                            "path": "/{line}", "lines": str(tmp_path / "lines"), "renew": "t"})["a"]
+    server.join(10)
+    assert server.first_lines == [b"GET /a HTTP/1.1", b"GET /b HTTP/1.1"]
+    assert stream["sent"] == 2 and stream["unsent"] == 8
+    assert (tmp_path / "lines").read_text() == ""
 
 
 def test_another_machine_is_never_a_target(tmp_path):

@@ -8,6 +8,7 @@
 
 #include "load/answer.h"
 #include "load/plan.h"
+#include "load/renewal.h"
 #include "shared/err.h"
 
 /* --- answers --- */
@@ -201,7 +202,7 @@ static void check_request(const struct stream_plan *stream, uint64_t number, con
 {
 	_cleanup_(buf_deinit) struct buf out = buf_init(REQUEST_BYTES_MAX);
 
-	assert_int_equal(request_render(stream, number, &out), 0);
+	assert_int_equal(request_render(stream, number, request_line(stream, number), &out), 0);
 	assert_int_equal(buf_append_char(&out, '\0'), 0);
 	assert_string_equal(out.data, expected);
 }
@@ -239,5 +240,54 @@ TEST(a_request_past_its_maximum_is_refused)
 		.body = str_of(large, sizeof(large)),
 		.has_body = true };
 
-	assert_int_equal(request_render(&stream, 0, &out), -ENOBUFS);
+	assert_int_equal(request_render(&stream, 0, request_line(&stream, 0), &out), -ENOBUFS);
+}
+
+/* --- what an answer gives for the next request --- */
+
+static void check_renewal(struct str bytes, const char *expected)
+{
+	for (size_t step = 1; step <= bytes.len; step++) {
+		struct renewal renewal;
+		struct str text;
+
+		renewal_init(&renewal);
+		for (size_t at = 0; at < bytes.len; at += step)
+			renewal_feed(&renewal, STR("\"token\":\""),
+				str_of(bytes.data + at, MIN(step, bytes.len - at)));
+		text = renewal_text(&renewal);
+		if (!expected)
+			assert_null(text.data);
+		else
+			assert_true(str_equal(text, str_cstr(expected)));
+	}
+}
+
+TEST(the_text_of_a_key_is_found_however_the_answer_is_cut)
+{
+	check_renewal(STR("HTTP/1.1 200 OK\r\n\r\n{\"a\":{\"token\":\"one\"}}"), "one");
+	check_renewal(STR("\"token\",\"token\":1,\"\"token\":\"two\",\"token\":\"three\""), "two");
+	check_renewal(STR("{\"atoken\":\"no\",\"token\":\"\"}"), "");
+}
+
+TEST(a_key_without_a_whole_text_gives_nothing)
+{
+	check_renewal(STR("{\"token\":1}"), NULL);
+	check_renewal(STR("{\"token\":\"cut"), NULL);
+	check_renewal(STR("{\"tokens\":\"no\"}"), NULL);
+}
+
+TEST(a_text_past_its_maximum_is_not_taken)
+{
+	char bytes[RENEWAL_BYTES_MAX + 32];
+
+	for (int extra = 0; extra < 2; extra++) {
+		int len = snprintf(
+			bytes, sizeof(bytes), "\"token\":\"%0*d\"", RENEWAL_BYTES_MAX + extra, 7);
+		struct renewal renewal;
+
+		renewal_init(&renewal);
+		renewal_feed(&renewal, STR("\"token\":\""), str_of(bytes, (size_t)len));
+		assert_int_equal(renewal_text(&renewal).len, extra ? 0 : RENEWAL_BYTES_MAX);
+	}
 }
