@@ -9,11 +9,19 @@ What can be measured. A system is a class with
     pids()                every process of it, for CPU and memory
     folder                its files; gone after close()
 
-and what scenarios ask of it beyond that (accounts, tokens). Another authentication server is one more file here.
+and for the comparison
+
+    routes                {"login": Route, ...}: how it is asked (see routes.py)
+    granted(headers, body)  the tokens in the answer to a registration or a login; None when there are none
+    store_pids()          the processes of its store, if that is not itself
+    is_sharing_hashes     whether equal logins under way cost one hash
+
+Another authentication server is one more file here. prepare() raises Missing when it cannot be had on this machine.
 """
 import contextlib
 import os
 import pathlib
+import random
 import shutil
 import signal
 import socket
@@ -21,18 +29,30 @@ import subprocess
 import tempfile
 import time
 
-START_S = 20
+START_S = 60
+
+
+class Missing(Exception):
+    """What a system needs is not here: what, in words."""
 
 
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """
+    One that nobody listens on, and that the kernel gives to no outgoing connection: thousands are made while a system
+    is being started anew.
+    """
+    while True:
+        port = random.randrange(10000, 32000)
+        with contextlib.suppress(OSError), socket.socket() as s:
+            s.bind(("127.0.0.1", port))
+            return port
 
 
 class System:
     name = ""
     paths = {}
+    routes = {}
+    is_sharing_hashes = False
 
     def __init__(self):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="authd-bench-"))
@@ -56,8 +76,18 @@ class System:
 
     def start(self):
         self.spawn()
-        wait_for_200(self.port, self.paths["health"], self.process)
+        self.wait()
         return self
+
+    def wait(self):
+        """Until the first 200; when that was. A failure says what is in the log."""
+        try:
+            return wait_for_200(self.port, self.paths["health"], self.process)
+        except RuntimeError as error:
+            raise RuntimeError(f"{self.name}: {error}\n{self.log()[-2000:]}") from None
+
+    def log(self):
+        return (self.folder / "log").read_text(errors="replace")
 
     def stop(self):
         if self.process and self.process.poll() is None:
@@ -73,13 +103,16 @@ class System:
             self.stop()
         except subprocess.TimeoutExpired:
             self.kill()
-        shutil.rmtree(self.folder)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def pids(self):
         """The process and its children."""
         task = pathlib.Path(f"/proc/{self.process.pid}/task")
         children = [(t / "children").read_text().split() for t in task.iterdir()]
         return [self.process.pid, *(int(pid) for pids in children for pid in pids)]
+
+    def store_pids(self):
+        return []
 
     def __enter__(self):
         try:
@@ -105,4 +138,4 @@ def wait_for_200(port, path, process=None, pause_s=0.0002):
         if process and process.poll() is not None:
             raise RuntimeError(f"{os.path.basename(process.args[0])} ended with {process.returncode}")
         time.sleep(pause_s)
-    raise RuntimeError(f"nobody answers on port {port}")
+    raise RuntimeError(f"nobody answers {path} on port {port} with 200")

@@ -1,9 +1,10 @@
-"""authd, the release build, with an SQLite store of its own."""
-import pathlib
+"""authd, the release build, with an SQLite store of its own, or on a server of MongoDB's protocol."""
 import subprocess
 
 from generator import ROOT
+from routes import contract
 from systems import System
+from systems.store import WithStore
 
 BUILD = ROOT / "build" / "gcc"
 BASE = "/v1/auth"
@@ -16,6 +17,9 @@ class Authd(System):
     name = "authd"
     paths = {"health": "/health", "verify": BASE + "/verify", "login": BASE + "/login", "register": BASE + "/register",
              "refresh": BASE + "/refresh", "me": BASE + "/me", "logout": BASE + "/logout"}
+
+    routes = contract(BASE)
+    is_sharing_hashes = True
 
     def __init__(self, **options):
         """Options as section__key; what is not named has its default."""
@@ -46,5 +50,13 @@ class Authd(System):
     def command(self):
         return [BUILD / "authd", "-c", self.folder / "authd.conf"]
 
-    def log(self):
-        return pathlib.Path(self.folder / "log").read_text(errors="replace")
+    def granted(self, _headers, body):
+        return {key: body["data"][key] for key in ("access_token", "refresh_token")}
+
+
+class AuthdMongo(WithStore, Authd):
+    name = "authd, MongoDB"
+
+    def prepare(self):
+        self.options.update({"store.backend": "mongodb", "store.uri": self.store_start()})
+        super().prepare()

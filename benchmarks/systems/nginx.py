@@ -1,7 +1,14 @@
-"""nginx that answers every request with an empty 200: the least a good HTTP server can do for one."""
+"""
+nginx that answers every request with an empty 200: the least a good HTTP server can do for one. And nginx that asks authd
+about each request first (auth_request), before it answers one with a tiny file that it has in memory.
+"""
 import os
+import pathlib
 
-from systems import System
+from routes import Route
+from systems import Missing, System
+
+PROGRAM = pathlib.Path("/usr/sbin/nginx")
 
 CONFIG = """
 daemon off;
@@ -15,21 +22,65 @@ http {{
     keepalive_timeout 75s;
     client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/fastcgi;
     uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
+    {rest}
+}}
+"""
+
+RETURN_200 = """
     server {{
         listen {target} reuseport backlog=4096;
         location / {{ return 200; }}
     }}
-}}
+"""
+
+AUTH_REQUEST = """
+    upstream authd {{ server {authd}; keepalive 64; }}
+    server {{
+        listen {target} reuseport backlog=4096;
+        location = /health {{ return 200; }}
+        location / {{ auth_request /verify; empty_gif; }}
+        location = /verify {{
+            internal;
+            proxy_pass http://authd{verify};
+            proxy_http_version 1.1;
+            proxy_set_header Connection "";
+            proxy_pass_request_body off;
+            proxy_set_header Content-Length "";
+        }}
+    }}
 """
 
 
 class Nginx(System):
     name = "nginx return 200"
     paths = {"health": "/health", "verify": "/v1/auth/verify"}
+    routes = {"verify": Route("/v1/auth/verify", headers=("Authorization: Bearer {line}",), line="access_token")}
+
+    def rest(self):
+        return RETURN_200.format(target=self.target)
 
     def prepare(self):
+        if not PROGRAM.exists():
+            raise Missing("nginx-light")
         (self.folder / "nginx.conf").write_text(
-            CONFIG.format(folder=self.folder, workers=os.cpu_count(), target=self.target))
+            CONFIG.format(folder=self.folder, workers=os.cpu_count(), rest=self.rest()))
 
     def command(self):
-        return ["/usr/sbin/nginx", "-e", self.folder / "error.log", "-c", self.folder / "nginx.conf"]
+        return [PROGRAM, "-e", self.folder / "error.log", "-c", self.folder / "nginx.conf"]
+
+
+class NginxAuthRequest(Nginx):
+    """Before an authd that runs; the CPU time is that of both."""
+    name = "nginx auth_request + authd"
+    paths = {"health": "/health", "verify": "/"}
+    routes = {"verify": Route("/", headers=("Authorization: Bearer {line}",), line="access_token")}
+
+    def __init__(self, authd):
+        super().__init__()
+        self.authd = authd
+
+    def rest(self):
+        return AUTH_REQUEST.format(target=self.target, authd=self.authd.target, verify=self.authd.paths["verify"])
+
+    def pids(self):
+        return [*super().pids(), *self.authd.pids()]
