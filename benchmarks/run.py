@@ -9,6 +9,7 @@ import sys
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
+import readme  # noqa: E402
 import results  # noqa: E402
 from bench import Bench, summary  # noqa: E402
 
@@ -22,6 +23,7 @@ SCENARIOS = {
     "logins": "logins, hashes, registrations, refreshes per second; hashes beside libxcrypt",
     "overload": "logins offered at 1x to 20x of capacity, hostile clients, probes of /verify and /health meanwhile",
     "store": "calls of the store in MongoDB beside plain libmongoc and mongoose",
+    "comparison": "authd beside an Express application before and after its optimization plan, and other servers",
     "durability": "kill -9 during writes",
 }
 
@@ -32,6 +34,7 @@ def main():
     parser.add_argument("names", nargs="*", metavar="NAME", help="scenarios; none or \"all\" is every one")
     parser.add_argument("--light", action="store_true", help="short runs: does everything work?")
     parser.add_argument("-o", "--output", type=pathlib.Path, metavar="FILE", help="keep the results of this run there, too")
+    parser.add_argument("--readme", action="store_true", help="write the numbers into README.md")
     options = parser.parse_args()
     unknown = set(options.names) - {"all", *SCENARIOS}
     if unknown:
@@ -57,6 +60,8 @@ def main():
         results.write(results.FOLDER / "all.json", benches, said)
     if options.output:
         results.write(options.output, benches, said)
+    if options.readme:
+        readme.write(results.load(results.FOLDER / (f"{names[0]}.json" if len(names) == 1 else "all.json")))
     return 0 if reached else 1
 
 

@@ -1,0 +1,290 @@
+"""
+authd beside an Express application of the kind that it replaces, before its team's optimization plan and after each of
+the plan's three phases (express/), and beside other servers that can be had. Each has the same bcrypt cost, the same time
+to answer, and an empty store of its own: SecantusDB for all that speak MongoDB's protocol.
+
+All run at once and only one is asked at a time. Closed loops find what each can do, in rounds, so that a ratio compares
+neighbours in time. Then, one after the other and each time freshly started: logins offered at many times what that system
+can do, and a mixed day at rising rates until fewer than 95 % succeed, which are held against the plan's targets.
+"""
+import contextlib
+import os
+import re
+
+from loads import DAY, SERVER_LIMIT_S, closed, day, offered_logins, restart
+from measure import median, rss_mb, settled_rss_mb
+from routes import NAMES, accounts_make
+from systems import Missing
+from systems.authd import Authd, AuthdMongo
+from systems.better_auth import BetterAuth
+from systems.express import Express
+from systems.nginx import Nginx, NginxAuthRequest
+from systems.pocketbase import PocketBase
+
+OURS, THEIRS, ALONE = "authd, MongoDB", "Express, phase 3", "authd, SQLite"
+ACCOUNTS = {True: 400, False: 64}  # of who shares hashes: more than it keeps waiting at a time
+FACTORS = (1, 5, 20)
+DAY_RATES = (25, 50, 100, 200, 400)
+DAY_AIM = 100  # requests a second: what the plan wants to reach
+HANDLED = 0.95
+
+# The plan's expected results: (what, the value in a day's result, limit, more is better). Shares in percent.
+TARGETS = {
+    "1": [("time-outs", "timeouts", 50, False), ("success", "success", 50, True), ("memory", "rss", 800, False)],
+    "2": [("time-outs", "timeouts", 20, False), ("success", "success", 80, True), ("handled", "handled", 25, True)],
+    "3": [("time-outs", "timeouts", 5, False), ("success", "success", 95, True), ("handled", "handled", 100, True),
+          ("memory", "rss", 500, False)],
+}
+UNITS = {"timeouts": "%", "success": "%", "rss": "MB", "handled": "/s"}
+
+
+def contenders(bench, cost):
+    limit = {"password__cost": cost, "http__request_timeout": f"{SERVER_LIMIT_S}s"}
+    alone, ours = Authd(**limit), AuthdMongo(**limit)
+    alone.name = ALONE
+    systems = [ours, alone, *(Express(phase, cost, SERVER_LIMIT_S) for phase in range(4))]
+    if not bench.light:
+        systems.append(Express(3, cost, SERVER_LIMIT_S, processes=os.cpu_count()))
+    return [*systems, PocketBase(cost), BetterAuth(cost)]
+
+
+def started(bench, stack, systems):
+    """Those that are to be had here; of the others it is said what they lack."""
+    there = []
+    for system in systems:
+        try:
+            there.append(stack.enter_context(system))
+        except Missing as missing:
+            bench.say(f"not compared: {system.name}, which needs {missing}")
+    return there
+
+
+class Contender:
+    """A system with its accounts and all that was measured of it."""
+
+    def __init__(self, bench, system):
+        self.system, self.name = system, system.name
+        self.rss = {"idle": settled_rss_mb(system.pids(), 3)}
+        self.start_ms = [restart(system) for _ in range(bench.pick(5, 2))]
+        self.accounts_make("user")
+        self.closed = {name: [] for name in NAMES if name in system.routes}
+        self.logins, self.days = {}, {}
+
+    def accounts_make(self, prefix):
+        self.accounts = accounts_make(self.system, ACCOUNTS[self.system.is_sharing_hashes], prefix)
+        self.refresh_tokens.unlink(missing_ok=True)
+
+    @property
+    def refresh_tokens(self):
+        """Where the newest are: each is good for one use, and lost when that failed."""
+        return self.system.folder / "lines-refresh"
+
+    @property
+    def slug(self):
+        """Its name among measurements."""
+        return re.sub(r"[^a-z0-9]+", "_", self.name.lower())
+
+    def median(self, route, what):
+        return median([one[what] for one in self.closed[route]])
+
+    def document(self):
+        return {"start_ms": self.start_ms, "rss_mb": self.rss, "closed": self.closed, "logins": self.logins, "days": self.days}
+
+
+def pids(contenders):
+    return [pid for c in contenders for pid in [*c.system.pids(), *c.system.store_pids()]]
+
+
+# --- what each can do ---
+
+def rounds(bench, contenders, peers):
+    count, seconds, hashing_s = bench.pick((3, 2, 5), (1, 1, 2))
+    for c in contenders:  # compilers just in time are done, pools are filled
+        for name in ("health", "verify", "me", "refresh"):
+            closed(c.system, name, c.accounts, "", 0.5)
+    front = {peer.name: [] for peer in peers}
+    with bench.quiet(pids(contenders) + [pid for peer in peers for pid in peer.pids()]):
+        for turn in range(count):
+            for name in NAMES:
+                for c in contenders:
+                    length = hashing_s if name in ("login", "register") else seconds
+                    c.closed[name].append(closed(c.system, name, c.accounts, f"round{turn}-", length))
+            for peer in peers:
+                accounts = next(c.accounts for c in contenders if c.name == ALONE)
+                front[peer.name].append(closed(peer, "verify", accounts, "", seconds))
+    for c in contenders:
+        c.rss["loaded"] = rss_mb(c.system.pids())
+    return front
+
+
+def ratios(ours, others, route, what="cpu_us"):
+    """Theirs / ours within each round."""
+    return [b[what] / a[what] if a[what] else float("nan") for a, b in zip(ours.closed[route], others.closed[route])]
+
+
+def show_rounds(bench, contenders, front, cost):
+    ours = contenders[0]
+    title = f"times the CPU of {ours.name}; bcrypt cost {cost}; {len(ours.closed['verify'])} rounds"
+    bench.table(f"CPU time of a request without its store: {title}", ["", *NAMES], [
+        [c.name, *(median(ratios(ours, c, name)) for name in NAMES)] for c in contenders])
+    for what, words in (("cpu_us", "CPU us of a request without its store"), ("store_us", "CPU us of its store"),
+                        ("per_s", "requests answered with 2xx per second, 24 connections"), ("p50_ms", "p50 of those, ms")):
+        bench.table(words, ["", *NAMES], [[c.name, *(c.median(name, what) for name in NAMES)] for c in contenders])
+    if front:
+        alone = next(c for c in contenders if c.name == ALONE)
+        rows = [(name, [r["cpu_us"] for r in seen]) for name, seen in
+                [*front.items(), (alone.name, alone.closed["verify"])]]
+        bench.table("/verify through nginx, and nginx that asks nobody: CPU us of a request, all processes",
+                    ["", "median", "min", "max"], [[name, median(us), min(us), max(us)] for name, us in rows])
+    for name in ("login", "verify"):
+        bench.plot_bars(f"CPU time of a {name}, without its store", "us",
+                        [(c.name, [r["cpu_us"] for r in c.closed[name]]) for c in contenders])
+
+
+# --- more than each can do ---
+
+def overload(bench, c):
+    seconds = bench.pick(10, 6)
+    capacity = max(c.median("login", "per_s"), 1.0)
+    for factor in bench.pick(FACTORS, FACTORS[-1:]):
+        restart(c.system)
+        with bench.quiet(pids([c])):
+            c.logins[factor] = offered_logins(c.system, c.accounts, capacity * factor, seconds)
+    c.rss["peak at 20x"] = c.logins[FACTORS[-1]]["rss_peak_mb"]
+    c.rss["after 20x"] = settled_rss_mb(c.system.pids(), 3)
+
+
+def show_overload(bench, contenders):
+    bench.table(f"Logins offered at a multiple of what each can do; {SERVER_LIMIT_S} s to answer, the client waits one more",
+                ["", "offered", "a second", "2xx/s", "success", "time-outs", "not sent", "ok p50 ms", "p99 of all",
+                 "/verify p99", "RSS peak MB"],
+                [[c.name, f"{factor}x", s["rate"], s["goodput"], f"{s['success']:.1%}", f"{s['timeouts']:.1%}", s["unsent"],
+                  s["ok_p50_ms"], s["all_p99_ms"], s["verify_p99_ms"], s["rss_peak_mb"]]
+                 for c in contenders for factor, s in c.logins.items()])
+    bench.plot_lines("Logins that time out when more are offered than can be done", "offered, times its capacity",
+                     "time-outs, %", {c.name: [(f, 100 * s["timeouts"]) for f, s in c.logins.items()] for c in contenders},
+                     log_x=True)
+    bench.plot_latency(f"Logins at {FACTORS[-1]}x", {c.name: c.logins[FACTORS[-1]]["streams"]["login"]["latency_ms"]["all"]
+                                                     for c in contenders})
+
+
+# --- a mixed day ---
+
+def is_handled(result):
+    return result["success"] >= HANDLED and result["timeouts"] < 1 - HANDLED
+
+
+def days(bench, c):
+    seconds, warmup = bench.pick((10, 2), (6, 1))
+    for rate in bench.pick(DAY_RATES, (DAY_AIM,)):
+        restart(c.system)
+        with bench.quiet(pids([c])):
+            c.days[rate] = day(c.system, c.accounts, rate, seconds, warmup, f"day{rate}-")
+        if rate >= DAY_AIM and not is_handled(c.days[rate]):
+            break
+        if len(c.refresh_tokens.read_text().split()) < len(c.accounts) // 2:
+            restart(c.system)
+            c.accounts_make(f"again{rate}-")
+
+
+def handled(c):
+    return max((rate for rate, result in c.days.items() if is_handled(result)), default=0)
+
+
+def show_days(bench, contenders):
+    mix = ", ".join(f"{share} {name}" for name, share in DAY.items())
+    bench.table(f"A mixed day, of 100 requests: {mix}",
+                ["", "requests/s", "success", "time-outs", *(f"{name} p99 ms" for name in DAY), "RSS peak MB", "after"],
+                [[c.name, str(rate), f"{d['success']:.1%}", f"{d['timeouts']:.1%}", *(d["p99_ms"][name] for name in DAY),
+                  d["rss_peak_mb"], d["rss_after_mb"]] for c in contenders for rate, d in c.days.items()])
+    bench.plot_lines("A mixed day: requests that succeed", "requests a second", "success, %",
+                     {c.name: [(rate, 100 * d["success"]) for rate, d in c.days.items()] for c in contenders}, log_x=True,
+                     limits=[("the plan's aim", 100 * HANDLED)])
+
+
+def targets(bench, contenders):
+    """The plan's phases: every target for every system, at the plan's aim of requests a second."""
+    rows = []
+    for c in contenders:
+        aim = c.days[DAY_AIM]
+        seen = {"timeouts": 100 * aim["timeouts"], "success": 100 * aim["success"], "rss": aim["rss_peak_mb"],
+                "handled": handled(c)}
+        reached = {}
+        for phase, wanted in TARGETS.items():
+            for what, key, limit, more in wanted:
+                bench.target(phase, f"{what}, mixed day of {DAY_AIM}/s" if key != "handled" else "requests a second handled",
+                             c.name, seen[key], limit, UNITS[key], more)
+                reached.setdefault(phase, []).append(bench.targets[-1]["reached"])
+        rows.append([c.name, *(f"{value:.0f} {UNITS[key]}" for key, value in seen.items()),
+                     *("pass" if all(r) else f"FAIL {r.count(False)} of {len(r)}" for r in reached.values())])
+    bench.table(f"The targets of the optimization plan: a mixed day of {DAY_AIM}/s, and the most a second of which {HANDLED:.0%} succeed",
+                ["", "time-outs", "success", "memory", "handled", *(f"phase {p}" for p in TARGETS)], rows, readme=True)
+
+
+# --- everything ---
+
+def show_summary(bench, contenders, cost):
+    """What the README shows: a line for each."""
+    header = ["", "/verify CPU us", "login CPU ms", "logins/s", f"time-outs at {FACTORS[-1]}x logins", "/verify p99 ms then",
+              "RSS peak MB then", f"success, mixed day of {DAY_AIM}/s", "start ms"]
+    rows = []
+    for c in contenders:
+        most = c.logins[FACTORS[-1]]
+        rows.append([c.name, c.median("verify", "cpu_us"), c.median("login", "cpu_us") / 1000, c.median("login", "per_s"),
+                     f"{most['timeouts']:.1%}", most["verify_p99_ms"], most["rss_peak_mb"],
+                     f"{c.days[DAY_AIM]['success']:.1%}", median(c.start_ms)])
+        for route in ("verify", "login", "refresh"):
+            bench.measure(f"{c.slug}_{route}_us", f"CPU of a {route}, {c.name}", "us", [r["cpu_us"] for r in c.closed[route]])
+        bench.measure(f"{c.slug}_rss", f"RSS peak at {FACTORS[-1]}x logins, {c.name}", "MB", most["rss_peak_mb"])
+        bench.measure(f"{c.slug}_start", f"start to first 200, {c.name}", "ms", c.start_ms)
+    bench.table(f"Side by side, bcrypt cost {cost}, {os.cpu_count()} CPUs for server, store and client", header, rows, readme=True)
+
+
+def show_memory(bench, contenders):
+    bench.table("Start, and memory without the store", ["", "start ms", "RSS idle MB", *(w for w in contenders[0].rss if w != "idle")],
+                [[c.name, median(c.start_ms), *c.rss.values()] for c in contenders])
+    bench.plot_bars("RSS peak with logins offered at 20x", "MB", [(c.name, [c.rss["peak at 20x"]]) for c in contenders])
+
+
+def numbers(bench, by_name):
+    ours, theirs = by_name.get(OURS), by_name.get(THEIRS)
+    if not ours:
+        return
+    bench.number("day_success", ours.days[DAY_AIM]["success"])
+    bench.number("day_timeouts", ours.days[DAY_AIM]["timeouts"])
+    if not theirs:
+        return
+    bench.number("plan_login", ratios(ours, theirs, "login"))
+    bench.number("plan_verify", ratios(ours, theirs, "verify"))
+    bench.number("plan_rss", theirs.rss["peak at 20x"] / ours.rss["peak at 20x"])
+    for name in ("me", "register", "refresh"):
+        bench.measure(f"plan_{name}", f"CPU of a {name}, Express after its plan / authd", "x", ratios(ours, theirs, name),
+                      more_is_better=True)
+
+
+def run(bench):
+    cost = bench.pick(12, 10)
+    with contextlib.ExitStack() as stack:
+        bench.say("... starting all")
+        contenders_ = [Contender(bench, system) for system in started(bench, stack, contenders(bench, cost))]
+        bench.say("... rounds")
+        by_name = {c.name: c for c in contenders_}
+        alone = by_name[ALONE].system
+        with contextlib.ExitStack() as behind:
+            front = rounds(bench, contenders_, started(bench, behind, [NginxAuthRequest(alone), Nginx()]))
+        show_rounds(bench, contenders_, front, cost)
+        for c in contenders_:
+            bench.say(f"... logins offered to {c.name}")
+            overload(bench, c)
+        show_overload(bench, contenders_)
+        for c in contenders_:
+            bench.say(f"... a mixed day of {c.name}")
+            days(bench, c)
+        show_days(bench, contenders_)
+        targets(bench, contenders_)
+        show_memory(bench, contenders_)
+        show_summary(bench, contenders_, cost)
+        numbers(bench, by_name)
+        bench.detail("cost", cost)
+        bench.detail("systems", {c.name: c.document() for c in contenders_})
+        bench.detail("nginx", front)
