@@ -61,7 +61,8 @@ static int pool_open(const struct store_options *options)
 	uri = mongoc_uri_new_with_error(options->uri, &error);
 	if (!uri) {
 		(void)snprintf(mongo.why, sizeof(mongo.why),
-			"store.uri is no URI of MongoDB, such as mongodb://host:27017/authd");
+			"store.uri is no URI of MongoDB, such as mongodb://host:27017/authd or"
+			" mongodb+srv://cluster.example.com/authd (a name of three parts, and no port)");
 		return -EINVAL;
 	}
 	uri_default(uri, MONGOC_URI_CONNECTTIMEOUTMS, options->connect_timeout_ms);
