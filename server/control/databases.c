@@ -123,7 +123,7 @@ void handle_db_topology(struct control_request *request)
 
 /* --- plans --- */
 
-#define PLANS_MAX 32 /* the store has half as many */
+#define PLANS_MAX 96 /* the store has two thirds of it */
 
 struct plans {
 	int result;

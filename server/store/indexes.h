@@ -10,7 +10,8 @@ enum index_collection {
 	INDEX_STRANGERS,
 	INDEX_TICKETS,
 	INDEX_MAILS,
-	INDEX_ENDED
+	INDEX_ENDED,
+	INDEX_KEYS /* one document, found by its id: none is declared */
 };
 
 struct index {

@@ -78,6 +78,9 @@ int mongo_failed_why(struct mongo *c, const char *why);
 
 /* --- documents: mongo_records.c --- */
 
+/* What the map of fields has for "<email>" and the like; any other name itself. */
+const char *mongo_field(const char *name);
+
 /* Our ids are text; 24 hexadecimal digits are an ObjectId of an adopted collection. */
 void mongo_id_append(bson_t *bson, const char *key, const char *id);
 bson_t *mongo_id_filter(const char *id);

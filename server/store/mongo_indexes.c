@@ -12,8 +12,6 @@
 #include "shared/err.h"
 #include "store/indexes.h"
 
-#define FIELD(name) (mongo_shared.fields.name)
-
 /* --- the declared ones --- */
 
 mongoc_collection_t *mongo_collection_of(struct mongo *c, enum index_collection which)
@@ -23,7 +21,8 @@ mongoc_collection_t *mongo_collection_of(struct mongo *c, enum index_collection 
 		[INDEX_STRANGERS] = c->strangers,
 		[INDEX_TICKETS] = c->tickets,
 		[INDEX_MAILS] = c->mails,
-		[INDEX_ENDED] = c->ended };
+		[INDEX_ENDED] = c->ended,
+		[INDEX_KEYS] = c->keys };
 
 	return collections[which];
 }
@@ -42,15 +41,7 @@ static void key_append(bson_t *keys, const char *key)
 	int direction = *key == '-' ? -1 : 1;
 
 	key += *key == '-';
-	if (strcmp(key, "<email>") == 0)
-		key = FIELD(email);
-	else if (strcmp(key, "<status>") == 0)
-		key = FIELD(status);
-	else if (strcmp(key, "<attempts>") == 0)
-		key = FIELD(attempts);
-	else if (strcmp(key, "<updated>") == 0)
-		key = FIELD(updated);
-	bson_append_int32(keys, key, -1, direction);
+	bson_append_int32(keys, mongo_field(key), -1, direction);
 }
 
 static bson_t *keys_of(const struct index *index)

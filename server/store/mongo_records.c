@@ -17,6 +17,20 @@ struct mongo_shared mongo_shared;
 
 #define FIELD(name) (mongo_shared.fields.name)
 
+const char *mongo_field(const char *name)
+{
+	const struct {
+		const char *name, *field;
+	} map[] = { { "<email>", FIELD(email) }, { "<password>", FIELD(password) },
+		{ "<status>", FIELD(status) }, { "<updated>", FIELD(updated) },
+		{ "<attempts>", FIELD(attempts) }, { "<locked_until>", FIELD(locked_until) } };
+
+	for (size_t i = 0; i < ARRAY_SIZE(map); i++)
+		if (strcmp(map[i].name, name) == 0)
+			return map[i].field;
+	return name;
+}
+
 /* --- ids --- */
 
 bool mongo_is_object_id(const char *id)

@@ -69,7 +69,7 @@ enum statement {
 	SESSION_PUT,
 	TOKEN_PUT,
 	KEY_PUT,
-	PING,
+	PING, /* from here on: nothing of ours is read or changed */
 	BEGIN,
 	COMMIT,
 	ROLLBACK,
@@ -165,7 +165,7 @@ int sqlite_account_put(void *connection, const struct account *account);
 int sqlite_session_put(void *connection, const struct session_record *record);
 int sqlite_key_put(void *connection, const struct store_key *key);
 
-/* sqlite_plans.c */
+/* sqlite_indexes.c, sqlite_explain.c */
 int sqlite_indexes_check(void *connection, store_index_visit *visit, void *arg);
 bool sqlite_index_is_declared(const char *name);
 int sqlite_index_create(void *connection, const char *name);

@@ -1,5 +1,5 @@
 /*
- * The indexes and plans of SQLite, for operators. What is declared is what the migrations make of
+ * The indexes of SQLite, for operators. What is declared is what the migrations make of
  * an empty database in memory: there is no second list that could differ.
  */
 #include "store/sqlite_db.h"
@@ -172,83 +172,4 @@ int sqlite_index_progress(
 	_unused_ void *connection, _unused_ uint64_t *ret_done, _unused_ uint64_t *ret_total)
 {
 	return 0; /* SQLite does not tell */
-}
-
-/* --- plans --- */
-
-#define PRIMARY "PRIMARY KEY"
-
-/* The name of the index in a line such as "SEARCH a USING COVERING INDEX name (key=?)". Where one
- * finds what is then read by its key, it is the one to know. */
-static void index_take(const char *line, char *index, size_t bytes)
-{
-	const char *name = strstr(line, " INDEX ");
-
-	if (name && (!*index || strcmp(index, PRIMARY) == 0)) {
-		name += strlen(" INDEX ");
-		(void)snprintf(index, bytes, "%.*s", (int)strcspn(name, " ("), name);
-	} else if (!*index && strstr(line, PRIMARY)) {
-		(void)snprintf(index, bytes, "%s", PRIMARY);
-	}
-}
-
-static bool is_scan(const char *line)
-{
-	return strncmp(line, "SCAN ", 5) == 0 && strncmp(line, "SCAN CONSTANT ROW", 17) != 0;
-}
-
-static int statement_explain(struct sqlite *c, const char *name, enum statement which,
-	store_explain_visit *visit, void *arg)
-{
-	struct store_plan plan = {
-		.statement = name, .examined = -1, .returned = -1, .verdict = "good"
-	};
-	sqlite3_stmt *asked = db_statement(c, which);
-	_stmt_ sqlite3_stmt *s = NULL;
-	char sql[2048], index[128] = "";
-	int r;
-
-	if (!asked)
-		return db_failed(c);
-	(void)snprintf(sql, sizeof(sql), "EXPLAIN QUERY PLAN %s", sqlite3_sql(asked));
-	s = prepare(c, sql);
-	while ((r = db_step(c, s)) == 1) {
-		const char *line = (const char *)sqlite3_column_text(s, 3);
-
-		if (is_scan(line))
-			plan.verdict = "scans the table";
-		index_take(line, index, sizeof(index));
-	}
-	plan.index = index;
-	if (r == 0)
-		visit(&plan, arg);
-	return r;
-}
-
-int sqlite_explain(void *connection, store_explain_visit *visit, void *arg)
-{
-	static const struct {
-		const char *name;
-		enum statement which;
-	} asked[] = {
-		{ "account_find", ACCOUNT_BY_KEY },
-		{ "account_get", ACCOUNT_BY_ID },
-		{ "account_find_stranger", STRANGER_GET },
-		{ "accounts_list", ACCOUNTS_LIST },
-		{ "accounts_list_suspended", ACCOUNTS_LIST_SUSPENDED },
-		{ "session_find", SESSION_GET },
-		{ "sessions_list", SESSIONS_LIST },
-		{ "sessions_end", SESSIONS_DELETE },
-		{ "refresh", REFRESH_GET },
-		{ "ticket_find", TICKET_GET },
-		{ "mail_take", MAIL_TAKE },
-		{ "sweep_sessions", SWEEP_SESSIONS },
-		{ "sweep_strangers", SWEEP_STRANGERS },
-		{ "sweep_tickets", SWEEP_TICKETS },
-	};
-	int r = 0;
-
-	for (size_t i = 0; i < ARRAY_SIZE(asked) && r == 0; i++)
-		r = statement_explain(connection, asked[i].name, asked[i].which, visit, arg);
-	return r;
 }

@@ -81,7 +81,10 @@ def test_another_index_of_that_name_is_told_and_kept(authd):
 
 def test_plans_use_indexes_and_a_scan_is_told(authd):
     plans = {r["statement"]: r for r in shown(authd, "db", "explain")}
-    assert all(r["ok"] and r["verdict"] == "good" and r["index"] for r in plans.values())
+    assert all(r["ok"] and r["verdict"] == "good" for r in plans.values())
+    assert len(plans) > 50 and {"mail_take", "tickets_trim", "accounts_list", "key_remove", "session_put"} <= set(plans)
+    # What has none inserts, or reads a table of a few keys.
+    assert all(r["index"] for name, r in plans.items() if not name.endswith(("insert", "put")) and not name.startswith("key"))
     assert plans["sweep_sessions"]["index"] == "sessions_idle" and plans["account_get"]["examined"] is None
     in_database(authd, "DROP INDEX sessions_idle")
     (row,) = shown(authd, "db", "explain", "--name", "sweep_sessions", code=6)

@@ -13,6 +13,8 @@ sys.path[:0] = [str(pathlib.Path(__file__).parents[1] / d) for d in ("support", 
 from authd import BUILD, Authd  # noqa: E402
 from conftest import PASSWORD, Client  # noqa: E402
 from mongo import BUILD as SERVERS, Java, Proxy, Secantus  # noqa: E402
+from mongo_shapes import Shapes  # noqa: E402
+from replicas import Replicas  # noqa: E402
 from test_kill import Writer  # noqa: E402
 from test_store import is_healthy, until  # noqa: E402
 
@@ -43,14 +45,34 @@ def node(uri, database=None, **config):
 
 # --- the suites in C ---
 
-@pytest.mark.parametrize("suite", ["mongodb", "admin-mongodb", "only-mongodb", "mails-mongodb"])
-def test_the_suite_of_the_store_passes(server, suite):
-    environment = {**os.environ, "AUTHD_TEST_MONGODB": server.uri}
-    if isinstance(server, Java):
-        environment["AUTHD_TEST_PARTIAL"] = "1"
-    done = subprocess.run([BUILD / "tests" / f"suite-store-{suite}"], env=environment, capture_output=True, text=True, timeout=300)
+SUITES = ["mongodb", "admin-mongodb", "only-mongodb", "mails-mongodb"]
+heard = Shapes()  # by the first of them on a server that explains
+
+
+def suite_passes(suite, uri, **environment):
+    done = subprocess.run([BUILD / "tests" / f"suite-store-{suite}"], env={**os.environ, "AUTHD_TEST_MONGODB": uri, **environment},
+                          capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, (done.stdout + done.stderr)[-4000:]
     assert "[  PASSED  ]" in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("suite", SUITES)
+def test_the_suite_of_the_store_passes(server, suite):
+    if isinstance(server, Java):
+        suite_passes(suite, server.uri, AUTHD_TEST_PARTIAL="1")
+        return
+    with Replicas(server.port, members=1) as line:
+        line.hook = heard
+        suite_passes(suite, f"mongodb://{line.members[0].name}")
+
+
+def test_every_way_in_which_the_suites_look_for_documents_is_explained(secantus):
+    if len(heard.asked) < 20:
+        pytest.skip("the suites have not run before")
+    with Replicas(secantus.port, members=1) as line, node(f"mongodb://{line.members[0].name}") as authd:
+        line.hook = heard
+        assert authd.ctl("db", "explain").returncode in (0, 6)
+    assert heard.asked <= heard.explained, heard.asked - heard.explained
 
 
 # --- the daemon ---

@@ -47,7 +47,29 @@ def test_a_missing_index_is_told_and_built_by_an_operator(secantus):
         assert shown(authd, "index", "create", "users.email", "--background")[-1]["state"] in ("building", "built")
         until(lambda: authd.ctl("index", "check").returncode == 0)
         assert shown(authd, "index", "create", "users.email")[-1]["state"] == "present"
-        assert all(r["verdict"] != "scans the collection" for r in shown(authd, "db", "explain"))
+
+
+# As it is written in server/store/indexes.c: what is slow without the index.
+WITHOUT = {"users.email": {"account_find"}, "sessions.tokens": {"refresh"}, "sessions.user": {"sessions_list", "sessions_end"},
+           "sessions.idleUntil": {"sweep_sessions"}, "strangers.seenAt": {"strangers_trim", "sweep_strangers"},
+           "tickets.user": {"tickets_delete", "tickets_trim"}, "tickets.expiresAt": {"sweep_tickets"},
+           "mails.nextAt": {"mails_view", "mail_take"}}
+COLLECTIONS = {"users": "users", **{name: f"authd_{name}" for name in ("sessions", "strangers", "tickets", "mails")}}
+
+
+def test_a_statement_that_has_lost_its_index_is_told(secantus):
+    def scanning():
+        rows = json.loads(authd.ctl("-o", "json", "db", "explain").stdout)
+        return {r["statement"] for r in rows if r["verdict"] == "scans the collection"}
+    with node(secantus.uri, database := "explained") as authd:
+        Client(authd.port).register("a@example.org")
+        # This server walks no index of ids for their order; MongoDB does.
+        always = scanning()
+        assert all(name.startswith(("accounts_list", "sessions_scan")) for name in always)
+        for index, statements in WITHOUT.items():
+            mongo(secantus, f"c[{database!r}][{COLLECTIONS[index.split('.')[0]]!r}].drop_index({index!r})")
+            assert scanning() - always == statements, index
+            assert authd.ctl("index", "create", index).returncode == 0
 
 
 def test_accounts_to_adopt_are_looked_at_while_the_daemon_serves(secantus):

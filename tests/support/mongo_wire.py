@@ -97,9 +97,28 @@ class Message:
         self.flags = struct.unpack_from("<i", raw, 16)[0]
         if self.kind == OP_QUERY:  # flags, collection, skip, return, document
             self.command = decode(raw[raw.index(0, 20) + 9:])
-        else:  # flags, and sections; the first is the command
-            self.command = decode(raw[21:]) if raw[20] == 0 else {}
+        else:
+            self.command = self.sections(raw, 20)
         self.name = next(iter(self.command), "")
+
+    @staticmethod
+    def sections(raw, at):
+        """The first is the command; those behind are lists of it that are too long for it."""
+        command = {}
+        while at < len(raw):
+            kind = raw[at]
+            (length,) = struct.unpack_from("<i", raw, at + 1)
+            if kind == 0:
+                command = decode(raw[at + 1:at + 1 + length])
+            else:
+                end = raw.index(0, at + 5)
+                name, here = raw[at + 5:end].decode(), end + 1
+                command[name] = []
+                while here < at + 1 + length:
+                    command[name].append(decode(raw[here:]))
+                    here += struct.unpack_from("<i", raw, here)[0]
+            at += 1 + length
+        return command
 
     def answer(self, document, id, answers=None, flags=0):
         """The bytes of an answer to it."""
