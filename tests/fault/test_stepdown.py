@@ -13,7 +13,7 @@ from authd import Authd  # noqa: E402
 from conftest import PASSWORD, Client  # noqa: E402
 from mongo import Secantus  # noqa: E402
 from mongo_wire import Commands  # noqa: E402
-from replicas import DROP, LOSE, Replicas  # noqa: E402
+from replicas import DRIVER_LEAKS, DROP, LOSE, Replicas  # noqa: E402
 from test_store import is_healthy  # noqa: E402
 
 DATABASE = "stepdown"
@@ -227,3 +227,32 @@ def test_a_primary_that_hands_over_at_any_command_is_followed(follower, replicas
         call.check(database, True)
         assert len(happened) == (position < kind.commands)
     assert is_healthy(client) and "breaker.opened" not in follower.log()
+
+
+@pytest.fixture(scope="module")
+def impatient(replicas):
+    """A daemon of the set that looks for a primary no longer than it must."""
+    config = {"store.select_timeout": "200ms", "breaker.calls_min": 1000}
+    with Authd({"store.backend": "mongodb", "store.uri": replicas.uri(DATABASE), **config}, environment=DRIVER_LEAKS) as authd:
+        yield authd
+
+
+@pytest.mark.parametrize("kind", CALLS, ids=lambda kind: kind.__name__.lower())
+@pytest.mark.parametrize("how", ["NotWritablePrimary", DROP, LOSE])
+def test_a_primary_without_successor_is_told_at_any_command_and_nothing_is_half_done(impatient, replicas, database, kind, how):
+    def event(member, message):
+        replicas.change_now(None)
+        return how if how in (DROP, LOSE) else replicas.step_down_answer(replicas.members[member], message, STEPS_DOWN[how], how)
+
+    client = Client(impatient.port)
+    for position in range(kind.commands):
+        replicas.elect(position % 3)
+        call = kind(client)
+        happened = replicas.at(position, COMMANDS, event)
+        answer = answered(call)
+        replicas.hook = None
+        # Nobody asks for the failures of an address that has an account now: they may stay.
+        assert answer.status == 503 or (kind, happened) == (Register, ["delete"]), position
+        replicas.elect(position % 3)
+        call.check(database, answer.status != 503)
+    replicas.elect(0)

@@ -34,8 +34,9 @@ def for_everybody(name):
 class Authd:
     """with Authd(config={"password.cost": 5}) as authd: ..."""
 
-    def __init__(self, config=None, user=None):
-        """user: the uid and gid it runs as, with no other groups; needs root."""
+    def __init__(self, config=None, user=None, environment=None):
+        """user: the uid and gid it runs as, with no other groups; needs root. environment: what it has beside ours."""
+        self.environment = {**os.environ, **(environment or {})}
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="authd-"))
         self.user = {} if user is None else {"user": user, "group": user, "extra_groups": []}
         if user is not None:
@@ -86,7 +87,7 @@ class Authd:
     def start(self):
         with open(self.dir / "log", "ab") as log:
             program = for_everybody("authd") if self.user else BUILD / "authd"
-            self.process = subprocess.Popen([program, "-c", self.conf], stdout=log, stderr=log, **self.user)
+            self.process = subprocess.Popen([program, "-c", self.conf], stdout=log, stderr=log, env=self.environment, **self.user)
         end = time.monotonic() + START_S
         while time.monotonic() < end:
             assert self.process.poll() is None, self.log()

@@ -6,12 +6,15 @@ primary. As all pass on to one server, what one had acknowledged is there on the
 import asyncio
 import contextlib
 import itertools
+import pathlib
 import socket
 import threading
 import time
 
 from mongo_wire import EXHAUST_ALLOWED, MORE_TO_COME, Date, Long, Message, ObjectId, message_read
 
+# Of a daemon whose reads find no primary twice.
+DRIVER_LEAKS = {"LSAN_OPTIONS": f"suppressions={pathlib.Path(__file__).with_name('mongoc.supp')}"}
 NAME = "rs"
 NOT_WRITABLE_PRIMARY, NOT_PRIMARY_NO_SECONDARY_OK, COMMAND_NOT_FOUND = 10107, 13435, 59
 HELLOS = ("hello", "isMaster", "ismaster")
