@@ -56,6 +56,7 @@ static const struct {
 	[SESSION_INSERT] = { "session_insert", false },
 	[SESSION_GET] = { "session_find", false },
 	[SESSIONS_LIST] = { "sessions_list", false },
+	[SESSIONS_COUNT] = { "sessions_count", false },
 	[SESSION_DELETE] = { "session_delete", false },
 	[SESSIONS_DELETE] = { "sessions_end", false },
 	[SESSION_OLDEST] = { "session_oldest", false },
