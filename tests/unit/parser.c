@@ -1,12 +1,13 @@
 /*
  * The parser: what it accepts, what it refuses and with which answer. Every case is fed whole and
- * byte by byte, and both must tell the same.
+ * byte by byte, to each llhttp that there is, and all must tell the same.
  */
 #include "support/test.h"
 
 #include <stdio.h>
 #include <string.h>
 
+#include "http/llhttp_cpu.h"
 #include "http/parser.h"
 #include "shared/macros.h"
 
@@ -59,11 +60,12 @@ static enum problem problem_of(const struct parsed *parsed)
 
 static void check(struct str bytes, enum parse_event event, enum problem problem)
 {
-	static const size_t steps[] = { SIZE_MAX, 1, 2, 7 };
+	static const size_t steps[] = { SIZE_MAX, 1, 2, 7, SIZE_MAX, 31 };
 
 	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
 		_cleanup_(parsed_deinit) struct parsed parsed;
 
+		llhttp_plain_set(i >= 4); /* whatever the processor could do */
 		parse(&parsed, bytes, steps[i]);
 		if (parsed.event != event || problem_of(&parsed) != problem)
 			print_message("step %zu, event %d, problem %s:\n%.200s\n", steps[i],
@@ -302,6 +304,32 @@ TEST(fields_have_names_and_visible_values)
 	refuses(GET "a: b\x7f\r\n\r\n", PROBLEM_MALFORMED_REQUEST);
 	check(STR(GET "a: b\0c\r\n\r\n"), PARSE_PROBLEM, PROBLEM_MALFORMED_REQUEST);
 	check(STR(GET "a\0b: c\r\n\r\n"), PARSE_PROBLEM, PROBLEM_MALFORMED_REQUEST);
+}
+
+TEST(each_llhttp_takes_the_same_bytes_wherever_they_stand)
+{
+	const struct str head = STR("GET / HTTP/1.1\r\nHost: a\r\n");
+	char text[] = "GET / HTTP/1.1\r\nHost: a\r\n"
+		      "name-of-more-than-thirty-two-bytes: a value that is as long as that\r\n\r\n";
+
+	for (size_t at = head.len; at < sizeof(text) - 1; at++) {
+		char kept = text[at];
+
+		for (int byte = 0; byte < 256; byte++) {
+			_cleanup_(parsed_deinit) struct parsed wide, plain;
+
+			text[at] = (char)byte;
+			llhttp_plain_set(false);
+			parse(&wide, str_of(text, sizeof(text) - 1), SIZE_MAX);
+			llhttp_plain_set(true);
+			parse(&plain, str_of(text, sizeof(text) - 1), SIZE_MAX);
+			assert_int_equal(wide.event, plain.event);
+			assert_int_equal(problem_of(&wide), problem_of(&plain));
+			assert_int_equal(wide.used, plain.used);
+		}
+		text[at] = kept;
+	}
+	llhttp_plain_set(false);
 }
 
 TEST(chunks_are_read_strictly)
