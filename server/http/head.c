@@ -11,30 +11,32 @@ static const bool is_token[256] = {
 	['`'] = true, ['|'] = true, ['~'] = true, ['0' ... '9'] = true, ['a' ... 'z'] = true,
 	['A' ... 'Z'] = true,
 };
+
+/* Visible ASCII but what delimits: RFC 3986's host and port are a subset. */
+static const bool is_authority[256] = {
+	['!'] = true, ['$'] = true, ['%'] = true, ['&'] = true, ['\''] = true, ['('] = true,
+	[')'] = true, ['*'] = true, ['+'] = true, ['-'] = true, ['.'] = true, [':'] = true,
+	[';'] = true, ['='] = true, ['['] = true, [']'] = true, ['_'] = true, ['~'] = true,
+	['0' ... '9'] = true, ['a' ... 'z'] = true, ['A' ... 'Z'] = true,
+};
 /* clang-format on */
+
+static bool are_all(const bool table[static 256], struct str s)
+{
+	for (size_t i = 0; i < s.len; i++)
+		if (!table[(unsigned char)s.data[i]])
+			return false;
+	return true;
+}
 
 bool head_is_token(struct str s)
 {
-	for (size_t i = 0; i < s.len; i++)
-		if (!is_token[(unsigned char)s.data[i]])
-			return false;
-	return s.len > 0;
+	return s.len > 0 && are_all(is_token, s);
 }
 
 static bool is_visible(char c)
 {
 	return c > ' ' && c < 0x7f; /* a signed char above ASCII is negative */
-}
-
-/* Visible ASCII but what delimits: RFC 3986's host and port are a subset. */
-static bool is_authority(struct str s)
-{
-	static const char delimiters[] = "\"#,/<>?@\\^`{|}";
-
-	for (size_t i = 0; i < s.len; i++)
-		if (!is_visible(s.data[i]) || memchr(delimiters, s.data[i], sizeof(delimiters) - 1))
-			return false;
-	return true;
 }
 
 /* Takes "http://authority" off the front of an absolute-form target (RFC 9112 section 3.2.2). */
@@ -52,7 +54,7 @@ static bool authority_drop(struct str *target)
 	while (n < rest.len && rest.data[n] != '/' && rest.data[n] != '?')
 		n++;
 	*target = str_skip(rest, n);
-	return n > 0 && is_authority(str_of(rest.data, n));
+	return n > 0 && are_all(is_authority, str_of(rest.data, n));
 }
 
 static bool target_split(struct request *request, struct str target)
@@ -89,7 +91,7 @@ static enum problem field_check(
 		if (!str_equal_nocase(header->name, STR("Host")))
 			break;
 		counts->hosts++;
-		if (!is_authority(header->value))
+		if (!are_all(is_authority, header->value))
 			return PROBLEM_MALFORMED_REQUEST;
 		break;
 	case sizeof("Content-Length") - 1:
