@@ -11,8 +11,9 @@
 #include "shared/macros.h"
 #include "shared/str.h"
 
-/* A busy core's tokens; more push each other out and cost what they would cost without. */
-#define DIGESTS_MAX 512
+/* A token has one place. Of as many tokens as places two of three share theirs and push each other
+ * out; of a quarter as many one of five. 2 MB of a core at most, page by page as they are used. */
+#define DIGESTS_MAX 2048
 /* Ours are about 450 bytes with a few roles; longer ones are hashed each time. */
 #define DIGEST_TOKEN_BYTES_MAX 984
 
