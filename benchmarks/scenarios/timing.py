@@ -4,40 +4,15 @@ passwords: for addresses that have an account and for such that have none, one a
 once. What counts is how well one answer's time tells the two apart (Cliff's delta from the Mann-Whitney statistic): 0 is
 a coin, 1 is certainty. At cost 4, the least: the hash would drown what there is to see.
 """
-import math
 import random
 import time
 
 from client import PASSWORD, Client
 from measure import median
+from stats import mann_whitney
 from systems.authd import BASE, Authd
 
 NEVER_LOCKED = {"lockout__free": 1000, "password__cost": 4, "accounts__hide_existing": "yes", "accounts__verify_email": "yes"}
-
-
-def ranks(values):
-    """The rank of each value, from 1; equal ones share theirs. And the correction for ties of the variance."""
-    order = sorted(range(len(values)), key=values.__getitem__)
-    result, ties, at = [0.0] * len(values), 0, 0
-    while at < len(order):
-        end = at
-        while end < len(order) and values[order[end]] == values[order[at]]:
-            end += 1
-        for i in order[at:end]:
-            result[i] = (at + 1 + end) / 2
-        ties += (end - at) ** 3 - (end - at)
-        at = end
-    return result, ties
-
-
-def mann_whitney(a, b):
-    """Cliff's delta of a above b, and the two-sided p of the normal approximation."""
-    n, m = len(a), len(b)
-    ranked, ties = ranks(a + b)
-    u = sum(ranked[:n]) - n * (n + 1) / 2
-    variance = n * m / 12 * (n + m + 1 - ties / ((n + m) * (n + m - 1)))
-    z = (u - n * m / 2) / math.sqrt(variance) if variance else 0.0
-    return 2 * u / (n * m) - 1, math.erfc(abs(z) / math.sqrt(2))
 
 
 def timed(client, path, body, status):

@@ -12,7 +12,6 @@ import measure  # noqa: E402
 import systems.authd  # noqa: E402
 from client import Client, Refused, register_many  # noqa: E402
 from scenarios.durability import Writer, lost_of  # noqa: E402
-from scenarios.timing import mann_whitney  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -96,14 +95,3 @@ def test_the_peak_of_memory_is_kept_until_it_is_reset():
         assert measure.rss_peak_mb([c.pid]) < peak - 60
     finally:
         c.communicate(b"\n")
-
-
-def test_times_that_tell_nothing_and_times_that_tell_all():
-    same = [float(i % 7) for i in range(70)]
-    delta, p = mann_whitney(same, list(reversed(same)))
-    assert delta == 0 and p == 1
-    delta, p = mann_whitney([i + 100.0 for i in range(50)], [float(i) for i in range(50)])
-    assert delta == 1 and p < 1e-15
-    delta, p = mann_whitney([1.0, 2.0, 2.0, 3.0], [2.0, 3.0, 4.0, 4.0])
-    assert delta == -0.6875 and 0.05 < p < 0.15
-    assert mann_whitney([1.0, 1.0], [1.0])[0] == 0
