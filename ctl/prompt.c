@@ -157,6 +157,7 @@ static void prompt_make(char text[static PROMPT_BYTES])
 	char host[64], danger[96] = "";
 	int r = session_ask(shell.session, "config.state", "{}", PROMPT_ASK_MS, &sink);
 
+	session_news(shell.session);
 	host_name(host);
 	if (shell.session->client.level[0])
 		(void)snprintf(shell.level, sizeof(shell.level), "%s", shell.session->client.level);

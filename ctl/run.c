@@ -67,29 +67,48 @@ static bool is_alive(const struct client *client)
 	return recv(client->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN;
 }
 
-int session_connect(struct session *session, const struct settings *settings)
+/* Not told at once: the first to notice is often a question that nobody sees. */
+static void news_note(struct session *session, bool was_open)
+{
+	bool is_same = !strcmp(session->boot, session->client.boot);
+
+	if (session->boot[0] && !is_same)
+		session->news = "authd was restarted meanwhile";
+	else if (session->boot[0] && was_open && !session->news && !session->client.is_silent)
+		session->news = "connected again";
+	(void)snprintf(session->boot, sizeof(session->boot), "%s", session->client.boot);
+}
+
+void session_news(struct session *session)
+{
+	if (!session->is_shell || session->client.is_silent || !session->news)
+		return;
+	(void)fprintf(stderr, "authctl: %s\n", session->news);
+	session->news = NULL;
+}
+
+static int connect_again(struct session *session, const struct settings *settings)
 {
 	bool was_open = session->client.fd >= 0;
 	int r;
 
-	if (is_alive(&session->client))
-		return EXIT_DONE;
 	client_close(&session->client);
 	r = client_open(&session->client, settings->socket, settings->timeout_ms);
 	if (r != EXIT_DONE) {
 		client_close(&session->client);
 		return r;
 	}
-	if (session->is_shell && session->boot[0] && !session->client.is_silent) {
-		bool is_same = !strcmp(session->boot, session->client.boot);
-
-		if (!is_same)
-			(void)fputs("authctl: authd was restarted meanwhile\n", stderr);
-		else if (was_open)
-			(void)fputs("authctl: connected again\n", stderr);
-	}
-	(void)snprintf(session->boot, sizeof(session->boot), "%s", session->client.boot);
+	news_note(session, was_open);
 	return settings->as ? lower_level(session, settings) : EXIT_DONE;
+}
+
+int session_connect(struct session *session, const struct settings *settings)
+{
+	int r = is_alive(&session->client) ? EXIT_DONE : connect_again(session, settings);
+
+	if (r == EXIT_DONE)
+		session_news(session);
+	return r;
 }
 
 int session_ask(struct session *session, const char *command, const char *args, uint64_t timeout_ms,

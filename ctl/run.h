@@ -13,6 +13,7 @@ struct session {
 	struct client client;     /* open between commands when is_kept */
 	bool is_kept, is_shell;
 	char boot[64];       /* of the daemon that was spoken to last */
+	const char *news;    /* of the connection, for people; NULL: none */
 	char redacted[1024]; /* the last command, without secrets: for the history */
 };
 
@@ -24,6 +25,9 @@ void session_deinit(struct session *session);
  * code.
  */
 int session_connect(struct session *session, const struct settings *settings);
+
+/* In a shell: says that the daemon is another one than before, once. */
+void session_news(struct session *session);
 
 /* A line of words, authctl's own options among them; they are moved. line: of a batch, 0 none. */
 int session_run(struct session *session, int count, char **words, unsigned line);
