@@ -31,6 +31,7 @@
 #include "crypt/password.h"
 #include "guard/admission.h"
 #include "guard/limits.h"
+#include "handover.h"
 #include "http/server.h"
 #include "listening.h"
 #include "mail_start.h"
@@ -40,6 +41,7 @@
 #include "observe/metrics.h"
 #include "observe/trace.h"
 #include "observe/notify.h"
+#include "predecessor.h"
 #include "shared/clock.h"
 #include "shared/err.h"
 #include "shared/macros.h"
@@ -48,6 +50,7 @@
 #include "shared/secret.h"
 #include "store/store.h"
 #include "store_start.h"
+#include "successor.h"
 #include "tls/tls.h"
 #include "tracing_start.h"
 #include "transfer.h"
@@ -55,6 +58,9 @@
 #define LISTEN_BACKLOG 4096 /* a burst of reconnecting clients; the kernel cuts it to somaxconn */
 /* A client that is there brings its next request within this, and is told to go elsewhere. */
 #define DRAIN_IDLE_MS 1000
+/* When another daemon serves nobody waits for us to end, and the longer a client has been silent
+ * the less likely is it to send at the very moment when its connection ends. */
+#define HANDED_IDLE_MS 10000
 #define JOIN_TIMEOUT_MS 5000
 #define STORE_CLOSE_MS 30000 /* the last commit, on a disk that is slow */
 
@@ -84,6 +90,8 @@ static int listen_all(struct http_server *server, unsigned core)
 	unsigned count = listening_of(core, sockets);
 	int r = 0;
 
+	if (predecessor_is_there())
+		http_server_start_held(server);
 	for (unsigned i = 0; r == 0 && i < count; i++)
 		r = http_server_listen(server, sockets[i].fd, sockets[i].kind);
 	return r;
@@ -156,8 +164,9 @@ static void on_drained(void *arg)
 
 static void on_drain(struct core *core)
 {
-	http_server_drain(
-		core->app, MIN(DRAIN_IDLE_MS, live_drain_timeout_ms() / 2), on_drained, core);
+	uint64_t idle_ms = successor_is_serving() ? HANDED_IDLE_MS : DRAIN_IDLE_MS;
+
+	http_server_drain(core->app, MIN(idle_ms, live_drain_timeout_ms() / 2), on_drained, core);
 }
 
 static void on_stop(_unused_ struct core *core)
@@ -443,10 +452,17 @@ static void tell_stopping(void)
 		live_drain_timeout_ms() + JOIN_TIMEOUT_MS + STORE_CLOSE_MS);
 }
 
+static struct control_upgrade upgrade = { .program = successor_program,
+	.start = successor_start,
+	.step = successor_step,
+	.told = successor_told,
+	.has_predecessor = predecessor_is_there };
+
 static struct control_context context_make(const char *path)
 {
 	const struct loop_features *features = loop_features(core_at(0)->loop);
 
+	upgrade.number = predecessor_upgrades();
 	return (struct control_context){ .version = AUTHD_VERSION,
 		.commit = commit,
 		.boot = boot,
@@ -457,7 +473,8 @@ static struct control_context context_make(const char *path)
 		.engine_why = loop_why(features),
 		.is_multishot = features->is_receive_multishot,
 		.is_draining = is_draining,
-		.http_of = server_of };
+		.http_of = server_of,
+		.upgrade = &upgrade };
 }
 
 /* Without an operator's socket, or without metrics, it serves all the same: the log says so. */
@@ -467,7 +484,8 @@ static void control_run(const struct control_context *context)
 		.origins = &origins,
 		.apply = apply,
 		.check = config_try,
-		.context = *context };
+		.context = *context,
+		.inherited_fd = inherit_take(HANDOVER_CONTROL) };
 	const char *why;
 	int r = config.control.socket[0] ? control_start(&options, &why) : 0;
 
@@ -481,7 +499,7 @@ static void control_run(const struct control_context *context)
 static void exporter_run(const struct control_context *context)
 {
 	const char *listen = config.metrics.listen;
-	int r = listen[0] ? exporter_start(listen, context) : 0;
+	int r = listen[0] ? exporter_start(listen, inherit_take(HANDOVER_METRICS), context) : 0;
 
 	if (r < 0)
 		log_event(LOG_LEVEL_WARN, "metrics.unavailable", STR("nobody can scrape"),
@@ -510,6 +528,7 @@ static void signals_block(sigset_t *ret_set)
 	sigaddset(ret_set, SIGINT);
 	sigaddset(ret_set, SIGHUP);
 	sigaddset(ret_set, SIGUSR1);
+	sigaddset(ret_set, SIGUSR2); /* of successor.c */
 	pthread_sigmask(SIG_BLOCK, ret_set, NULL);
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)signal(SIGXFSZ, SIG_IGN); /* a limit on file sizes is a full disk, not our end */
@@ -519,10 +538,74 @@ static void wait_for_end(const sigset_t *signals)
 {
 	int number;
 
-	while (sigwait(signals, &number) == 0 && (number == SIGHUP || number == SIGUSR1))
-		(void)log_reopen();
+	while (sigwait(signals, &number) == 0) {
+		if (number == SIGHUP || number == SIGUSR1)
+			(void)log_reopen();
+		else if (number != SIGUSR2 || successor_is_serving())
+			break;
+	}
 	log_event(LOG_LEVEL_INFO, "server.draining", STR("finishing what is in progress"),
 		LOG_NUMBER("signal", number));
+}
+
+/* While another daemon changes the same store, what is cached may be of yesterday. */
+static int cores_await(bool is_shared)
+{
+	uint64_t end_ns = clock_after_ms(clock_now_ns(), live_drain_timeout_ms());
+	uint64_t now_ns = clock_now_ns();
+	int r = -ETIMEDOUT;
+
+	for (; r < 0 && now_ns < end_ns; now_ns = clock_now_ns()) {
+		uint64_t left_ms = (end_ns - now_ns + NS_PER_MS - 1) / NS_PER_MS;
+
+		r = cores_join((unsigned)(is_shared ? MIN(left_ms, HANDOVER_SHARED_MS) : left_ms));
+		if (r < 0 && is_shared)
+			remote_change(STORE_ANYTHING, "");
+	}
+	return r;
+}
+
+/* What there is once for all daemons goes first, if another one waits for it. */
+static void operators_stop(bool is_handed_over)
+{
+	exporter_stop(is_handed_over);
+	if (config.control.socket[0])
+		control_stop(is_handed_over);
+	if (!is_handed_over)
+		return;
+	successor_free();
+	notify_stop();
+}
+
+static void serve_end(void)
+{
+	bool is_handed_over = successor_settle();
+
+	if (is_handed_over)
+		operators_stop(true);
+	else
+		tell_stopping();
+	cores_drain();
+	if (cores_await(is_handed_over) < 0) {
+		cores_stop();
+		(void)cores_join(JOIN_TIMEOUT_MS);
+	}
+	predecessor_unwatch();
+	if (!is_handed_over)
+		operators_stop(false);
+	trace_stop();
+	password_threads_stop();
+	mail_stop();
+	rotation_stop();
+	store_close();
+	limits_stop();
+	common_unload();
+	clients_unload();
+	documents_free();
+	live_stop();
+	notify_stop();
+	log_event(LOG_LEVEL_INFO, "server.stopped", STR("everything was finished"),
+		LOG_NUMBER("exit", 0));
 }
 
 static int serve(const char *path, const sigset_t *signals)
@@ -569,11 +652,15 @@ static int serve(const char *path, const sigset_t *signals)
 	if (r < 0)
 		return r;
 	remote_begin();
+	r = predecessor_follow();
+	if (r < 0)
+		return fail("the daemon before this one", r, NULL);
 	r = rotation_start();
 	if (r < 0)
 		log_event(LOG_LEVEL_WARN, "keys.unchecked",
 			STR("the signing keys will not be rotated"),
 			LOG_TEXT("error.type", str_cstr(err_name(r))));
+	predecessor_free_await();
 	r = notify_start();
 	if (r < 0)
 		log_event(LOG_LEVEL_WARN, "notify.unavailable",
@@ -582,37 +669,20 @@ static int serve(const char *path, const sigset_t *signals)
 	context = context_make(path);
 	exporter_run(&context);
 	control_run(&context); /* who finds its socket finds everything */
+	inherit_close_rest();
 	engine_log();
 	log_event(LOG_LEVEL_INFO, "server.started", STR("serving"),
 		LOG_TEXT("server.address", str_cstr(first_address())),
 		LOG_NUMBER("authd.cores", cores_count()));
 	listening_keep();
 	tell_serving();
-	listening_retire();
+	if (predecessor_is_there())
+		predecessor_watch(listening_retire);
+	else
+		listening_retire();
 
 	wait_for_end(signals);
-	tell_stopping();
-	cores_drain();
-	if (cores_join((unsigned)live_drain_timeout_ms()) < 0) {
-		cores_stop();
-		(void)cores_join(JOIN_TIMEOUT_MS);
-	}
-	exporter_stop();
-	if (config.control.socket[0])
-		control_stop();
-	trace_stop();
-	password_threads_stop();
-	mail_stop();
-	rotation_stop();
-	store_close();
-	limits_stop();
-	common_unload();
-	clients_unload();
-	documents_free();
-	live_stop();
-	notify_stop();
-	log_event(LOG_LEVEL_INFO, "server.stopped", STR("everything was finished"),
-		LOG_NUMBER("exit", 0));
+	serve_end();
 	return 0;
 }
 
@@ -652,6 +722,7 @@ static int log_begin(void)
 		.rotate_bytes = config.log.rotate_bytes,
 		.rotate_keep = (unsigned)config.log.rotate_keep,
 		.journal = LOG_JOURNAL_SOCKET,
+		.stderr_fd = predecessor_stderr(),
 	});
 }
 
@@ -748,9 +819,12 @@ int main(int argc, char **argv)
 {
 	struct command_line line = {};
 	sigset_t signals;
-	int r = command_line_parse(argc, argv, &line);
+	int r, has_parent;
 
 	(void)tls_account_init(); /* uncounted, it works all the same */
+	successor_init(argv);     /* before getopt puts its words into another order */
+	has_parent = predecessor_read();
+	r = command_line_parse(argc, argv, &line);
 	if (r < 0)
 		return usage(stderr);
 	if (r > 0)
@@ -761,7 +835,9 @@ int main(int argc, char **argv)
 		return 0;
 	if (line.run)
 		return offline(line.run, line.argument) < 0 ? EXIT_FAILURE : 0;
-	r = inherit_read(false);
+	if (has_parent < 0)
+		return fail(HANDOVER_VARIABLE, has_parent, NULL) < 0 ? EXIT_FAILURE : 0;
+	r = inherit_read(has_parent > 0);
 	if (r < 0)
 		return fail("LISTEN_FDS", r, NULL) < 0 ? EXIT_FAILURE : 0;
 	signals_block(&signals); /* in every thread: who does not would be killed by them */

@@ -14,6 +14,8 @@ static const struct command_column status_columns[] = {
 	{ "version", COLUMN_TEXT, "of authd", 0 },
 	{ "pid", COLUMN_INTEGER, "its process", 0 },
 	{ "boot", COLUMN_TEXT, "another one after every start", WIDE },
+	{ "upgrades", COLUMN_INTEGER, "hand-overs since the first start", WIDE },
+	{ "predecessor", COLUMN_BOOL, "does the daemon before this one still finish what it has?", WIDE },
 	{ "up", COLUMN_SECONDS, "since its start", 0 },
 	{ "generation", COLUMN_INTEGER, "of the configuration", 0 },
 	{ "generation_age", COLUMN_SECONDS, "since it was taken over", 0 },
@@ -720,6 +722,14 @@ static const struct command_column verify_columns[] = {
 	{}
 };
 
+static const struct command_column upgrade_columns[] = {
+	{ "step", COLUMN_TEXT, "started, ready, serving; dry run", 0 },
+	{ "pid", COLUMN_INTEGER, "of the next daemon", 0 },
+	{ "time", COLUMN_SECONDS, "since it was asked for", 0 },
+	{ "detail", COLUMN_TEXT, "what has happened", 0 },
+	{}
+};
+
 static const struct command_argument wait_arguments[] = {
 	{ "condition", ARGUMENT_TEXT, ARGUMENT_POSITIONAL | ARGUMENT_REQUIRED | ARGUMENT_REST, "ready, drained, confirmed, generation N, pool NAME idle, breaker NAME STATE, index NAME built", NULL, NULL },
 	{}
@@ -864,6 +874,7 @@ const struct command commands[] = {
 	{ "audit.list", O, PERSONAL, "Who ran what", "audit.list/1", audit_list_arguments, audit_columns },
 	{ "audit.verify", O, SINGLE, "Follow the hashes of the audit file; exit code 6 when they break", "audit.verify/1", NULL, verify_columns },
 	{ "drain", O, SINGLE | CHANGE | COMMAND_ASKS, "Take no more connections, finish what runs", "drain/1", NULL, done_columns },
+	{ "upgrade", A, CHANGE | COMMAND_WAITS, "Start the program anew, as it is on the disk now, and hand over to it without losing a request", "upgrade/1", NULL, upgrade_columns },
 	{ "shutdown", A, SINGLE | CHANGE | COMMAND_ASKS, "Drain and end the process", "shutdown/1", NULL, done_columns },
 	{ "wait", V, SINGLE | COMMAND_WAITS | COMMAND_RETRIES, "Wait until something is so, also for authd to start; exit code 9 when it takes too long", "wait/1", wait_arguments, wait_columns },
 	{ "report", V, 0, "A bundle for support: what the daemon knows of itself, no secrets", "report/1", report_arguments, report_columns },

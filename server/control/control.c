@@ -39,6 +39,7 @@ static struct control {
 	pthread_t thread;
 	_Atomic bool is_stopping;
 	bool is_running;
+	bool is_shut; /* the control thread's: who connects waits for the next daemon */
 	uint64_t tick_ns, orphans_ns, reload_ns;
 	struct dialog dialogs[CONTROL_SESSIONS_MAX];
 } control = { .listen_fd = -1, .wake_fd = -1 };
@@ -132,6 +133,23 @@ static int listen_at(const char *path, int *ret_fd)
 	}
 	*ret_fd = fd;
 	return 0;
+}
+
+/* That of the daemon before us, if it is at the path. 1: it is, 0: not. */
+static int adopt(const char *path, int inherited_fd, int *ret_fd)
+{
+	struct sockaddr_un address = {};
+	socklen_t bytes = sizeof(address) - 1;
+
+	if (inherited_fd < 0)
+		return 0;
+	if (getsockname(inherited_fd, (struct sockaddr *)&address, &bytes) < 0 ||
+		address.sun_family != AF_UNIX || strcmp(address.sun_path, path) != 0) {
+		close(inherited_fd);
+		return 0;
+	}
+	*ret_fd = inherited_fd;
+	return 1;
 }
 
 /* --- accepting --- */
@@ -263,7 +281,7 @@ static void turn(void)
 			.events = dialog_events(&control.dialogs[i]) };
 	fds[CONTROL_SESSIONS_MAX] = (struct pollfd){ .fd = control.wake_fd, .events = POLLIN };
 	fds[CONTROL_SESSIONS_MAX + 1] =
-		(struct pollfd){ .fd = control.listen_fd, .events = POLLIN };
+		(struct pollfd){ .fd = control.is_shut ? -1 : control.listen_fd, .events = POLLIN };
 	if (poll(fds, CONTROL_SESSIONS_MAX + 2, wait_ms(now_ns)) < 0)
 		return; /* EINTR: the next pass looks again */
 
@@ -342,11 +360,21 @@ static int wake_open(void)
 	return control.wake_fd < 0 ? -errno : 0;
 }
 
-static void socket_remove(void)
+void control_shut(void)
+{
+	control.is_shut = true;
+}
+
+int control_socket(void)
+{
+	return control.listen_fd;
+}
+
+static void socket_remove(bool is_handed_over)
 {
 	struct stat stat;
 
-	if (lstat(control.path, &stat) == 0 && stat.st_ino == control.inode)
+	if (!is_handed_over && lstat(control.path, &stat) == 0 && stat.st_ino == control.inode)
 		unlink(control.path);
 	close(control.listen_fd);
 	control.listen_fd = -1;
@@ -365,6 +393,7 @@ int control_start(const struct control_options *options, const char **ret_why)
 	control.context = options->context;
 	socket = options->config->control.socket;
 	control.is_stopping = false;
+	control.is_shut = false;
 	control.tick_ns = 0;
 	control.orphans_ns = control.reload_ns = CLOCK_NEVER;
 	control.apply = options->apply;
@@ -382,7 +411,9 @@ int control_start(const struct control_options *options, const char **ret_why)
 	r = wake_open();
 	if (r < 0)
 		return failed(r, "eventfd", ret_why);
-	r = listen_at(socket, &control.listen_fd);
+	r = adopt(socket, options->inherited_fd, &control.listen_fd);
+	if (r == 0)
+		r = listen_at(socket, &control.listen_fd);
 	if (r < 0)
 		return failed(r, socket, ret_why);
 	snprintf(control.path, sizeof(control.path), "%s", socket);
@@ -392,14 +423,14 @@ int control_start(const struct control_options *options, const char **ret_why)
 		r = -pthread_create(&control.thread, NULL, thread_main, NULL);
 	if (r < 0) {
 		blocking_stop();
-		socket_remove();
+		socket_remove(false);
 		return failed(r, "the control thread", ret_why);
 	}
 	control.is_running = true;
 	return 0;
 }
 
-void control_stop(void)
+void control_stop(bool is_handed_over)
 {
 	if (!control.is_running)
 		return;
@@ -408,7 +439,7 @@ void control_stop(void)
 	pthread_join(control.thread, NULL);
 	blocking_stop();
 	control.is_running = false;
-	socket_remove();
+	socket_remove(is_handed_over);
 	latencies_stop();
 	reload_stop();
 }

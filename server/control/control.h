@@ -14,6 +14,32 @@
 struct core;
 struct http_server;
 
+/* What became of an upgrade, one after the other. */
+enum control_upgrade_end {
+	UPGRADE_GOES_ON,
+	UPGRADE_DONE,
+	UPGRADE_FAILED,
+	UPGRADE_BAD_CONFIG, /* failed, and the detail is what is wrong with which line */
+};
+
+struct control_upgrade_step {
+	const char *name;
+	int pid; /* of the next daemon; 0: there is none yet */
+	uint64_t took_ns;
+	enum control_upgrade_end end;
+	char detail[1280]; /* may have several lines when it failed */
+};
+
+/* How this daemon is replaced by another: see successor.h, whose functions these are. */
+struct control_upgrade {
+	const char *(*program)(void);
+	int (*start)(uint64_t ready_ms);
+	bool (*step)(unsigned seen, struct control_upgrade_step *ret_step);
+	void (*told)(void);
+	bool (*has_predecessor)(void);
+	unsigned number; /* of upgrades before this daemon */
+};
+
 /* What the commands must know of the rest of the daemon. Copied; texts must outlive control. */
 struct control_context {
 	const char *version, *commit; /* what it was built from; "unknown" */
@@ -27,6 +53,7 @@ struct control_context {
 	/* Called on the control thread, never NULL: */
 	bool (*is_draining)(void);
 	struct http_server *(*http_of)(struct core *core); /* NULL while the core starts or ends */
+	const struct control_upgrade *upgrade;
 };
 
 struct control_options {
@@ -39,6 +66,9 @@ struct control_options {
 	int (*check)(
 		const struct config *config, const struct config *in_force, struct buf *errors);
 	struct control_context context;
+	/* The listening socket of the daemon before us, taken over when it is the configured one;
+	 * -1: none. */
+	int inherited_fd;
 };
 
 /* Each holds a file descriptor and up to two lines of buffer. */
@@ -59,5 +89,12 @@ int control_start(const struct control_options *options, const char **ret_why);
 /* What is still missing for a level: "membership in group 'authctl-admin' gives it". */
 const char *control_group_hint(enum command_level level);
 
-/* Closes every connection, ends the thread, removes the socket. Before the cores are freed. */
-void control_stop(void);
+/* Accepts nobody more: the next daemon will. The control thread. */
+void control_shut(void);
+
+/* The listening socket, for the next daemon; -1: it does not run. */
+int control_socket(void);
+
+/* Closes every connection, ends the thread, and removes the socket unless another daemon has it.
+ * Before the cores are freed. */
+void control_stop(bool is_handed_over);

@@ -348,9 +348,35 @@ static int listen_unix(const char *text)
 	return fd;
 }
 
-static void release(void)
+/* Is the socket of the daemon before us at the address that is configured? */
+static bool is_at(int fd, const char *text)
 {
-	if (exporter.path.sun_path[0])
+	struct sockaddr_un path = {};
+	socklen_t bytes = sizeof(path) - 1;
+	struct address wanted, theirs;
+
+	if (text[0] != '/')
+		return address_parse(str_cstr(text), &wanted) == 0 &&
+		       listener_address(fd, &theirs) == 0 && address_equal(&wanted, &theirs);
+	if (getsockname(fd, (struct sockaddr *)&path, &bytes) < 0 || path.sun_family != AF_UNIX ||
+		strcmp(path.sun_path, text) != 0)
+		return false;
+	exporter.path = path; /* ours to remove now */
+	return true;
+}
+
+static int open_or_adopt(const char *text, int inherited_fd)
+{
+	if (inherited_fd >= 0 && is_at(inherited_fd, text))
+		return inherited_fd;
+	if (inherited_fd >= 0)
+		close(inherited_fd);
+	return text[0] == '/' ? listen_unix(text) : listen_tcp(text);
+}
+
+static void release(bool is_handed_over)
+{
+	if (exporter.path.sun_path[0] && !is_handed_over)
 		(void)unlink(exporter.path.sun_path);
 	exporter.path.sun_path[0] = '\0';
 	if (exporter.listen_fd >= 0)
@@ -360,7 +386,7 @@ static void release(void)
 	exporter.listen_fd = exporter.wake_fd = -1;
 }
 
-int exporter_start(const char *listen_at, const struct control_context *context)
+int exporter_start(const char *listen_at, int inherited_fd, const struct control_context *context)
 {
 	int r;
 
@@ -369,7 +395,7 @@ int exporter_start(const char *listen_at, const struct control_context *context)
 	exporter.is_stopping = false;
 	for (unsigned i = 0; i < EXPORTER_CLIENTS_MAX; i++)
 		exporter.clients[i] = (struct client){ .fd = -1 };
-	exporter.listen_fd = listen_at[0] == '/' ? listen_unix(listen_at) : listen_tcp(listen_at);
+	exporter.listen_fd = open_or_adopt(listen_at, inherited_fd);
 	r = MIN(exporter.listen_fd, 0);
 	if (r == 0 && listen(exporter.listen_fd, BACKLOG) < 0)
 		r = -errno;
@@ -380,12 +406,17 @@ int exporter_start(const char *listen_at, const struct control_context *context)
 	if (r == 0)
 		r = -pthread_create(&exporter.thread, NULL, thread_main, NULL);
 	if (r < 0)
-		release();
+		release(false);
 	exporter.is_running = r == 0;
 	return r;
 }
 
-void exporter_stop(void)
+int exporter_socket(void)
+{
+	return exporter.is_running ? exporter.listen_fd : -1;
+}
+
+void exporter_stop(bool is_handed_over)
 {
 	if (!exporter.is_running)
 		return;
@@ -393,5 +424,5 @@ void exporter_stop(void)
 	(void)eventfd_write(exporter.wake_fd, 1);
 	pthread_join(exporter.thread, NULL);
 	exporter.is_running = false;
-	release();
+	release(is_handed_over);
 }

@@ -78,6 +78,7 @@ static const struct handler handlers[] = {
 	{ "audit.list", NULL, handle_audit_list, NULL },
 	{ "audit.verify", NULL, handle_audit_verify, NULL },
 	{ "drain", NULL, handle_drain, NULL },
+	{ "upgrade", upgrade_begin, NULL, upgrade_step },
 	{ "shutdown", NULL, handle_shutdown, NULL },
 	{ "wait", wait_begin, NULL, wait_step },
 	{ "report", handle_ping, handle_report, NULL },

@@ -147,6 +147,9 @@ void handle_report(struct control_request *request);
 /* audits.c */
 void handle_audit_list(struct control_request *request);
 void handle_audit_verify(struct control_request *request);
+/* upgrade.c */
+void upgrade_begin(struct control_request *request);
+bool upgrade_step(struct control_request *request, uint64_t now_ns);
 /* process.c */
 void handle_drain(struct control_request *request);
 void handle_shutdown(struct control_request *request);

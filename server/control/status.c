@@ -36,6 +36,8 @@ static void process_write(struct json_writer *w, const struct control_context *c
 	json_put_str(w, "version", str_cstr(context->version));
 	json_put_i64(w, "pid", getpid());
 	json_put_str(w, "boot", str_cstr(context->boot));
+	json_put_u64(w, "upgrades", context->upgrade->number);
+	json_put_bool(w, "predecessor", context->upgrade->has_predecessor());
 	json_put_double(w, "up", (double)(clock_now_ns() - context->started_ns) / NS_PER_S);
 }
 

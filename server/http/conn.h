@@ -122,6 +122,7 @@ struct http_server {
 		bool is_leaving;
 	} listener[HTTP_LISTENERS_MAX];
 	unsigned listening, listeners;
+	bool starts_held;
 	void (*on_held)(void *arg); /* NULL: nobody waits for it */
 	void *held_arg;
 	struct pool secured;

@@ -184,8 +184,16 @@ int http_server_listen(struct http_server *server, int fd, enum http_listen kind
 	listener->kind = kind;
 	listener->accept.on_accept = on_accept;
 	listener->accept.on_stopped = on_stopped;
-	listener_start(listener, fd);
+	listener->accept.fd = fd;
+	listener->state = LISTENER_HELD;
+	if (!server->starts_held)
+		listener_start(listener, fd);
 	return 0;
+}
+
+void http_server_start_held(struct http_server *server)
+{
+	server->starts_held = true;
 }
 
 void http_server_unlisten(struct http_server *server, int fd)

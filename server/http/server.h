@@ -117,6 +117,8 @@ enum http_listen {
  * and those of cores that were more in the life before; -ENOMEM. */
 #define HTTP_LISTENERS_MAX 64
 int http_server_listen(struct http_server *server, int fd, enum http_listen kind);
+/* Before these: they are held from the beginning. */
+void http_server_start_held(struct http_server *server);
 
 /* Serves who is queued at that socket, then closes it. */
 void http_server_unlisten(struct http_server *server, int fd);

@@ -47,6 +47,7 @@ struct log_options {
 	const char *instance;  /* service.instance.id */
 	uint64_t rotate_bytes; /* a larger file is renamed FILE.1, and so on; 0: never by itself */
 	unsigned rotate_keep;  /* renamed ones that stay */
+	int stderr_fd;         /* instead of standard error; 0, -1: that */
 	const char *journal;   /* its socket; NULL: never */
 };
 

@@ -15,6 +15,7 @@
 
 static struct {
 	int fd, journal_fd; /* their numbers stay: files are swapped behind them */
+	int stderr_fd;      /* instead of STDERR_FILENO; 0: that */
 	enum log_sink_kind kind;
 	char path[PATH_MAX];
 	uint64_t rotate_bytes;
@@ -22,10 +23,15 @@ static struct {
 	_Atomic uint64_t bytes; /* of the file */
 } sink = { .fd = -1, .journal_fd = -1 };
 
+static int standard_error(void)
+{
+	return sink.stderr_fd > 0 ? sink.stderr_fd : STDERR_FILENO;
+}
+
 static int file_open(const char *path)
 {
 	int fd = path[0] ? open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640)
-			 : fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+			 : fcntl(standard_error(), F_DUPFD_CLOEXEC, 3);
 
 	return fd < 0 ? -errno : fd;
 }
@@ -45,7 +51,7 @@ static bool is_stderr_the_journal(void)
 	char mine[64];
 	struct stat file;
 
-	if (!stream || fstat(STDERR_FILENO, &file) < 0)
+	if (!stream || fstat(standard_error(), &file) < 0)
 		return false;
 	(void)snprintf(mine, sizeof(mine), "%llu:%llu", (unsigned long long)file.st_dev,
 		(unsigned long long)file.st_ino);
@@ -83,7 +89,7 @@ static enum log_sink_kind kind_of(const struct log_options *options)
 		if (sink.journal_fd >= 0)
 			return LOG_SINK_JOURNAL;
 	}
-	return isatty(STDERR_FILENO) ? LOG_SINK_TEXT : LOG_SINK_JSON;
+	return isatty(standard_error()) ? LOG_SINK_TEXT : LOG_SINK_JSON;
 }
 
 int log_sink_open(const struct log_options *options)
@@ -92,6 +98,7 @@ int log_sink_open(const struct log_options *options)
 
 	if (strlen(options->path) >= sizeof(sink.path))
 		return -ENAMETOOLONG;
+	sink.stderr_fd = options->stderr_fd;
 	fd = file_open(options->path);
 	if (fd < 0)
 		return fd;

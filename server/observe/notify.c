@@ -132,6 +132,11 @@ void notify_barrier(void)
 	close(ends[0]);
 }
 
+void notify_main_pid(int pid)
+{
+	tell_format("MAINPID=%d", pid);
+}
+
 /* --- the watchdog --- */
 
 static void on_ping(struct inbox_item *item)

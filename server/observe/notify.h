@@ -23,6 +23,10 @@ void notify_reloading(void); /* until the next notify_ready() */
 /* It may take stop_ms from now until the process has ended, whatever the manager's own limit. */
 void notify_stopping(const char *status, uint64_t stop_ms);
 
+/* Another process is the service's main one from now on: only the present one may say so, and what
+ * it says afterwards is not heard. */
+void notify_main_pid(int pid);
+
 /*
  * The manager keeps a duplicate of fd, gives it to the next process of the service, and forgets it
  * when the service is stopped (FileDescriptorStoreMax=). One that it has is not kept twice. What it

@@ -17,6 +17,7 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "support"))
 from authd import BUILD, Authd  # noqa: E402
 from control import Raw, request  # noqa: E402
+from manager import Process, adopt_orphans  # noqa: E402
 
 CTL = str(BUILD / "authctl")
 ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[=>]|\x1b\([A-Z]|\r|\x0f")
@@ -200,6 +201,28 @@ def test_it_connects_again_and_repeats_no_change(tmp_path):
             authd.start()
             shell.child.send("status\r")
             shell.child.expect("READY")
+
+
+def test_it_goes_on_with_the_daemon_that_took_over_and_says_so(tmp_path):
+    with Authd() as authd, Shell(authd, tmp_path) as shell:
+        pid = authd.pid
+        assert f"pid {pid}" in shell.say("status")
+        before = authd.upgrade()
+        shell.child.send("\r")
+        shell.child.expect("authd was restarted meanwhile")
+        shell.prompt()
+        assert f"pid {authd.pid}" in shell.say("status") and authd.pid != pid
+        assert before.wait() == 0
+
+
+def test_an_upgrade_from_the_shell_leads_to_the_next_daemon(tmp_path):
+    with Authd() as authd, Shell(authd, tmp_path) as shell:
+        before = authd.process
+        adopt_orphans()
+        assert "serving" in shell.say("upgrade")
+        assert "READY" in shell.say("status")
+        authd.process = Process(json.loads(authd.ctl("status", "-o", "json").stdout)["pid"])
+        assert authd.pid != before.pid and before.wait(timeout=20) == 0
 
 
 def test_interrupting_a_command_leads_back_to_the_prompt(authd, tmp_path):

@@ -1,6 +1,7 @@
 """The real daemon for tests: a free port, a folder of its own, its log kept for when something fails."""
 import atexit
 import functools
+import json
 import os
 import pathlib
 import shutil
@@ -10,6 +11,8 @@ import subprocess
 import tempfile
 import time
 import urllib.request
+
+from manager import Process, adopt_orphans
 
 ROOT = pathlib.Path(__file__).parents[2]
 BUILD = pathlib.Path(os.environ.get("AUTHD_BUILD", ROOT / "build" / "gcc"))
@@ -34,9 +37,11 @@ def for_everybody(name):
 class Authd:
     """with Authd(config={"password.cost": 5}) as authd: ..."""
 
-    def __init__(self, config=None, user=None, environment=None):
-        """user: the uid and gid it runs as, with no other groups; needs root. environment: what it has beside ours."""
+    def __init__(self, config=None, user=None, environment=None, program=None):
+        """user: the uid and gid it runs as, with no other groups; needs root. environment: what it has beside ours.
+        program: instead of the one that was built."""
         self.environment = {**os.environ, **(environment or {})}
+        self.program = program
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="authd-"))
         self.user = {} if user is None else {"user": user, "group": user, "extra_groups": []}
         if user is not None:
@@ -86,7 +91,7 @@ class Authd:
 
     def start(self):
         with open(self.dir / "log", "ab") as log:
-            program = for_everybody("authd") if self.user else BUILD / "authd"
+            program = self.program or (for_everybody("authd") if self.user else BUILD / "authd")
             self.process = subprocess.Popen([program, "-c", self.conf], stdout=log, stderr=log, env=self.environment, **self.user)
         end = time.monotonic() + START_S
         while time.monotonic() < end:
@@ -119,6 +124,14 @@ class Authd:
     def kill(self):
         self.process.kill()
         self.process.wait()
+
+    def upgrade(self, *words):
+        """authctl upgrade, which must be done: the process that was, which may still have something to finish."""
+        adopt_orphans()
+        done = self.ctl("upgrade", "-o", "ndjson", *words)
+        assert done.returncode == 0, done.stdout + done.stderr + self.log()
+        before, self.process = self.process, Process(json.loads(done.stdout.splitlines()[-1])["pid"])
+        return before
 
     @property
     def pid(self):
