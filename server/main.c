@@ -25,6 +25,7 @@
 #include "config/config.h"
 #include "control/control.h"
 #include "control/exporter.h"
+#include "control/memory.h"
 #include "core/core.h"
 #include "core/inherit.h"
 #include "core/listener.h"
@@ -667,6 +668,7 @@ static int serve(const char *path, const sigset_t *signals)
 			STR("the service manager cannot be told how it is"),
 			LOG_TEXT("error.type", str_cstr(err_name(r))));
 	context = context_make(path);
+	memory_init(config.core.stack_bytes);
 	exporter_run(&context);
 	control_run(&context); /* who finds its socket finds everything */
 	inherit_close_rest();

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "core/claims.h"
 #include "shared/random.h"
 #include "shared/secret.h"
 
@@ -30,6 +31,7 @@ struct digests *digests_new(void)
 	(void)madvise(digests, sizeof(*digests), MADV_NOHUGEPAGE);
 	(void)madvise(digests, sizeof(*digests), MADV_DONTDUMP);
 	random_bytes(&digests->seed, sizeof(digests->seed));
+	claim(CLAIM_DIGESTS, CLAIM_MAPPED, digests, sizeof(*digests));
 	return digests;
 }
 
@@ -40,6 +42,7 @@ void digests_free(struct digests *digests)
 	for (unsigned i = 0; i < DIGESTS_MAX; i++)
 		if (digests->places[i].len)
 			secret_wipe(&digests->places[i], sizeof(digests->places[i]));
+	claim_end(digests);
 	munmap(digests, sizeof(*digests));
 }
 

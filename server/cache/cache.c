@@ -14,6 +14,7 @@
 #include <sys/mman.h>
 
 #include "cache/ghosts.h"
+#include "core/claims.h"
 #include "core/registry.h"
 #include "shared/secret.h"
 
@@ -104,6 +105,7 @@ static int block_new(struct cache *cache)
 	 */
 	(void)madvise(block, block_bytes(cache), MADV_NOHUGEPAGE);
 	(void)madvise(block, block_bytes(cache), MADV_DONTDUMP);
+	claim(CLAIM_CACHES, CLAIM_MAPPED, block, block_bytes(cache));
 	cache->entries = block;
 	return 0;
 }
@@ -118,10 +120,13 @@ static int tables_new(struct cache *cache)
 	cache->buckets = calloc(buckets, sizeof(*cache->buckets));
 	if (!cache->buckets)
 		return -ENOMEM;
+	claim(CLAIM_CACHES, CLAIM_FROM_HEAP, cache->buckets, buckets * sizeof(*cache->buckets));
 	for (unsigned i = 0; i < CACHE_TAGS_MAX; i++) {
 		cache->tag_buckets[i] = calloc(buckets, sizeof(*cache->buckets));
 		if (!cache->tag_buckets[i])
 			return -ENOMEM;
+		claim(CLAIM_CACHES, CLAIM_FROM_HEAP, cache->tag_buckets[i],
+			buckets * sizeof(*cache->buckets));
 	}
 	return ghosts_new(cache->options.entries_max, &cache->ghosts);
 }
@@ -154,11 +159,15 @@ void cache_free(struct cache *cache)
 	if (cache->entries) {
 		registry_remove(&registry, &cache->member);
 		cache_flush(cache);
+		claim_end(cache->entries);
 		munmap(cache->entries, block_bytes(cache));
 	}
 	ghosts_free(cache->ghosts);
-	for (unsigned i = 0; i < CACHE_TAGS_MAX; i++)
+	for (unsigned i = 0; i < CACHE_TAGS_MAX; i++) {
+		claim_end(cache->tag_buckets[i]);
 		free(cache->tag_buckets[i]);
+	}
+	claim_end(cache->buckets);
 	free(cache->buckets);
 	free(cache);
 }

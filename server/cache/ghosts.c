@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/claims.h"
+
 #define SET_WAYS 8 /* half a cache line: one look finds or misses */
 
 struct ghosts {
@@ -23,6 +25,8 @@ int ghosts_new(uint32_t count, struct ghosts **ret_ghosts)
 	ghosts = calloc(1, sizeof(*ghosts) + sets * sizeof(ghosts->sets[0]));
 	if (!ghosts)
 		return -ENOMEM;
+	claim(CLAIM_CACHES, CLAIM_FROM_HEAP, ghosts,
+		sizeof(*ghosts) + sets * sizeof(ghosts->sets[0]));
 	ghosts->set_mask = sets - 1;
 	*ret_ghosts = ghosts;
 	return 0;
@@ -30,6 +34,7 @@ int ghosts_new(uint32_t count, struct ghosts **ret_ghosts)
 
 void ghosts_free(struct ghosts *ghosts)
 {
+	claim_end(ghosts);
 	free(ghosts);
 }
 

@@ -22,14 +22,10 @@ void meter_memory(struct metering *m)
 {
 	struct memory_parts parts;
 
-	memory_parts(m->context, &parts);
-	put1(m, "pools", (double)parts.pools);
-	put1(m, "caches", (double)parts.caches);
-	put1(m, "tls", (double)parts.tls);
-	put1(m, "heap", (double)parts.heap_other);
-	put1(m, "allocator_slack", (double)parts.heap_slack);
-	put1(m, "program", (double)parts.program);
-	put1(m, "rest", (double)parts.rest);
+	memory_parts(m->context, MEMORY_AGE_MS, &parts);
+	for (enum memory_part part = 0; part < MEMORY_PARTS; part++)
+		put1(m, memory_part_names[part], (double)parts.bytes[part]);
+	put1(m, "unexplained", (double)parts.unexplained);
 }
 
 void meter_allocator(struct metering *m)
@@ -86,10 +82,7 @@ void meter_cpu(struct metering *m)
 
 void meter_rss(struct metering *m)
 {
-	struct memory_parts parts;
-
-	memory_parts(m->context, &parts);
-	put(m, (double)parts.rss);
+	put(m, (double)memory_rss());
 }
 
 /* Ten thousand connections are ten thousand entries: a few milliseconds, on no core's time. */

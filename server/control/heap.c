@@ -18,16 +18,15 @@ static uint64_t profile_until_ns; /* 0: it is off */
 
 void handle_mem_purge(struct control_request *request)
 {
-	struct memory_parts before, after;
+	uint64_t before = memory_rss(), after;
 	struct json_writer *w;
 
-	memory_parts(request->context, &before);
 	if (!request->is_dry_run)
 		allocator_purge();
-	memory_parts(request->context, &after);
+	after = memory_rss();
 	w = request_row_begin(request);
-	json_put_u64(w, "before", before.rss);
-	json_put_u64(w, "after", after.rss);
+	json_put_u64(w, "before", before);
+	json_put_u64(w, "after", after);
 	json_put_bool(w, "done", !request->is_dry_run);
 	request_row_end(request);
 }

@@ -27,8 +27,9 @@ struct series {
 
 static struct {
 	struct series *series[METRIC_ROUTES_MAX][STAGES + 1];
-	uint64_t ticks; /* the next one's number; its place is that modulo the ring */
-	uint64_t bytes, lost;
+	uint64_t ticks;         /* the next one's number; its place is that modulo the ring */
+	_Atomic uint64_t bytes; /* read by any thread */
+	uint64_t lost;
 	struct histogram work; /* too large for a stack */
 } own;
 
@@ -188,7 +189,8 @@ void latencies_stop(void)
 	latencies_reset();
 	for (unsigned i = 0; i < METRIC_ROUTES_MAX * (STAGES + 1); i++)
 		free(TAKE(own.series[i / (STAGES + 1)][i % (STAGES + 1)]));
-	own.ticks = own.bytes = own.lost = 0;
+	own.ticks = own.lost = 0;
+	own.bytes = 0;
 }
 
 uint64_t latencies_bytes(void)

@@ -29,5 +29,6 @@ void latencies_reset(void);
 /* At the end: forgets everything. */
 void latencies_stop(void);
 
+/* Any thread. */
 uint64_t latencies_bytes(void);
 uint64_t latencies_lost(void);

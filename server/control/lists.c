@@ -84,8 +84,7 @@ static void pool_row(const struct pool *pool, void *arg)
 	json_put_null(w, "done");
 	json_put_u64(w, "refused", READ(pool->refused));
 	json_put_null(w, "expired");
-	json_put_u64(w, "bytes",
-		(uint64_t)pool->options.object_bytes * (READ(pool->in_use) + READ(pool->idle)));
+	json_put_u64(w, "bytes", pool_bytes(pool));
 	no_connection_put(request, w);
 	request_row_end(request);
 }

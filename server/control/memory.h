@@ -1,20 +1,22 @@
-/* What the resident memory is used for, so that the parts add up to it. Any thread. */
+/* What the resident memory is used for, part by part: memory_account.h. Any thread. */
 #pragma once
 
-#include <stdint.h>
-
-struct memory_parts {
-	uint64_t rss;           /* 0: /proc does not tell */
-	uint64_t pools, caches; /* objects of both, in use and kept */
-	uint64_t tls;           /* of the heap, for sessions of TLS */
-	uint64_t heap_other;    /* in use, allocated by everybody else */
-	uint64_t heap_slack;    /* the allocator's own and what was given back to it */
-	uint64_t program;       /* pages of files: the program and its libraries */
-	uint64_t rest;          /* stacks, rings: what is neither */
-};
+#include "control/memory_account.h"
 
 struct control_context;
 
+/* Before the first look. */
+void memory_init(uint64_t fiber_stack_bytes);
+
 /* Resident bytes of the process. */
 uint64_t memory_rss(void);
-void memory_parts(const struct control_context *context, struct memory_parts *ret_parts);
+
+/*
+ * Looks, unless somebody has done it within so many milliseconds: it takes a millisecond or two,
+ * in which mappings cannot change.
+ */
+void memory_parts(
+	const struct control_context *context, uint64_t age_ms_max, struct memory_parts *ret_parts);
+
+/* What scrapes and screens that refresh may be shown. */
+#define MEMORY_AGE_MS 10000

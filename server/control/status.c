@@ -122,14 +122,22 @@ static void store_write(struct json_writer *w)
 static void memory_write(const struct control_request *request, struct json_writer *w)
 {
 	struct memory_parts parts;
+	uint64_t files, heap, told;
+	const uint64_t *of;
 	char text[256];
 
-	memory_parts(request->context, &parts);
+	memory_parts(request->context, MEMORY_AGE_MS, &parts);
+	of = parts.bytes;
+	heap = of[MEMORY_HEAP] + of[MEMORY_HEAP_FREE];
+	files = of[MEMORY_PROGRAM] + of[MEMORY_LIBRARIES];
+	told = files + of[MEMORY_POOLS] + of[MEMORY_TLS] + of[MEMORY_CACHES] + heap;
 	(void)snprintf(text, sizeof(text),
-		"pools %.1f + caches %.1f + tls %.1f + heap %.1f + slack %.1f + rest %.1f",
-		(double)parts.pools / 1048576, (double)parts.caches / 1048576,
-		(double)parts.tls / 1048576, (double)parts.heap_other / 1048576,
-		(double)parts.heap_slack / 1048576, (double)(parts.rest + parts.program) / 1048576);
+		"program %.1f + pools %.1f + tls %.1f + caches %.1f + heap %.1f (%.1f of it free)"
+		" + rest %.1f",
+		(double)files / 1048576, (double)of[MEMORY_POOLS] / 1048576,
+		(double)of[MEMORY_TLS] / 1048576, (double)of[MEMORY_CACHES] / 1048576,
+		(double)heap / 1048576, (double)of[MEMORY_HEAP_FREE] / 1048576,
+		(double)(parts.rss - MIN(parts.rss, told)) / 1048576);
 	json_put_u64(w, "memory", parts.rss);
 	json_put_str(w, "memory_parts", str_cstr(text));
 }

@@ -16,6 +16,7 @@
 
 #include <liburing.h>
 
+#include "core/claims.h"
 #include "core/loop_engine.h"
 #include "shared/macros.h"
 
@@ -185,6 +186,8 @@ static int buffers_init(struct uring *uring)
 	/* A huge page would make one small burst cost 2 MiB of it. */
 	(void)madvise(
 		uring->buffers, (size_t)uring->buffer_count * uring->buffer_bytes, MADV_NOHUGEPAGE);
+	claim(CLAIM_RINGS, CLAIM_MAPPED, uring->buffers,
+		(size_t)uring->buffer_count * uring->buffer_bytes);
 	uring->buffer_ring_bytes = uring->buffer_count * sizeof(struct io_uring_buf);
 	ring = mmap(NULL, uring->buffer_ring_bytes, PROT_READ | PROT_WRITE,
 		MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -195,6 +198,7 @@ static int buffers_init(struct uring *uring)
 		munmap(ring, uring->buffer_ring_bytes);
 		return buffers_provide(uring);
 	}
+	claim(CLAIM_RINGS, CLAIM_MAPPED, ring, uring->buffer_ring_bytes);
 	uring->buffer_ring = ring;
 	uring->loop.features.is_buffer_ring = true;
 	io_uring_buf_ring_init(uring->buffer_ring);
@@ -660,6 +664,8 @@ static void uring_free(struct loop *loop)
 
 	if (uring->has_ring)
 		io_uring_queue_exit(&uring->ring);
+	claim_end(uring->buffer_ring);
+	claim_end(uring->buffers);
 	if (uring->buffer_ring)
 		munmap(uring->buffer_ring, uring->buffer_ring_bytes);
 	if (uring->buffers)

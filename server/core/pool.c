@@ -86,6 +86,14 @@ void pool_put(struct pool *pool, void *object)
 	count_add(&pool->idle, 1);
 }
 
+uint64_t pool_bytes(const struct pool *pool)
+{
+	uint32_t objects = atomic_load_explicit(&pool->in_use, memory_order_relaxed) +
+			   atomic_load_explicit(&pool->idle, memory_order_relaxed);
+
+	return (uint64_t)(pool->options.object_bytes + pool->options.owned_bytes) * objects;
+}
+
 void pool_each(void (*visit)(const struct pool *pool, void *arg), void *arg)
 {
 	for (const struct registry_member *member = registry_hold(&registry); member;

@@ -14,6 +14,7 @@ struct pool_options {
 	const char *name; /* static text: "exchanges" */
 	unsigned core;    /* index of the owner, for display */
 	uint32_t object_bytes;
+	uint32_t owned_bytes;  /* that an object usually has beside that, for display */
 	uint32_t objects_max;  /* in use at one time */
 	uint32_t objects_kept; /* free ones kept for reuse */
 	/* Frees what an object owns, before its own memory goes; NULL for nothing. The first
@@ -37,6 +38,9 @@ void pool_deinit(struct pool *pool); /* asserts that nothing is in use */
 /* NULL when objects_max are in use (counted as refused) or memory is out. */
 void *pool_get(struct pool *pool);
 void pool_put(struct pool *pool, void *object);
+
+/* Of its objects, in use and kept, and of what they own. Any thread. */
+uint64_t pool_bytes(const struct pool *pool);
 
 /* Calls visit for every registered pool, from any thread. */
 void pool_each(void (*visit)(const struct pool *pool, void *arg), void *arg);

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/claims.h"
 #include "shared/macros.h"
 #include "shared/secret.h"
 
@@ -191,6 +192,7 @@ struct bcrypt_batch *bcrypt_batch_new(void)
 
 	if (batch)
 		batch->count = 0;
+	claim(CLAIM_HASHING, CLAIM_FROM_HEAP, batch, sizeof(*batch));
 	return batch;
 }
 
@@ -198,6 +200,7 @@ void bcrypt_batch_free(struct bcrypt_batch *batch)
 {
 	while (batch && batch->count)
 		bcrypt_batch_remove(batch, batch->count - 1);
+	claim_end(batch);
 	free(batch);
 }
 

@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "core/claims.h"
 #include "core/core.h"
 #include "shared/siphash.h"
 
@@ -71,6 +72,7 @@ int limiter_new(
 	limiter->buckets = calloc(buckets, sizeof(*limiter->buckets));
 	if (!limiter->buckets)
 		return -ENOMEM;
+	claim(CLAIM_LIMITS, CLAIM_FROM_HEAP, limiter->buckets, buckets * sizeof(*limiter->buckets));
 	*ret_limiter = TAKE(limiter);
 	return 0;
 }
@@ -81,6 +83,7 @@ void limiter_free(struct limiter *limiter)
 		return;
 	for (unsigned i = 0; i < STRIPES; i++)
 		pthread_mutex_destroy(&limiter->stripes[i].lock);
+	claim_end(limiter->buckets);
 	free(limiter->buckets);
 	free(limiter);
 }

@@ -245,6 +245,11 @@ struct parser *parser_new(void)
 	return calloc(1, sizeof(struct parser));
 }
 
+size_t parser_bytes(void)
+{
+	return sizeof(struct parser);
+}
+
 void parser_free(struct parser *parser)
 {
 	free(parser);

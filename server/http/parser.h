@@ -20,6 +20,7 @@ enum parse_event {
 struct parser;
 
 struct parser *parser_new(void);         /* NULL: no memory */
+size_t parser_bytes(void);               /* of one */
 void parser_free(struct parser *parser); /* accepts NULL */
 
 /*

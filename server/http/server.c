@@ -34,6 +34,7 @@ int http_server_new(struct core *core, const struct http_options *options,
 		&(struct pool_options){ .name = "exchanges",
 			.core = core->index,
 			.object_bytes = sizeof(struct exchange),
+			.owned_bytes = EXCHANGE_ARENA_CHUNK + (uint32_t)parser_bytes(),
 			.objects_max = options->exchanges_max + EXCHANGES_REFUSED_MAX,
 			.objects_kept = EXCHANGES_KEPT,
 			.object_deinit = exchange_deinit });

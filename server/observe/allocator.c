@@ -35,7 +35,8 @@ static void jemalloc_stats(struct allocator_stats *stats)
 		.allocated = number("stats.allocated"),
 		.resident = number("stats.resident"),
 		.retained = number("stats.resident") - number("stats.active"),
-		.metadata = number("stats.metadata") };
+		.metadata = number("stats.metadata"),
+		.mapped = number("stats.resident") };
 }
 
 void allocator_stats(struct allocator_stats *ret_stats)
@@ -50,7 +51,8 @@ void allocator_stats(struct allocator_stats *ret_stats)
 	*ret_stats = (struct allocator_stats){ .name = "glibc",
 		.allocated = heap.uordblks + heap.hblkhd,
 		.resident = heap.arena + heap.hblkhd,
-		.retained = heap.fordblks };
+		.retained = heap.fordblks,
+		.mapped = heap.hblkhd };
 }
 
 #define ARENAS_ALL "4096" /* MALLCTL_ARENAS_ALL */

@@ -14,6 +14,8 @@ struct allocator_stats {
 	uint64_t resident;  /* what it holds for that, at most so much of it in memory */
 	uint64_t retained;  /* free, but not given back */
 	uint64_t metadata;  /* its own; 0 when it does not tell */
+	uint64_t mapped;    /* of resident: what is in anonymous mappings, not in heaps by brk() or
+			       arenas */
 };
 void allocator_stats(struct allocator_stats *ret_stats);
 

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/claims.h"
 #include "core/core.h"
 #include "shared/macros.h"
 
@@ -37,6 +38,7 @@ int log_lane_own(unsigned core)
 		lane = aligned_alloc(64, sizeof(*lane));
 		if (!lane)
 			return -ENOMEM;
+		claim(CLAIM_LOG, CLAIM_FROM_HEAP, lane, sizeof(*lane));
 		lane->core = (uint16_t)core;
 		atomic_init(&lane->head, 0);
 		atomic_init(&lane->tail, 0);

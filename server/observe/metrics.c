@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "core/claims.h"
 #include "core/core.h"
 #include "observe/metrics_block.h"
 #include "shared/macros.h"
@@ -24,7 +25,8 @@ int metrics_core_start(unsigned core)
 	assert(core < CORES_MAX);
 	if (!block)
 		return -ENOMEM;
-	atomic_store_explicit(&block->bytes, sizeof(*block), memory_order_relaxed);
+	claim(CLAIM_METRICS, CLAIM_FROM_HEAP, block,
+		sizeof(*block)); /* most of it is never touched */
 	own = block;
 	atomic_store_explicit(&blocks[core], block, memory_order_release);
 	return 0;
@@ -51,6 +53,7 @@ void metrics_reset(void)
 			continue;
 		histogram_release(&block->requests[0][0][0],
 			METRIC_ROUTES_MAX * METRIC_METHODS * METRIC_CLASSES);
+		claim_end(block);
 		examples_release(&block->examples[0][0][0],
 			METRIC_ROUTES_MAX * METRIC_METHODS * METRIC_CLASSES);
 		histogram_release(&block->stages[0][0], METRIC_ROUTES_MAX * STAGES);

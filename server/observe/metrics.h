@@ -222,5 +222,5 @@ bool metric_recorded_each(enum metric metric, metric_visit *visit, void *arg);
 void metric_times(unsigned route, unsigned stage, struct histogram *into);
 /* The number of values in it: cheap. */
 uint64_t metric_times_count(unsigned route, unsigned stage);
-/* Memory of the blocks. */
+/* Memory of the histograms. */
 uint64_t metrics_bytes(void);

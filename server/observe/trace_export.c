@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "core/claims.h"
 #include "core/module.h"
 #include "observe/log.h"
 #include "observe/otlp.h"
@@ -168,6 +169,7 @@ static void release(void)
 		export.transport->close(TAKE(export.carrier));
 	buf_deinit(&export.body);
 	buf_deinit(&export.answer);
+	claim_end(export.items);
 	free(TAKE(export.items));
 }
 
@@ -184,6 +186,7 @@ int trace_export_start(const struct trace_options *options, const char **ret_why
 	if (!export.transport)
 		return -ENOENT;
 	export.items = calloc(BATCH_SPANS, sizeof(*export.items));
+	claim(CLAIM_TRACES, CLAIM_FROM_HEAP, export.items, BATCH_SPANS * sizeof(*export.items));
 	if (export.items)
 		export.carrier = export.transport->open(&export.options, ret_why);
 	if (export.carrier)

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "core/claims.h"
 #include "shared/clock.h"
 #include "shared/macros.h"
 #include "shared/wait.h"
@@ -22,6 +23,7 @@ static struct {
 int trace_queue_start(void)
 {
 	queue.items = calloc(TRACE_QUEUE_SPANS, sizeof(*queue.items));
+	claim(CLAIM_TRACES, CLAIM_FROM_HEAP, queue.items, TRACE_QUEUE_SPANS * sizeof(*queue.items));
 	queue.head = queue.tail = 0;
 	queue.is_woken = false;
 	return queue.items ? 0 : -ENOMEM;
@@ -29,6 +31,7 @@ int trace_queue_start(void)
 
 void trace_queue_stop(void)
 {
+	claim_end(queue.items);
 	free(TAKE(queue.items));
 }
 

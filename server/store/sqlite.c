@@ -248,6 +248,11 @@ static int sqlite_sweep(void *connection, int64_t now_ms)
 	return is_more;
 }
 
+static uint64_t sqlite_memory_bytes(void)
+{
+	return (uint64_t)sqlite3_memory_used();
+}
+
 static int sqlite_sessions_count(void *connection, int64_t now_ms, uint64_t *ret_count)
 {
 	sqlite3_stmt *s = db_statement(connection, SESSIONS_COUNT);
@@ -347,6 +352,7 @@ const struct store_backend store_sqlite = {
 	.save_end = sqlite_save_end,
 	.ping = sqlite_ping,
 	.sweep = sqlite_sweep,
+	.memory_bytes = sqlite_memory_bytes,
 	.sessions_count = sqlite_sessions_count,
 	.keys_load = sqlite_keys_load,
 	.key_add = sqlite_key_add,

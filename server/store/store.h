@@ -329,6 +329,9 @@ void store_breakers(struct store_breakers *ret_breakers);
 /* How long from now some calls are refused for sure; 0 when all are tried. Any thread. */
 uint64_t store_retry_ns(void);
 
+/* What the store has of the heap, as far as its library tells. Any thread. */
+uint64_t store_memory_bytes(void);
+
 /* Sessions that have not ended, some seconds ago. Any thread, no waiting. False: not known yet. */
 bool store_sessions_count(uint64_t *ret_count);
 

@@ -114,6 +114,8 @@ struct store_backend {
 	int (*ping)(void *connection, bool is_writing);
 	/* Removes what has ended, a bounded part: 1 when there may be more. */
 	int (*sweep)(void *connection, int64_t now_ms);
+	/* Bytes on the heap for all connections; any thread. NULL: it cannot be told. */
+	uint64_t (*memory_bytes)(void);
 	/* How many sessions live at now_ms, as exactly as it can be had cheaply. */
 	int (*sessions_count)(void *connection, int64_t now_ms, uint64_t *ret_count);
 	int (*keys_load)(void *connection, struct store_key *keys);

@@ -252,6 +252,11 @@ void store_close(void)
 	store_guard_deinit();
 }
 
+uint64_t store_memory_bytes(void)
+{
+	return store.backend && store.backend->memory_bytes ? store.backend->memory_bytes() : 0;
+}
+
 /* --- keys --- */
 
 int store_keys_load(struct store_key keys[static STORE_KEYS_MAX])
