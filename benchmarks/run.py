@@ -24,6 +24,7 @@ SCENARIOS = {
     "overload": "logins offered at 1x to 20x of capacity, hostile clients, probes of /verify and /health meanwhile",
     "store": "calls of the store in MongoDB beside plain libmongoc and mongoose",
     "comparison": "authd beside an Express application before and after its optimization plan, and other servers",
+    "growth": "what a request costs as connections, threads, tokens and accounts grow",
     "durability": "kill -9 during writes",
 }
 

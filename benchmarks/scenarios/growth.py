@@ -1,0 +1,154 @@
+"""
+What a request costs as things grow: connections that do nothing, accounts in the store, threads, tokens in use beside
+those that the cache holds. CPU time per request, and memory. Each curve is told with the place where it bends: the
+first point that is BEND times what the points before it are.
+"""
+import time
+
+from client import in_parallel, lines_write, register_many
+from filling import accounts_import, address
+from generator import run_wrk
+from measure import cpu_s, median, settled_rss_mb
+from scenarios.logins import login_stream, measured
+from scenarios.memory import connect
+from systems.authd import Authd
+
+BEND = 1.25
+TOKENS = 256  # fewer than every cache holds
+# Into so many accounts that none gets as many sessions as it may have: from there on each login ends one, which
+# costs as much again, and may end the one whose token is asked with.
+LOGINS = 2000
+MODELS = 500  # different hashes: logins under way that have the same one share its work
+CACHES = (1000, 10000)  # tokens_max: the default and ten times of it
+
+
+class Costs:
+    """CPU microseconds of a request, repeat after repeat."""
+
+    def __init__(self, bench):
+        self.bench = bench
+        self.repeats, self.seconds = bench.pick((3, 2), (1, 1))
+
+    def of(self, authd, path, lines):
+        """GET with one token after the other, when all of them came once."""
+        run_wrk(authd.target, authd.paths[path], lines, 1)
+
+        def once():
+            with self.bench.quiet(authd.pids()):
+                before = cpu_s(authd.pids())
+                requests = run_wrk(authd.target, authd.paths[path], lines, self.seconds)
+                return (cpu_s(authd.pids()) - before) / requests * 1e6
+        return [once() for _ in range(self.repeats)]
+
+    def of_logins(self, authd, grants):
+        runs = [measured(self.bench, authd, login_stream(authd, grants, 32), self.seconds) for _ in range(self.repeats)]
+        return [run["cpu_s"] / run["count"] * 1e6 for run in runs]
+
+
+def bend(points):
+    """Of [(x, y), ...]: the first x from which y is BEND times the median before it; None when there is none."""
+    for i in range(1, len(points)):
+        if points[i][1] > BEND * median([y for _, y in points[:i]]):
+            return points[i][0]
+    return None
+
+
+def bend_text(points):
+    at = bend(points)
+    least, most = points[0][1], points[-1][1]
+    return f"{most / least:.2f}x from {points[0][0]:,} to {points[-1][0]:,}" + (f", bends at {at:,}" if at is not None else ", straight")
+
+
+def curve(bench, name, title, x, seen, rss, log_x=False):
+    """seen: {what: {x: repeats}}; rss: {x: MB}. Shows and keeps them."""
+    medians = {what: [(at, median(values)) for at, values in points.items()] for what, points in seen.items()}
+    xs = sorted({at for points in medians.values() for at, _ in points})
+    rows = [[f"{at:,}", *[dict(points).get(at) for points in medians.values()], rss[at]] for at in xs]
+    bench.table(title, [x, *[f"{what} us" for what in seen], "RSS MB"], rows)
+    for what, points in medians.items():
+        bench.say(f"  {what}: {bend_text(points)}")
+        last = points[-1][0]
+        bench.measure(f"{name}_{what.strip('/').replace(' ', '_').replace(',', '')}_us", f"CPU time, {what}, {x} {last:,}", "us", seen[what][last])
+    bench.plot_lines(f"{title}: CPU time of a request", x, "us", {
+        what: [(at, median(v), min(v), max(v)) for at, v in points.items()] for what, points in seen.items()},
+        log_x=log_x, log_y=log_x)
+    bench.plot_lines(f"{title}: memory", x, "MB", {"RSS": sorted(rss.items())}, log_x=log_x)
+
+
+def over_connections(bench, costs):
+    """Connections that had one answer and stay open."""
+    seen, rss, open_ones = {"/verify": {}, "/me": {}, "login": {}}, {}, []
+    with Authd(password__cost=4) as authd:
+        grants, others = register_many(authd, TOKENS), register_many(authd, LOGINS, "other")
+        tokens = lines_write(authd.folder / "tokens", [g["access_token"] for g in grants])
+        try:
+            for count in bench.pick((0, 1000, 2000, 5000, 10000), (0, 1000, 5000)):
+                open_ones += [connect(authd, grants[0]["access_token"]) for _ in range(count - len(open_ones))]
+                rss[count] = settled_rss_mb(authd.pids())
+                for path in ("verify", "me"):
+                    seen["/" + path][count] = costs.of(authd, path, tokens)
+                seen["login"][count] = costs.of_logins(authd, others)
+        finally:
+            for connection in open_ones:
+                connection.close()
+    curve(bench, "connections", "Idle connections", "idle connections", seen, rss)
+
+
+def over_accounts(bench, costs):
+    """Logins into accounts all over an SQLite store, at cost 4 so that the store shows."""
+    seen, rss, rows = {"/verify": {}, "login": {}}, {}, []
+    for count in bench.pick((1000, 10000, 100000, 1000000), (1000, 20000)):
+        with Authd(password__cost=4) as authd:
+            register_many(authd, MODELS)
+            authd.stop()
+            began = time.monotonic()
+            accounts_import(authd, count)
+            took = time.monotonic() - began
+            authd.start()
+            some = [address(i * count // LOGINS) for i in range(min(LOGINS, count))]
+            grants = in_parallel(authd, lambda client, email: client.login(email), some)
+            tokens = lines_write(authd.folder / "tokens", [g["access_token"] for g in grants[:TOKENS]])
+            seen["/verify"][count] = costs.of(authd, "verify", tokens)
+            seen["login"][count] = costs.of_logins(authd, grants)
+            rss[count] = settled_rss_mb(authd.pids())
+            rows.append([f"{count:,}", count / took, (authd.folder / "authd.db").stat().st_size / 2**20])
+    curve(bench, "accounts", "Accounts in SQLite", "accounts", seen, rss, log_x=True)
+    bench.table("Filling it by authd --import", ["accounts", "a second", "MB of the file"], rows)
+
+
+def over_threads(bench, costs):
+    """Cores and hashing threads together; what a request costs should not depend on them."""
+    seen, rss = {"/verify": {}, "login": {}}, {}
+    for count in (1, 2):
+        with Authd(password__cost=4, core__threads=count, password__threads=count) as authd:
+            grants, others = register_many(authd, TOKENS), register_many(authd, LOGINS, "other")
+            tokens = lines_write(authd.folder / "tokens", [g["access_token"] for g in grants])
+            seen["/verify"][count] = costs.of(authd, "verify", tokens)
+            seen["login"][count] = costs.of_logins(authd, others)
+            rss[count] = settled_rss_mb(authd.pids())
+    curve(bench, "threads", "Cores and hashing threads", "threads of each", seen, rss)
+
+
+def over_tokens(bench, costs):
+    """Tokens that come in turn, so that a cache that is too small cannot guess which comes next."""
+    seen, rss = {}, {}
+    for held in CACHES:
+        with Authd(password__cost=4, cache__tokens_max=held) as authd:
+            counts = bench.pick((250, 500, 1000, 2000, 4000, 8000), (500, 1000, 2000))
+            grants = register_many(authd, counts[-1])
+            points = seen.setdefault(f"holds {held:,}", {})
+            for count in counts:
+                points[count] = costs.of(authd, "verify", lines_write(authd.folder / "tokens",
+                                                                      [g["access_token"] for g in grants[:count]]))
+                if held == CACHES[-1]:
+                    rss[count] = settled_rss_mb(authd.pids())
+    curve(bench, "tokens", f"Tokens in turn, per core {' or '.join(f'{c:,}' for c in CACHES)} are cached", "tokens", seen, rss,
+          log_x=True)
+
+
+def run(bench):
+    costs = Costs(bench)
+    over_connections(bench, costs)
+    over_threads(bench, costs)
+    over_tokens(bench, costs)
+    over_accounts(bench, costs)
