@@ -243,6 +243,20 @@ static const struct command_column index_create_columns[] = {
 	{}
 };
 
+static const struct command_argument index_drop_arguments[] = {
+	{ "name", ARGUMENT_TEXT, ARGUMENT_POSITIONAL | ARGUMENT_REQUIRED, "of index list", NULL, "index.list:index" },
+	{}
+};
+
+static const struct command_column index_drop_columns[] = {
+	{ "index", COLUMN_TEXT, "its name", 0 },
+	{ "key", COLUMN_TEXT, "what it is on", 0 },
+	{ "state", COLUMN_TEXT, "before it was dropped: present, different; extra: not ours", 0 },
+	{ "detail", COLUMN_TEXT, "why it is needed, or what differs", 0 },
+	{ "done", COLUMN_BOOL, "false in a dry run", 0 },
+	{}
+};
+
 static const struct command_column adopt_columns[] = {
 	{ "accounts", COLUMN_INTEGER, "how many", 0 },
 	{ "finding", COLUMN_TEXT, "what is so with them", 0 },
@@ -822,6 +836,7 @@ const struct command commands[] = {
 	{ "index.list", V, 0, "Indexes of the store, ours and others", "index.list/1", NULL, index_list_columns },
 	{ "index.check", V, 0, "Are the indexes there that we need? exit code 6 when one is not", "index.check/1", NULL, index_check_columns },
 	{ "index.create", A, CHANGE | COMMAND_WAITS, "Build an index that is missing, and show how far it is", "index.create/1", index_create_arguments, index_create_columns },
+	{ "index.drop", A, SINGLE | CHANGE | COMMAND_ASKS_NAME, "Drop an index; not one that keeps something unique", "index.drop/1", index_drop_arguments, index_drop_columns },
 	{ "adopt.check", O, PERSONAL | COMMAND_WAITS, "What an application's accounts are to authd; exit code 6 for problems", "adopt.check/1", NULL, adopt_columns },
 	{ "cache.list", V, 0, "Caches of each core: entries, hits, evictions", "cache.list/1", NULL, cache_columns },
 	{ "cache.show", V, 0, "One cache, on each core", "cache.show/1", cache_show_arguments, cache_columns },

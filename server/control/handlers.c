@@ -26,6 +26,7 @@ static const struct handler handlers[] = {
 	{ "index.list", indexes_begin, handle_index_list, NULL },
 	{ "index.check", indexes_begin, handle_index_check, NULL },
 	{ "index.create", index_create_begin, NULL, index_create_step },
+	{ "index.drop", index_drop_begin, handle_index_drop, NULL },
 	{ "adopt.check", adopt_check_begin, handle_adopt_check, NULL },
 	{ "cache.list", NULL, handle_cache_list, NULL },
 	{ "cache.show", NULL, handle_cache_show, NULL },

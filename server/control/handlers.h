@@ -104,6 +104,8 @@ void handle_index_list(struct control_request *request);
 void handle_index_check(struct control_request *request);
 void index_create_begin(struct control_request *request);
 bool index_create_step(struct control_request *request, uint64_t now_ns);
+void index_drop_begin(struct control_request *request);
+void handle_index_drop(struct control_request *request);
 /* memory.c */
 void handle_mem_show(struct control_request *request);
 /* conns.c */

@@ -1,5 +1,6 @@
 /*
- * index ...: the declared indexes against those that are there, and building one that is missing.
+ * index ...: the declared indexes against those that are there, building one that is missing, and
+ * dropping one.
  * The store is asked on the thread for what blocks (blocking.h); what builds an index is a thread
  * of the store, which goes on when nobody looks.
  */
@@ -326,4 +327,66 @@ bool index_create_step(struct control_request *request, uint64_t now_ns)
 	}
 	request->step_ns = MIN(clock_after_ms(now_ns, LOOK_MS), request->deadline_ns);
 	return false;
+}
+
+/* --- index drop --- */
+
+struct dropping {
+	char name[sizeof(((struct store_index_status *)0)->name)];
+	bool is_dry_run;
+	int result;
+	struct store_index_status status; /* before */
+};
+
+static void dropping_run(void *data)
+{
+	struct dropping *dropping = data;
+
+	dropping->result =
+		store_index_drop(dropping->name, dropping->is_dry_run, &dropping->status);
+}
+
+void index_drop_begin(struct control_request *request)
+{
+	struct dropping dropping = { .is_dry_run = request->is_dry_run };
+
+	(void)snprintf(dropping.name, sizeof(dropping.name), STR_FORMAT,
+		STR_ARGS(request_text(request, "name")));
+	request_block(request, dropping_run, &dropping, sizeof(dropping));
+}
+
+static void dropping_failed(struct control_request *request, const struct dropping *dropping)
+{
+	switch (dropping->result) {
+	case -ENOENT:
+		request_fail(request, OUTCOME_NOT_FOUND, "authctl index list",
+			"no index is named '%s'", dropping->name);
+		break;
+	case -EPERM:
+		request_fail(request, OUTCOME_CONFLICT,
+			"if it must be, with the database's own shell while authd is stopped",
+			"%s keeps something unique: without it two accounts could have one address, or the like",
+			dropping->name);
+		break;
+	case -EBUSY:
+		request_fail(request, OUTCOME_BUSY, "authctl wait index NAME built",
+			"%s is being built", dropping->name);
+		break;
+	default:
+		database_failed(request, dropping->result);
+	}
+}
+
+void handle_index_drop(struct control_request *request)
+{
+	const struct dropping *dropping = errand_data(request->errand);
+
+	if (dropping->result < 0) {
+		dropping_failed(request, dropping);
+		return;
+	}
+	json_put_bool(index_row_begin(request, &dropping->status), "done", !dropping->is_dry_run);
+	request_row_end(request);
+	if (dropping->status.state != INDEX_EXTRA)
+		request_notice(request, "undo: authctl index create %s", dropping->name);
 }

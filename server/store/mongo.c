@@ -323,6 +323,7 @@ __attribute__((visibility("default"))) const struct store_backend STORE_MODULE_B
 	.indexes_check = mongo_indexes_check,
 	.index_is_declared = mongo_index_is_declared,
 	.index_create = mongo_index_create,
+	.index_drop = mongo_index_drop,
 	.index_progress = mongo_index_progress,
 	.servers = mongo_servers,
 	.explain = mongo_explain,

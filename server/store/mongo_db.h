@@ -181,6 +181,7 @@ void mongo_searches_choose(struct mongo *c);
 int mongo_indexes_check(void *connection, store_index_visit *visit, void *arg);
 bool mongo_index_is_declared(const char *name);
 int mongo_index_create(void *connection, const char *name);
+int mongo_index_drop(void *connection, const char *name);
 int mongo_index_progress(void *connection, uint64_t *ret_done, uint64_t *ret_total);
 int mongo_explain(void *connection, store_explain_visit *visit, void *arg);
 

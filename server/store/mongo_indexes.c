@@ -1,7 +1,7 @@
 /*
  * The declared indexes (indexes.h) against those that MongoDB has. At the start only what nobody
  * else uses or what is empty gets indexes; a collection with documents gets them when an operator
- * asks. None is ever dropped.
+ * asks. None is ever dropped unless an operator names it.
  */
 #include "store/mongo_db.h"
 
@@ -187,6 +187,7 @@ static void declared_tell(
 		status.state = INDEX_DIFFERENT;
 		detail = difference(index, there);
 	}
+	status.is_unique = there && mongo_number_read(there, "unique", 0);
 	(void)snprintf(status.detail, sizeof(status.detail), "%s", detail);
 	visit(&status, arg);
 }
@@ -204,6 +205,7 @@ static void extra_tell(
 
 	(void)mongo_text_read(there, "name", name, sizeof(name));
 	(void)snprintf(status.name, sizeof(status.name), "%s.%s", collection, name);
+	status.is_unique = mongo_number_read(there, "unique", 0);
 	if (bson_iter_init_find(&iter, there, "key") && BSON_ITER_HOLDS_DOCUMENT(&iter)) {
 		bson_iter_document(&iter, &bytes, &data);
 		if (bson_init_static(&keys, data, bytes))
@@ -304,6 +306,51 @@ int mongo_index_create(void *connection, const char *name)
 		mongo_searches_choose(connection);
 	return r;
 }
+
+/* --- dropping --- */
+
+/* The real name of what is called `name` to operators (declared_tell(), extra_tell()); false: it is
+ * not in this collection. */
+static bool real_name(
+	struct mongo *c, enum index_collection which, const char *name, char *real, size_t bytes)
+{
+	const char *collection = mongoc_collection_get_name(mongo_collection_of(c, which));
+	const struct index *index = index_find(name);
+	bson_t *documents[PRESENT_MAX];
+	int count = present_list(c, which, documents, PRESENT_MAX);
+	int at = index && index->collection == which ? present_find(index, documents, count) : -1;
+	size_t prefix = strlen(collection);
+	char each[64];
+
+	*real = '\0';
+	for (int i = 0; i < count; i++) {
+		(void)mongo_text_read(documents[i], "name", each, sizeof(each));
+		if (i == at || (at < 0 && strncmp(name, collection, prefix) == 0 &&
+				       name[prefix] == '.' && !strcmp(name + prefix + 1, each)))
+			(void)snprintf(real, bytes, "%s", each);
+		bson_destroy(documents[i]);
+	}
+	return *real;
+}
+
+int mongo_index_drop(void *connection, const char *name)
+{
+	struct mongo *c = connection;
+	bson_error_t error;
+	char real[64];
+
+	for (enum index_collection which = INDEX_USERS; which <= INDEX_ENDED; which++) {
+		if (!real_name(c, which, name, real, sizeof(real)))
+			continue;
+		if (!mongoc_collection_drop_index(mongo_collection_of(c, which), real, &error))
+			return mongo_failed(c, &error);
+		mongo_searches_choose(c);
+		return 0;
+	}
+	return -ENOENT;
+}
+
+/* --- at the start --- */
 
 static bool is_empty(struct mongo *c, mongoc_collection_t *collection)
 {

@@ -361,6 +361,7 @@ const struct store_backend store_sqlite = {
 	.indexes_check = sqlite_indexes_check,
 	.index_is_declared = sqlite_index_is_declared,
 	.index_create = sqlite_index_create,
+	.index_drop = sqlite_index_drop,
 	.index_progress = sqlite_index_progress,
 	.explain = sqlite_explain,
 	.accounts_scan = sqlite_accounts_scan,

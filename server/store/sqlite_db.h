@@ -169,6 +169,7 @@ int sqlite_key_put(void *connection, const struct store_key *key);
 int sqlite_indexes_check(void *connection, store_index_visit *visit, void *arg);
 bool sqlite_index_is_declared(const char *name);
 int sqlite_index_create(void *connection, const char *name);
+int sqlite_index_drop(void *connection, const char *name);
 int sqlite_index_progress(void *connection, uint64_t *ret_done, uint64_t *ret_total);
 int sqlite_explain(void *connection, store_explain_visit *visit, void *arg);
 

@@ -61,6 +61,8 @@ static int index_text(struct sqlite *c, sqlite3_stmt *find, const char *name, co
 
 /* --- comparing --- */
 
+#define UNIQUE "CREATE UNIQUE "
+
 /* "CREATE INDEX name ON table(columns) WHERE ...": what comes behind ON. */
 static const char *on_of(const char *sql)
 {
@@ -69,10 +71,12 @@ static const char *on_of(const char *sql)
 	return on ? on + strlen(" ON ") : sql;
 }
 
-static void index_tell(const char *name, const char *sql, enum store_index_state state,
-	const char *detail, store_index_visit *visit, void *arg)
+/* sql: as it must be, or as it is when it is not ours; there: as it is, NULL when it is missing. */
+static void index_tell(const char *name, const char *sql, const char *there,
+	enum store_index_state state, const char *detail, store_index_visit *visit, void *arg)
 {
-	struct store_index_status status = { .state = state };
+	struct store_index_status status = { .state = state,
+		.is_unique = there && strncasecmp(there, UNIQUE, strlen(UNIQUE)) == 0 };
 
 	(void)snprintf(status.name, sizeof(status.name), "%s", name);
 	(void)snprintf(status.key, sizeof(status.key), "%s", on_of(sql));
@@ -96,11 +100,12 @@ static int declared_compare(
 		if (found < 0)
 			return found;
 		if (!found)
-			index_tell(name, sql, INDEX_MISSING, "somebody has dropped it", visit, arg);
+			index_tell(name, sql, NULL, INDEX_MISSING, "somebody has dropped it", visit,
+				arg);
 		else if (strcmp(sql, there) != 0)
-			index_tell(name, sql, INDEX_DIFFERENT, on_of(there), visit, arg);
+			index_tell(name, sql, there, INDEX_DIFFERENT, on_of(there), visit, arg);
 		else
-			index_tell(name, sql, INDEX_PRESENT, "", visit, arg);
+			index_tell(name, sql, there, INDEX_PRESENT, "", visit, arg);
 	}
 	return r;
 }
@@ -114,13 +119,14 @@ static int extra_tell(
 
 	while ((r = db_step(c, list)) == 1) {
 		const char *name = (const char *)sqlite3_column_text(list, 0), *ignored;
+		const char *sql = (const char *)sqlite3_column_text(list, 1);
 		int found = index_text(declared, find, name, &ignored);
 
 		if (found < 0)
 			return found;
 		if (!found)
-			index_tell(name, (const char *)sqlite3_column_text(list, 1), INDEX_EXTRA,
-				"not ours: somebody has added it", visit, arg);
+			index_tell(name, sql, sql, INDEX_EXTRA, "not ours: somebody has added it",
+				visit, arg);
 	}
 	return r;
 }
@@ -166,6 +172,20 @@ int sqlite_index_create(void *connection, const char *name)
 	if (r <= 0)
 		return r < 0 ? r : -ENOENT;
 	return sqlite3_exec(c->db, sql, NULL, NULL, NULL) == SQLITE_OK ? 0 : db_failed(c);
+}
+
+/* Those of a table's own declaration have no such name: SQLite refuses. */
+int sqlite_index_drop(void *connection, const char *name)
+{
+	struct sqlite *c = connection;
+	char *sql = sqlite3_mprintf("DROP INDEX \"%w\"", name);
+	int r;
+
+	if (!sql)
+		return -ENOMEM;
+	r = sqlite3_exec(c->db, sql, NULL, NULL, NULL);
+	sqlite3_free(sql);
+	return r == SQLITE_OK ? 0 : db_failed(c);
 }
 
 int sqlite_index_progress(

@@ -130,6 +130,7 @@ struct store_backend {
 	int (*indexes_check)(void *connection, store_index_visit *visit, void *arg);
 	bool (*index_is_declared)(const char *name);
 	int (*index_create)(void *connection, const char *name);
+	int (*index_drop)(void *connection, const char *name); /* one that is there */
 	int (*index_progress)(void *connection, uint64_t *ret_done, uint64_t *ret_total);
 	/* NULL: the store is in this process or on its disk. */
 	int (*servers)(void *connection, store_server_visit *visit, void *arg);

@@ -155,6 +155,56 @@ int store_index_create(const char *name)
 	return r;
 }
 
+struct drop {
+	const char *name;
+	bool is_found;
+	struct store_index_status status;
+};
+
+static void drop_find(const struct store_index_status *status, void *arg)
+{
+	struct drop *drop = arg;
+
+	if (status->state == INDEX_MISSING || strcmp(status->name, drop->name) != 0)
+		return;
+	drop->is_found = true;
+	drop->status = *status;
+}
+
+static bool is_building(const char *name)
+{
+	bool is_this;
+
+	pthread_mutex_lock(&building.lock);
+	is_this = building.progress.is_running && strcmp(building.progress.name, name) == 0;
+	pthread_mutex_unlock(&building.lock);
+	return is_this;
+}
+
+int store_index_drop(const char *name, bool is_dry_run, struct store_index_status *ret_status)
+{
+	const struct store_backend *backend = store_backend();
+	struct drop drop = { .name = name };
+	void *connection;
+	int r;
+
+	if (is_building(name))
+		return -EBUSY;
+	r = begin(backend->index_drop, &connection);
+	if (r < 0)
+		return r;
+	r = backend->indexes_check(connection, drop_find, &drop);
+	if (r == 0 && !drop.is_found)
+		r = -ENOENT;
+	if (r == 0 && drop.status.is_unique)
+		r = -EPERM;
+	if (r == 0 && !is_dry_run)
+		r = backend->index_drop(connection, name);
+	if (r == 0)
+		*ret_status = drop.status;
+	return end(connection, r);
+}
+
 void store_index_progress(struct store_index_progress *ret_progress)
 {
 	const struct store_backend *backend = store_backend();

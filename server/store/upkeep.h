@@ -13,6 +13,7 @@ enum store_index_state { INDEX_PRESENT, INDEX_MISSING, INDEX_DIFFERENT, INDEX_EX
 struct store_index_status {
 	char name[128]; /* "users.email": what store_index_create() takes */
 	enum store_index_state state;
+	bool is_unique;   /* the one that is there */
 	char key[128];    /* {"email": 1} */
 	char detail[128]; /* what differs, or why it is needed */
 };
@@ -36,6 +37,14 @@ struct store_index_progress {
 	uint64_t done, total; /* documents; 0 when the server does not tell */
 };
 void store_index_progress(struct store_index_progress *ret_progress);
+
+/*
+ * Drops an index that is there, ours or another, by the name that store_indexes_check() tells; what
+ * was slow without it is slow again. 0 and how it was in *ret_status; -ENOENT: none of this name is
+ * there; -EPERM: it keeps something unique, and what it has kept apart would not stay so; -EBUSY:
+ * it is being built; -EOPNOTSUPP. With is_dry_run all of that, and nothing is dropped.
+ */
+int store_index_drop(const char *name, bool is_dry_run, struct store_index_status *ret_status);
 
 struct store_plan {
 	const char *statement;      /* static text: "account_find" */

@@ -79,6 +79,34 @@ def test_another_index_of_that_name_is_told_and_kept(authd):
     assert authd.ctl("--as", "operator", "index", "create", "sessions_idle").returncode == 8
 
 
+def test_an_index_is_dropped_when_its_name_is_typed(authd):
+    refused = authd.ctl("index", "drop", "sessions_idle")
+    assert refused.returncode == 7 and "--yes=sessions_idle" in refused.stderr
+    assert authd.ctl("index", "drop", "sessions_idle", "--yes").returncode == 7
+    assert shown(authd, "--dry-run", "index", "drop", "sessions_idle")["done"] is False
+    shown(authd, "index", "check")
+    answer = authd.ctl("-o", "json", "index", "drop", "sessions_idle", "--yes=sessions_idle")
+    row = json.loads(answer.stdout)
+    assert row["state"] == "present" and row["key"] == "sessions(idle_until)" and row["done"] is True
+    assert "undo: authctl index create sessions_idle" in answer.stderr
+    assert authd.ctl("index", "drop", "sessions_idle", "--yes=sessions_idle").returncode == 1
+    shown(authd, "index", "check", code=6)
+    shown(authd, "index", "create", "sessions_idle")
+    shown(authd, "index", "check")
+
+
+def test_what_is_not_ours_is_dropped_too_unless_it_keeps_something_unique(authd):
+    in_database(authd, 'CREATE INDEX "their""s" ON accounts(name)')
+    in_database(authd, "CREATE UNIQUE INDEX only_once ON accounts(created)")
+    assert shown(authd, "index", "drop", 'their"s', '--yes=their"s')["state"] == "extra"
+    refused = authd.ctl("index", "drop", "only_once", "--yes=only_once")
+    assert refused.returncode == 1 and "keeps something unique" in refused.stderr
+    assert {r["index"] for r in shown(authd, "index", "list") if r["state"] == "extra"} == {"only_once"}
+    for name in ("nothing", "x" * 4000, "sqlite_autoindex_accounts_1"):
+        assert authd.ctl("index", "drop", name, f"--yes={name}").returncode == 1
+    assert authd.ctl("--as", "operator", "index", "drop", "only_once", "--yes=only_once").returncode == 8
+
+
 def test_plans_use_indexes_and_a_scan_is_told(authd):
     plans = {r["statement"]: r for r in shown(authd, "db", "explain")}
     assert all(r["ok"] and r["verdict"] == "good" for r in plans.values())

@@ -72,6 +72,18 @@ def test_a_statement_that_has_lost_its_index_is_told(secantus):
             assert authd.ctl("index", "create", index).returncode == 0
 
 
+def test_an_operator_drops_an_index_but_none_that_keeps_addresses_apart(secantus):
+    with node(secantus.uri, database := "dropped") as authd:
+        mongo(secantus, f"c.{database}.users.create_index('name', name='theirs')")
+        refused = authd.ctl("index", "drop", "users.email", "--yes=users.email")
+        assert refused.returncode == 1 and "keeps something unique" in refused.stderr
+        assert authd.ctl("index", "drop", "users._id_", "--yes=users._id_").returncode == 1
+        assert shown(authd, "index", "drop", "users.theirs", "--yes=users.theirs")["state"] == "extra"
+        assert shown(authd, "index", "drop", "mails.nextAt", "--yes=mails.nextAt")["state"] == "present"
+        assert [r["index"] for r in shown(authd, "index", "check", code=6) if not r["ok"]] == ["mails.nextAt"]
+        assert not [r for r in shown(authd, "index", "list") if r["state"] == "extra"]
+
+
 def test_accounts_to_adopt_are_looked_at_while_the_daemon_serves(secantus):
     with node(secantus.uri, database := "looked_at") as authd:
         Client(authd.port).register("a@example.org")
