@@ -697,6 +697,45 @@ static const struct command_column log_columns[] = {
 	{}
 };
 
+static const struct command_column trace_list_columns[] = {
+	{ "trace", COLUMN_TEXT, "its id, as in the log", 0 },
+	{ "time", COLUMN_TIME, "when the request began", 0 },
+	{ "route", COLUMN_TEXT, "of the request", 0 },
+	{ "took", COLUMN_SECONDS, "all of it", 0 },
+	{ "error", COLUMN_TEXT, "why it failed", 0 },
+	{ "spans", COLUMN_INTEGER, "steps that are known of it", WIDE },
+	{ "sampled", COLUMN_BOOL, "by chance; else because it was slow or failed", WIDE },
+	{}
+};
+
+static const struct command_argument trace_show_arguments[] = {
+	{ "id", ARGUMENT_TEXT, ARGUMENT_POSITIONAL | ARGUMENT_REQUIRED, "of trace list or of the log; its beginning is enough", NULL, "trace.list:trace" },
+	{}
+};
+
+static const struct command_column trace_show_columns[] = {
+	{ "span", COLUMN_TEXT, "the step", 0 },
+	{ "bar", COLUMN_TEXT, "when, from the beginning of the request to its end", 0 },
+	{ "start", COLUMN_SECONDS, "since the beginning of the request", 0 },
+	{ "took", COLUMN_SECONDS, "from its begin to its end", 0 },
+	{ "error", COLUMN_TEXT, "why it failed", 0 },
+	{ "inside", COLUMN_TEXT, "the step that it is part of", WIDE },
+	{ "detail", COLUMN_TEXT, "what else is known of it", WIDE },
+	{}
+};
+
+static const struct command_argument trace_sample_arguments[] = {
+	{ "percent", ARGUMENT_NUMBER, ARGUMENT_POSITIONAL | ARGUMENT_REQUIRED, "of requests that are traced, whatever becomes of them", NULL, NULL },
+	{ "for", ARGUMENT_DURATION, ARGUMENT_REQUIRED, "back by itself after this; at most 24h", NULL, NULL },
+	{}
+};
+
+static const struct command_column trace_sample_columns[] = {
+	{ "percent", COLUMN_INTEGER, "of requests that are traced", 0 },
+	{ "until", COLUMN_SECONDS, "it goes back by itself", 0 },
+	{}
+};
+
 static const struct command_column done_columns[] = {
 	{ "done", COLUMN_BOOL, "false in a dry run", 0 },
 	{}
@@ -886,6 +925,9 @@ const struct command commands[] = {
 	{ "log.tail", O, COMMAND_STREAM | PERSONAL, "Log records as they come", "log.tail/1", log_tail_arguments, log_columns },
 	{ "log.level", O, CHANGE, "Show or change the least severe level that is kept", "log.level/1", log_level_arguments, log_level_columns },
 	{ "log.reopen", O, SINGLE | CHANGE, "Open the log and audit files again, after rotation", "log.reopen/1", NULL, done_columns },
+	{ "trace.list", O, 0, "The last requests that were traced", "trace.list/1", NULL, trace_list_columns },
+	{ "trace.show", O, 0, "Where the time of one request went", "trace.show/1", trace_show_arguments, trace_show_columns },
+	{ "trace.sample", O, SINGLE | CHANGE, "Trace so many requests for a while", "trace.sample/1", trace_sample_arguments, trace_sample_columns },
 	{ "audit.list", O, PERSONAL, "Who ran what", "audit.list/1", audit_list_arguments, audit_columns },
 	{ "audit.verify", O, SINGLE, "Follow the hashes of the audit file; exit code 6 when they break", "audit.verify/1", NULL, verify_columns },
 	{ "drain", O, SINGLE | CHANGE | COMMAND_ASKS, "Take no more connections, finish what runs", "drain/1", NULL, done_columns },

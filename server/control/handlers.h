@@ -137,6 +137,10 @@ void handle_config_history(struct control_request *request);
 void handle_config_set(struct control_request *request);
 void handle_config_unset(struct control_request *request);
 void handle_log_level(struct control_request *request);
+void handle_trace_sample(struct control_request *request);
+/* traces.c */
+void handle_trace_list(struct control_request *request);
+void handle_trace_show(struct control_request *request);
 /* logs.c */
 void log_tail_begin(struct control_request *request);
 bool log_tail_step(struct control_request *request, uint64_t now_ns);

@@ -1,9 +1,12 @@
-/* config set, config unset, log level: values that end by themselves. */
+/* config set, config unset, log level, trace sample: values that end by themselves. */
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 
 #include "control/configs.h"
 #include "control/handlers.h"
 #include "control/reload.h"
+#include "control/traces.h"
 #include "observe/log.h"
 #include "shared/clock.h"
 #include "shared/macros.h"
@@ -142,4 +145,22 @@ void handle_log_level(struct control_request *request)
 			request, str_cstr(modules[i].name), modules[i].least, modules[i].until_ns);
 	if (level.len && !module.len)
 		request_notice(request, "undo: authctl config unset log.level");
+}
+
+void handle_trace_sample(struct control_request *request)
+{
+	const struct option *option = option_find(STR("trace"), STR("sample"));
+	uint64_t ms = request_number(request, "for", 0);
+	struct json_writer *w;
+	char text[24]; /* a number */
+
+	(void)snprintf(text, sizeof(text), "%" PRIu64, request_number(request, "percent", 0));
+	if (!traces_are_on(request) || override_try(request, option, str_cstr(text), ms) < 0)
+		return;
+	w = request_row_begin(request);
+	json_put_u64(w, "percent", request_number(request, "percent", 0));
+	json_put_u64(w, "until", ms / 1000);
+	request_row_end(request);
+	request_notice(
+		request, "undo: authctl config unset trace.sample; look: authctl trace list");
 }

@@ -8,6 +8,7 @@
 
 #include "observe/trace_export.h"
 #include "observe/trace_queue.h"
+#include "observe/trace_recent.h"
 #include "shared/arena.h"
 #include "shared/clock.h"
 #include "shared/macros.h"
@@ -30,8 +31,11 @@ int trace_start(const struct trace_options *options, const char **ret_why)
 	*ret_why = "no memory";
 	r = trace_queue_start();
 	if (r == 0)
+		r = trace_recent_start();
+	if (r == 0)
 		r = trace_export_start(options, ret_why);
 	if (r < 0) {
+		trace_recent_stop();
 		trace_queue_stop();
 		return r;
 	}
@@ -47,6 +51,7 @@ void trace_stop(void)
 	if (!atomic_exchange(&trace_on, false))
 		return;
 	trace_export_stop();
+	trace_recent_stop();
 	trace_queue_stop();
 }
 
@@ -121,13 +126,16 @@ bool trace_end(struct trace *trace, const char *error, uint64_t end_ns)
 {
 	struct span *root = trace->spans[0];
 	uint64_t slow_ns = atomic_load_explicit(&tracing.slow_ns, memory_order_relaxed);
+	int64_t offset_ns;
 
 	root->end_ns = end_ns;
 	root->error = error;
 	if (!trace->ids.is_sampled && !error && (!slow_ns || end_ns - root->start_ns < slow_ns))
 		return false;
 	ids_draw(trace);
-	if (trace_queue_put(trace, wall_offset_ns(clock_now_ns())))
+	offset_ns = wall_offset_ns(clock_now_ns());
+	trace_recent_put(trace, offset_ns);
+	if (trace_queue_put(trace, offset_ns))
 		return true;
 	atomic_fetch_add_explicit(&tracing.dropped, trace->count, memory_order_relaxed);
 	return false;

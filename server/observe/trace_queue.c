@@ -35,7 +35,7 @@ void trace_queue_stop(void)
 	free(TAKE(queue.items));
 }
 
-static void item_fill(
+void trace_item_fill(
 	struct trace_item *item, const struct trace *trace, unsigned index, int64_t wall_offset_ns)
 {
 	const struct span *span = trace->spans[index];
@@ -57,7 +57,8 @@ bool trace_queue_put(const struct trace *trace, int64_t wall_offset_ns)
 	pthread_mutex_lock(&queue.lock);
 	has_room = queue.items && queue.tail - queue.head + trace->count <= TRACE_QUEUE_SPANS;
 	for (unsigned i = 0; has_room && i < trace->count; i++)
-		item_fill(&queue.items[queue.tail++ % TRACE_QUEUE_SPANS], trace, i, wall_offset_ns);
+		trace_item_fill(
+			&queue.items[queue.tail++ % TRACE_QUEUE_SPANS], trace, i, wall_offset_ns);
 	if (has_room && queue.wanted && queue.tail - queue.head >= queue.wanted)
 		pthread_cond_signal(&queue.changed);
 	pthread_mutex_unlock(&queue.lock);

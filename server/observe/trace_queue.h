@@ -12,6 +12,10 @@ struct trace_item {
 	unsigned dropped;         /* spans of its trace that there was no room for; of the root */
 };
 
+/* The index-th span of a trace that has ended. */
+void trace_item_fill(
+	struct trace_item *item, const struct trace *trace, unsigned index, int64_t wall_offset_ns);
+
 /* 0, -ENOMEM. */
 int trace_queue_start(void);
 void trace_queue_stop(void);
