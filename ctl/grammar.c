@@ -186,7 +186,8 @@ static int put_value(
 
 	parsing->is_given[argument - command->arguments] = true;
 	if (argument->flags & ARGUMENT_LOCAL) {
-		parsing->invocation->local = value;
+		if (parsing->invocation->local_count < INVOCATION_LOCALS_MAX)
+			parsing->invocation->locals[parsing->invocation->local_count++] = value;
 		return 0;
 	}
 	if (argument->flags & ARGUMENT_CONTENT)

@@ -6,11 +6,15 @@
 #include "shared/buf.h"
 #include "shared/commands.h"
 
+#define INVOCATION_LOCALS_MAX 2
+
 struct invocation {
 	const struct command *command;
 	struct buf args;     /* a JSON object, for the daemon */
 	struct buf redacted; /* the words without what is secret, for the history */
-	const char *local;   /* the ARGUMENT_LOCAL one; NULL none */
+	/* The ARGUMENT_LOCAL ones, in their order; NULL: not given. */
+	const char *locals[INVOCATION_LOCALS_MAX];
+	unsigned local_count;
 	const char *subject; /* the first positional one: what the command is done to; NULL none */
 	bool has_instead;    /* an ARGUMENT_INSTEAD is given: no secret is wanted */
 };

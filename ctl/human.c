@@ -2,6 +2,7 @@
 #include "ctl/human.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,11 +15,13 @@
 void human_bytes(FILE *out, double bytes)
 {
 	static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB" };
+	const char *sign = bytes < 0 ? "-" : "";
 	unsigned unit = 0;
 
-	for (; bytes >= 1024 && unit + 1 < ARRAY_SIZE(units); unit++)
+	for (bytes = fabs(bytes); bytes >= 1024 && unit + 1 < ARRAY_SIZE(units); unit++)
 		bytes /= 1024;
-	(void)fprintf(out, unit && bytes < 10 ? "%.1f %s" : "%.0f %s", bytes, units[unit]);
+	(void)fprintf(
+		out, unit && bytes < 10 ? "%s%.1f %s" : "%s%.0f %s", sign, bytes, units[unit]);
 }
 
 void human_seconds(FILE *out, double seconds)

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "ctl/escape.h"
+#include "ctl/heapdiff.h"
 #include "ctl/help.h"
 #include "ctl/locals.h"
 #include "ctl/output.h"
@@ -247,7 +248,7 @@ static int run_once(struct session *session, const struct settings *settings,
 	if (r == EXIT_INTERRUPTED && ferror(stdout))
 		r = EXIT_PIPE;
 	if (r == EXIT_DONE)
-		r = passed_save(session, invocation->local);
+		r = passed_save(session, invocation->locals[0]);
 	return r == EXIT_DONE && running.output.is_bad ? EXIT_ANSWER_NO : r;
 }
 
@@ -372,6 +373,8 @@ int session_run(struct session *session, int count, char **words, unsigned line)
 	remember(session, &invocation);
 	if (r < 0 || output_check(&settings, invocation.command) < 0)
 		return EXIT_USAGE;
+	if (invocation.command->flags & COMMAND_LOCAL)
+		return heapdiff_run(&settings, &invocation);
 	/* wait lasts as long as it takes, unless a time was said. */
 	if ((invocation.command->flags & COMMAND_WAITS) && !settings.has_timeout)
 		settings.timeout_ms = 86400000;

@@ -571,7 +571,7 @@ static const struct command_column purge_columns[] = {
 };
 
 static const struct command_argument profile_arguments[] = {
-	{ "action", ARGUMENT_TEXT, ARGUMENT_POSITIONAL | ARGUMENT_REQUIRED, "start, stop or dump", NULL, NULL },
+	{ "action", ARGUMENT_TEXT, ARGUMENT_POSITIONAL | ARGUMENT_REQUIRED, "start, stop or dump; then mem diff", NULL, NULL },
 	{ "file", ARGUMENT_TEXT, ARGUMENT_POSITIONAL | ARGUMENT_LOCAL, "where authctl writes a dump", NULL, NULL },
 	{ "for", ARGUMENT_DURATION, 0, "of start: ends by itself after this; at most 24h", NULL, NULL },
 	{}
@@ -581,6 +581,21 @@ static const struct command_column profile_columns[] = {
 	{ "on", COLUMN_BOOL, "is it sampling?", 0 },
 	{ "left", COLUMN_SECONDS, "until it ends by itself", 0 },
 	{ "done", COLUMN_BOOL, "false in a dry run", 0 },
+	{}
+};
+
+static const struct command_argument mem_diff_arguments[] = {
+	{ "before", ARGUMENT_TEXT, ARGUMENT_POSITIONAL | ARGUMENT_REQUIRED | ARGUMENT_LOCAL, "a file of mem profile dump", NULL, NULL },
+	{ "after", ARGUMENT_TEXT, ARGUMENT_POSITIONAL | ARGUMENT_REQUIRED | ARGUMENT_LOCAL, "a later one, of the same process", NULL, NULL },
+	{}
+};
+
+static const struct command_column mem_diff_columns[] = {
+	{ "growth", COLUMN_BYTES, "from one to the other, estimated from the samples", 0 },
+	{ "objects", COLUMN_INTEGER, "more, or fewer", 0 },
+	{ "before", COLUMN_BYTES, "held then", WIDE },
+	{ "after", COLUMN_BYTES, "held later", WIDE },
+	{ "stack", COLUMN_TEXT, "who asked for it, the nearest first", 0 },
 	{}
 };
 
@@ -911,6 +926,7 @@ const struct command commands[] = {
 	{ "mem.show", V, 0, "Resident memory by use; the parts add up", "mem.show/1", NULL, mem_columns },
 	{ "mem.purge", O, SINGLE | CHANGE, "Give free memory back to the system", "mem.purge/1", NULL, purge_columns },
 	{ "mem.profile", O, SINGLE | CHANGE, "Sample what the heap is used for (jemalloc), or write it to a file", "mem.profile/1", profile_arguments, profile_columns },
+	{ "mem.diff", V, COMMAND_LOCAL, "What has grown between two dumps of mem profile; authctl does this alone", "mem.diff/1", mem_diff_arguments, mem_diff_columns },
 	{ "config.show", V, 0, "Every option: value, origin, what waits for a restart", "config.show/1", config_show_arguments, config_columns },
 	{ "config.get", V, SINGLE, "One option", "config.get/1", config_get_arguments, config_columns },
 	{ "config.state", V, SINGLE, "Which generation, and does it stay?", "config.state/1", NULL, config_state_columns },

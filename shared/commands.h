@@ -72,6 +72,7 @@ enum command_flag {
 	COMMAND_ASKS = 1 << 5,      /* reversible but wide: wants --yes */
 	COMMAND_ASKS_NAME = 1 << 6, /* irreversible: wants --yes=NAME of its first argument */
 	COMMAND_SELF = 1 << 7,      /* the daemon's own user may, too */
+	COMMAND_LOCAL = 1 << 9,     /* authctl does it alone; the daemon only knows its name */
 	COMMAND_RETRIES = 1 << 8, /* asks again when the daemon is not there: it may be starting */
 };
 

@@ -62,6 +62,7 @@ static const struct handler handlers[] = {
 	{ "mem.show", NULL, handle_mem_show, NULL },
 	{ "mem.purge", NULL, handle_mem_purge, NULL },
 	{ "mem.profile", NULL, handle_mem_profile, NULL },
+	{ "mem.diff", NULL, handle_local, NULL },
 	{ "config.show", NULL, handle_config_show, NULL },
 	{ "config.get", NULL, handle_config_get, NULL },
 	{ "config.state", NULL, handle_config_state, NULL },

@@ -118,6 +118,7 @@ void handle_op_list(struct control_request *request);
 void op_kill_begin(struct control_request *request);
 void handle_op_kill(struct control_request *request);
 /* meta.c */
+void handle_local(struct control_request *request);
 void handle_meta_commands(struct control_request *request);
 void handle_meta_version(struct control_request *request);
 void handle_meta_schema(struct control_request *request);

@@ -116,3 +116,9 @@ void handle_meta_level(struct control_request *request)
 	json_put_str(w, "level", str_cstr(command_level_name(level)));
 	request_row_end(request);
 }
+
+/* It is in the table for help, completion and manual alone. */
+void handle_local(struct control_request *request)
+{
+	request_fail(request, OUTCOME_UNAVAILABLE, NULL, "authctl does this itself");
+}

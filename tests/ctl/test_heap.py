@@ -4,10 +4,12 @@ import contextlib
 import ctypes.util
 import itertools
 import json
+import math
 import os
 import pathlib
 import re
 import socket
+import subprocess
 import sys
 import threading
 import time
@@ -16,7 +18,7 @@ import urllib.request
 import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "support"))
-from authd import Authd  # noqa: E402
+from authd import BUILD, Authd  # noqa: E402
 
 JEMALLOC = ctypes.util.find_library("jemalloc")
 unless_sanitized = pytest.mark.skipif("asan" in os.environ.get("AUTHD_BUILD", ""), reason="the sanitizer is the allocator")
@@ -163,3 +165,82 @@ def test_a_profile_is_started_dumped_and_stopped(profiled, tmp_path):
 
 def test_purge_with_jemalloc(profiled):
     assert row(profiled, "mem", "purge")["done"]
+
+
+# --- mem diff: dumps as jemalloc writes them, with addresses of the real program ---
+
+PERIOD = 524288
+
+
+@pytest.fixture(scope="module")
+def addresses(authd):
+    """Where functions of the running daemon are, and its memory map."""
+    maps = pathlib.Path(f"/proc/{authd.pid}/maps").read_text()
+    base = int(maps.split("-")[0], 16)
+    symbols = {}
+    for line in subprocess.run(["nm", BUILD / "authd"], capture_output=True, text=True, check=True).stdout.splitlines():
+        value, kind, name = line.rsplit(maxsplit=2) if line[0] != " " else ("0", "U", "")
+        if kind in "Tt":
+            symbols[name] = base + int(value, 16)
+    return symbols, maps
+
+
+def dump(path, addresses, sites):
+    """sites: {(function, ...): (objects, bytes)}"""
+    symbols, maps = addresses
+    text = f"heap_v2/{PERIOD}\n  t*: 9: 999 [0: 0]\n  t0: 9: 999 [0: 0]\n"
+    for stack, (objects, size) in sites.items():
+        # Return addresses: one byte behind the call is enough.
+        frames = " ".join(hex(symbols[name] + 2 if isinstance(name, str) else name) for name in stack)
+        text += f"@ {frames}\n  t*: {objects}: {size} [0: 0]\n  t1: {objects}: {size} [0: 0]\n"
+    path.write_text(text + "\nMAPPED_LIBRARIES:\n" + maps)
+    return str(path)
+
+
+def test_what_has_grown_is_named_with_who_asked_for_it(authd, addresses, tmp_path):
+    before = dump(tmp_path / "a", addresses, {("pool_get", "conn_open"): (1, PERIOD), ("arena_alloc", "json_parse"): (4, 4 * PERIOD),
+                                              ("buf_reserve",): (1, PERIOD)})
+    after = dump(tmp_path / "b", addresses, {("pool_get", "conn_open"): (3, 3 * PERIOD), ("arena_alloc", "json_parse"): (1, PERIOD),
+                                             (16, "buf_reserve"): (2, 2 * PERIOD)})
+    answer = authd.ctl("-o", "json", "mem", "diff", before, after)
+    rows = {r["stack"]: r for r in json.loads(answer.stdout)}
+    scale = 1 / (1 - math.exp(-1))  # of an allocation as large as the period
+    assert list(rows)[0] == "arena_alloc < json_parse", "the largest difference first, either way"
+    assert {stack: (r["objects"], round(r["growth"] / PERIOD / scale, 3)) for stack, r in rows.items()} == {
+        "arena_alloc < json_parse": (-round(3 * scale), -3), "pool_get < conn_open": (round(2 * scale), 2),
+        "0xf < buf_reserve": (round(2 * scale), 2), "buf_reserve": (-round(scale), -1)}
+    assert "MiB in all, of 4 places" in answer.stderr
+    assert "-2.4 MiB" in authd.ctl("mem", "diff", before, after).stdout
+
+
+def test_it_needs_no_daemon_and_believes_no_file(authd, addresses, tmp_path):
+    good = dump(tmp_path / "a", addresses, {("pool_get",): (1, PERIOD)})
+    assert subprocess.run([BUILD / "authctl", "--socket", "/nonexistent", "mem", "diff", good, good]).returncode == 0
+    moved = tmp_path / "moved"
+    moved.write_text(pathlib.Path(good).read_text().replace("MAPPED_LIBRARIES:\n", "MAPPED_LIBRARIES:\n1000-2000 r-xp 0 0:0 1 /x\n"))
+    assert "of another process" in authd.ctl("mem", "diff", good, str(moved)).stderr
+    for text in ("", "heap_v2/", "heap_v2/0\n", "heap_v2/1\n@ 1\n  t*: -1: 9\n  t*: x\n", "heap_v2/9\n@\n@ zz 7f\n  t*: 1: 1\n"):
+        bad = tmp_path / "bad"
+        bad.write_text(text)
+        assert authd.ctl("mem", "diff", str(bad), str(bad)).returncode in (0, 2)
+    assert authd.ctl("mem", "diff", good, "/nonexistent").returncode == 2
+    assert authd.ctl("mem", "diff", good).returncode == 2
+
+
+def test_a_program_that_is_no_elf_any_more_is_told_by_its_offset(authd, addresses, tmp_path):
+    symbols, maps = addresses
+    for content in (b"", b"\x7fELF", b"\x7fELF\x02" + b"\xff" * 4096, (BUILD / "authd").read_bytes()[:5000]):
+        program = tmp_path / "authd"
+        program.write_bytes(content)
+        changed = (symbols, maps.replace(str(BUILD / "authd"), str(program)))
+        file = dump(tmp_path / "a", changed, {("pool_get",): (1, PERIOD)})
+        rows = json.loads(authd.ctl("-o", "json", "mem", "diff", file, dump(tmp_path / "b", changed, {})).stdout)
+        assert rows[0]["stack"].startswith("authd+0x") and rows[0]["growth"] < 0
+
+
+def test_real_dumps_are_compared(profiled, tmp_path):
+    assert row(profiled, "mem", "profile", "start", "--for", "1m")["on"]
+    for name in ("a", "b"):
+        assert profiled.ctl("mem", "profile", "dump", str(tmp_path / name)).returncode == 0
+    answer = profiled.ctl("mem", "diff", str(tmp_path / "a"), str(tmp_path / "b"))
+    assert answer.returncode == 0 and "in all, of" in answer.stderr
