@@ -32,15 +32,31 @@ static struct entry *entry_find(const struct control_request *request)
 	return NULL;
 }
 
+/* The oldest of those that are answered; NULL: none is. */
+static struct entry *entry_oldest(void)
+{
+	struct entry *oldest = NULL;
+
+	for (unsigned i = 0; i < REPLAY_ENTRIES_MAX; i++)
+		if (entries[i].is_done && (!oldest || entries[i].until_ns < oldest->until_ns))
+			oldest = &entries[i];
+	return oldest;
+}
+
 static struct entry *entry_new(uint64_t now_ns)
 {
+	struct entry *oldest;
+
 	for (unsigned i = 0; i < REPLAY_ENTRIES_MAX; i++)
 		if (entries[i].until_ns && entries[i].until_ns <= now_ns)
 			entry_free(&entries[i]);
 	for (unsigned i = 0; i < REPLAY_ENTRIES_MAX; i++)
 		if (!entries[i].until_ns)
 			return &entries[i];
-	return NULL;
+	oldest = entry_oldest();
+	if (oldest)
+		entry_free(oldest);
+	return oldest;
 }
 
 static int digest_of(const struct control_request *request, struct str args,

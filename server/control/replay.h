@@ -11,7 +11,9 @@
 #include "control/request.h"
 
 #define REPLAY_MS (10 * 60 * 1000)
-#define REPLAY_ENTRIES_MAX 64
+/* The oldest answers give way: who repeats a change does so soon, and a script that makes a
+ * thousand accounts must not be refused. */
+#define REPLAY_ENTRIES_MAX 256
 /* Answers of changes are a few rows. A larger one is answered by its end alone. */
 #define REPLAY_ANSWER_BYTES_MAX (16 * 1024)
 
@@ -19,7 +21,7 @@ enum replay {
 	REPLAY_NEW,     /* run it; replay_store() when it ends */
 	REPLAY_RUNNING, /* the first one has not ended */
 	REPLAY_OTHER,   /* the key was used for another command or other arguments */
-	REPLAY_FULL,    /* too many within ten minutes */
+	REPLAY_FULL,    /* so many run at this moment */
 	REPLAY_SENT,    /* the stored answer was appended */
 };
 

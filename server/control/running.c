@@ -304,7 +304,8 @@ static int replay_check(struct control_request *request, uint64_t now_ns)
 			request, OUTCOME_BUSY, NULL, "the first request with this key still runs");
 		break;
 	case REPLAY_FULL:
-		request_fail(request, OUTCOME_BUSY, NULL, "too many changes within ten minutes");
+		request_fail(request, OUTCOME_BUSY, NULL,
+			"too many changes are being made at this moment");
 		break;
 	default:
 		return MIN(r, 0);

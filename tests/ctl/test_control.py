@@ -223,6 +223,14 @@ def test_a_change_with_the_same_key_is_done_once(authd):
     client.close()
 
 
+def test_any_number_of_changes_may_follow_each_other():
+    with Authd() as authd, Raw(authd) as raw:
+        for i in range(300):  # REPLAY_ENTRIES_MAX is 256
+            assert raw.ask("log.level", {"level": "info", "for": "1h"}, req_key=f"key {i}")[1]["status"] == "ok", i
+        assert raw.ask("log.level", {"level": "warn", "for": "1h"}, req_key="key 299")[1]["error"]["code"] == "conflict"
+        assert raw.ask("log.level", {"level": "warn", "for": "1h"}, req_key="key 0")[1]["status"] == "ok", "forgotten"
+
+
 def test_a_dry_run_checks_and_changes_nothing(authd):
     client, id = client_of(authd)
     assert json.loads(authd.ctl("-o", "json", "--dry-run", "conn", "kill", str(id)).stdout)["done"] is False
