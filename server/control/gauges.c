@@ -243,7 +243,7 @@ void meter_core_busy(struct metering *m)
 	char text[CORE_TEXT_BYTES];
 
 	for (unsigned i = 0; i < cores_count(); i++)
-		put1(m, core_text(i, text), (double)READ(core_at(i)->stats.busy_ns) / NS_PER_S);
+		put1(m, core_text(i, text), (double)core_cpu_ns(core_at(i)) / NS_PER_S);
 }
 
 void meter_core_loop(struct metering *m)

@@ -43,7 +43,7 @@ static void sample_take(
 	*sample = (struct sample){ .at_ns = now_ns };
 	rates_totals(context, &sample->totals);
 	for (unsigned i = 0; i < cores_count(); i++)
-		sample->busy_ns[i] = READ(core_at(i)->stats.busy_ns);
+		sample->busy_ns[i] = core_cpu_ns(core_at(i));
 }
 
 /* A core that has ended takes its counts with it: shown as none, never as a negative rate. */

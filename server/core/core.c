@@ -58,6 +58,16 @@ struct core *core_at(unsigned index)
 	return &cores.workers[index].core;
 }
 
+uint64_t core_cpu_ns(const struct core *core)
+{
+	struct timespec time;
+
+	if (atomic_load_explicit(&core->is_ended, memory_order_acquire) ||
+		clock_gettime(core->cpu_clock, &time) < 0)
+		return 0;
+	return (uint64_t)time.tv_sec * NS_PER_S + (uint64_t)time.tv_nsec;
+}
+
 struct core *core_current(void)
 {
 	return own ? &own->core : NULL;
@@ -108,7 +118,6 @@ static int turn(struct core *core)
 		return handled;
 	atomic_store_explicit(&core->stats.alive_ns, loop_now_ns(core->loop), memory_order_relaxed);
 	counter_add(&core->stats.turns, 1);
-	counter_add(&core->stats.busy_ns, busy_ns);
 	counter_add(&core->stats.completions, (uint64_t)handled);
 	histogram_record(&core->stats.turn_ns, busy_ns);
 	if (busy_ns >= CORE_STALL_NS)
@@ -167,6 +176,7 @@ static void *core_thread(void *arg)
 
 	(void)snprintf(name, sizeof(name), "core-%u", core->index);
 	pthread_setname_np(pthread_self(), name);
+	(void)pthread_getcpuclockid(pthread_self(), &core->cpu_clock);
 	(void)priority_prompt();
 	if (cores.options.is_pinned)
 		pin(core->index);

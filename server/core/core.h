@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <time.h>
 
 #include "core/fiber.h"
 #include "core/inbox.h"
@@ -26,7 +27,6 @@
 /* Counters that any thread may read; written by the core alone. */
 struct core_stats {
 	_Atomic uint64_t turns;       /* passes of the loop */
-	_Atomic uint64_t busy_ns;     /* loop time minus waiting */
 	_Atomic uint64_t turn_ns_max; /* the longest pass so far */
 	_Atomic uint64_t completions; /* completions handled */
 	_Atomic uint64_t messages;    /* inbox items handled */
@@ -44,6 +44,7 @@ struct core {
 	void *app; /* what on_start made */
 	_Atomic bool is_draining;
 	_Atomic bool is_ended; /* its thread takes no more messages */
+	clockid_t cpu_clock;   /* of its thread; set before it serves */
 };
 
 struct core_app {
@@ -83,6 +84,13 @@ void cores_free(void);
 
 unsigned cores_count(void);
 struct core *core_at(unsigned index);
+
+/*
+ * What its thread has had of processors, kernel included: most of a core's work is done there, in
+ * the system call that its loop waits in, so time between waits would tell a third of it. 0 when it
+ * has ended. Any thread.
+ */
+uint64_t core_cpu_ns(const struct core *core);
 
 /* The core whose thread this is; NULL on other threads. */
 struct core *core_current(void);

@@ -37,6 +37,20 @@ def test_status_counts_up_to_this_moment(authd):
         assert counted() == before + i
 
 
+def test_a_core_is_as_busy_as_the_kernel_says(authd):
+    task, = [t for t in pathlib.Path(f"/proc/{authd.pid}/task").iterdir() if (t / "comm").read_text().strip() == "core-0"]
+
+    def ran():
+        return int((task / "schedstat").read_text().split()[0]) / 1e9
+
+    def told():
+        rows = json.loads(authd.ctl("-o", "json", "metrics", "list", "authd_core_busy_seconds_total").stdout)
+        return next(r["value"] for r in rows if '"0"' in r["labels"] or "=0" in r["labels"])
+
+    before, value, after = ran(), told(), ran()
+    assert before <= value + 1e-3 and value <= after + 1e-3 and value > 0
+
+
 def test_single_answers_are_objects_and_lists_are_arrays(authd):
     status = json.loads(authd.ctl("-o", "json", "status").stdout)
     assert status["pid"] == authd.pid and status["store"] == "up" and status["cores_answering"] == 2
