@@ -46,12 +46,15 @@ static bool is_same(const struct trace_item *a, const struct trace_item *b)
 
 /* --- trace list --- */
 
+#define TRACES_MAX (TRACE_RECENT_RINGS * TRACE_RECENT_SPANS)
+#define TRACES_USUAL 20
+
 struct traces {
 	unsigned count;
-	struct {
+	struct listed {
 		struct trace_item root;
 		unsigned spans;
-	} rows[TRACE_RECENT_SPANS];
+	} rows[TRACES_MAX];
 };
 
 /* The spans of a trace follow its root. One whose root was forgotten is left out. */
@@ -63,6 +66,53 @@ static void root_take(const struct trace_item *item, void *arg)
 		traces->rows[traces->count++].root = *item;
 	if (traces->count && is_same(&traces->rows[traces->count - 1].root, item))
 		traces->rows[traces->count - 1].spans++;
+}
+
+static int by_start(const void *a, const void *b)
+{
+	const struct listed *left = a, *right = b;
+
+	return (left->root.start_ns > right->root.start_ns) -
+	       (left->root.start_ns < right->root.start_ns);
+}
+
+static bool is_wanted(const struct control_request *request, const struct trace_item *root)
+{
+	uint64_t took_ns = (uint64_t)(root->end_ns - root->start_ns);
+
+	return (root->span.error || !request_has(request, "failed")) &&
+	       took_ns >= request_number(request, "slower", 0) * NS_PER_MS;
+}
+
+/* The latest of those that are wanted, in their order. */
+static void traces_choose(const struct control_request *request, struct traces *traces)
+{
+	unsigned max = (unsigned)MIN(request_number(request, "limit", TRACES_USUAL), TRACES_MAX);
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < traces->count; i++)
+		if (is_wanted(request, &traces->rows[i].root))
+			traces->rows[kept++] = traces->rows[i];
+	qsort(traces->rows, kept, sizeof(traces->rows[0]), by_start);
+	traces->count = MIN(kept, max);
+	memmove(traces->rows, traces->rows + kept - traces->count,
+		traces->count * sizeof(traces->rows[0]));
+}
+
+static void trace_row(struct control_request *request, const struct listed *listed)
+{
+	const struct trace_item *root = &listed->root;
+	struct json_writer *w = request_row_begin(request);
+	char id[SPAN_TRACE_HEX], time[CLOCK_RFC3339_BYTES], name[NAME_BYTES];
+
+	json_put_str(w, "trace", span_hex(root->ids.trace, sizeof(root->ids.trace), id));
+	json_put_str(w, "time", clock_rfc3339(root->start_ns / (int64_t)NS_PER_MS, time));
+	json_put_str(w, "route", str_cstr(name_print(&root->span, name)));
+	json_put_double(w, "took", (double)(root->end_ns - root->start_ns) / NS_PER_S);
+	json_put_str(w, "error", str_cstr(root->span.error ? root->span.error : ""));
+	json_put_u64(w, "spans", listed->spans);
+	json_put_bool(w, "sampled", root->ids.is_sampled);
+	request_row_end(request);
 }
 
 void handle_trace_list(struct control_request *request)
@@ -77,20 +127,9 @@ void handle_trace_list(struct control_request *request)
 		return;
 	}
 	trace_recent_each(root_take, traces);
-	for (unsigned i = 0; i < traces->count; i++) {
-		const struct trace_item *root = &traces->rows[i].root;
-		struct json_writer *w = request_row_begin(request);
-		char id[SPAN_TRACE_HEX], time[CLOCK_RFC3339_BYTES], name[NAME_BYTES];
-
-		json_put_str(w, "trace", span_hex(root->ids.trace, sizeof(root->ids.trace), id));
-		json_put_str(w, "time", clock_rfc3339(root->start_ns / (int64_t)NS_PER_MS, time));
-		json_put_str(w, "route", str_cstr(name_print(&root->span, name)));
-		json_put_double(w, "took", (double)(root->end_ns - root->start_ns) / NS_PER_S);
-		json_put_str(w, "error", str_cstr(root->span.error ? root->span.error : ""));
-		json_put_u64(w, "spans", traces->rows[i].spans);
-		json_put_bool(w, "sampled", root->ids.is_sampled);
-		request_row_end(request);
-	}
+	traces_choose(request, traces);
+	for (unsigned i = 0; i < traces->count; i++)
+		trace_row(request, &traces->rows[i]);
 	free(traces);
 }
 

@@ -126,15 +126,17 @@ bool trace_end(struct trace *trace, const char *error, uint64_t end_ns)
 {
 	struct span *root = trace->spans[0];
 	uint64_t slow_ns = atomic_load_explicit(&tracing.slow_ns, memory_order_relaxed);
+	bool is_notable;
 	int64_t offset_ns;
 
 	root->end_ns = end_ns;
 	root->error = error;
-	if (!trace->ids.is_sampled && !error && (!slow_ns || end_ns - root->start_ns < slow_ns))
+	is_notable = error || (slow_ns && end_ns - root->start_ns >= slow_ns);
+	if (!trace->ids.is_sampled && !is_notable)
 		return false;
 	ids_draw(trace);
 	offset_ns = wall_offset_ns(clock_now_ns());
-	trace_recent_put(trace, offset_ns);
+	trace_recent_put(trace, offset_ns, is_notable);
 	if (trace_queue_put(trace, offset_ns))
 		return true;
 	atomic_fetch_add_explicit(&tracing.dropped, trace->count, memory_order_relaxed);

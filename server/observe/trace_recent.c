@@ -7,42 +7,54 @@
 
 #include "shared/macros.h"
 
+struct ring {
+	struct trace_item items[TRACE_RECENT_SPANS];
+	uint64_t put; /* only grows */
+};
+
 static struct {
-	pthread_mutex_t lock;     /* guards the rest; no lock follows */
-	struct trace_item *items; /* TRACE_RECENT_SPANS; NULL: traces are off */
-	uint64_t put;             /* only grows */
+	pthread_mutex_t lock; /* guards the rest; no lock follows */
+	struct ring *rings;   /* TRACE_RECENT_RINGS; NULL: traces are off */
 } recent = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 int trace_recent_start(void)
 {
-	recent.items = calloc(TRACE_RECENT_SPANS, sizeof(*recent.items));
-	recent.put = 0;
-	return recent.items ? 0 : -ENOMEM;
+	recent.rings = calloc(TRACE_RECENT_RINGS, sizeof(*recent.rings));
+	return recent.rings ? 0 : -ENOMEM;
 }
 
 void trace_recent_stop(void)
 {
 	pthread_mutex_lock(&recent.lock);
-	free(TAKE(recent.items));
+	free(TAKE(recent.rings));
 	pthread_mutex_unlock(&recent.lock);
 }
 
-void trace_recent_put(const struct trace *trace, int64_t wall_offset_ns)
+void trace_recent_put(const struct trace *trace, int64_t wall_offset_ns, bool is_notable)
 {
+	struct ring *ring;
+
 	pthread_mutex_lock(&recent.lock);
-	for (unsigned i = 0; recent.items && i < trace->count; i++)
+	ring = recent.rings ? &recent.rings[is_notable] : NULL;
+	for (unsigned i = 0; ring && i < trace->count; i++)
 		trace_item_fill(
-			&recent.items[recent.put++ % TRACE_RECENT_SPANS], trace, i, wall_offset_ns);
+			&ring->items[ring->put++ % TRACE_RECENT_SPANS], trace, i, wall_offset_ns);
 	pthread_mutex_unlock(&recent.lock);
+}
+
+static void ring_each(
+	const struct ring *ring, void (*visit)(const struct trace_item *item, void *arg), void *arg)
+{
+	uint64_t first = ring->put - MIN(ring->put, (uint64_t)TRACE_RECENT_SPANS);
+
+	for (uint64_t i = first; i < ring->put; i++)
+		visit(&ring->items[i % TRACE_RECENT_SPANS], arg);
 }
 
 void trace_recent_each(void (*visit)(const struct trace_item *item, void *arg), void *arg)
 {
-	uint64_t first;
-
 	pthread_mutex_lock(&recent.lock);
-	first = recent.put - MIN(recent.put, (uint64_t)TRACE_RECENT_SPANS);
-	for (uint64_t i = first; recent.items && i < recent.put; i++)
-		visit(&recent.items[i % TRACE_RECENT_SPANS], arg);
+	for (unsigned i = 0; recent.rings && i < TRACE_RECENT_RINGS; i++)
+		ring_each(&recent.rings[i], visit, arg);
 	pthread_mutex_unlock(&recent.lock);
 }

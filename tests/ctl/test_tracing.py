@@ -11,7 +11,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "support"))
 from authd import Authd, free_port  # noqa: E402
 from control import request  # noqa: E402
 
-KEPT = 512  # TRACE_RECENT_SPANS
+KEPT = 256  # TRACE_RECENT_SPANS
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,7 @@ def of_route(authd, route):
     """Its traces; one that was just answered comes in a moment."""
     end = time.monotonic() + 20
     while True:
-        found = [row for row in shown(authd, "trace", "list") if row["route"] == route]
+        found = [row for row in shown(authd, "trace", "list", "--limit", "999") if row["route"] == route]
         if found or time.monotonic() > end:
             return found
         time.sleep(0.01)
@@ -76,20 +76,27 @@ def test_sampling_is_changed_for_a_while(authd):
     answer = authd.ctl("-o", "json", "trace", "sample", "0", "--for", "1h")
     assert json.loads(answer.stdout) == {"percent": 0, "until": 3600} and "undo: authctl config unset" in answer.stderr
     assert "trace.sample=0" in authd.ctl("status").stdout
-    before = len(shown(authd, "trace", "list"))
+    before = len(shown(authd, "trace", "list", "--limit", "999"))
     for _ in range(10):
         urllib.request.urlopen(f"http://127.0.0.1:{authd.port}/health/ready", timeout=20).read()
-    assert len(shown(authd, "trace", "list")) <= before
+    assert len(shown(authd, "trace", "list", "--limit", "999")) <= before
     authd.ctl("config", "unset", "trace.sample", check=True)
     assert authd.ctl("--as", "viewer", "trace", "list").returncode == 8
 
 
-def test_only_the_last_ones_are_kept(authd):
+def test_only_the_last_ones_are_kept_and_what_failed_for_longer(authd):
     for _ in range(KEPT + 10):
         urllib.request.urlopen(f"http://127.0.0.1:{authd.port}/health/live", timeout=20).read()
-    rows = shown(authd, "trace", "list")
-    assert sum(row["spans"] for row in rows) <= KEPT and len(rows) > KEPT / 4
-    assert {row["route"] for row in rows} == {"GET /health/live"}
+    rows = shown(authd, "trace", "list", "--limit", "999")
+    well = [row for row in rows if not row["error"]]
+    assert sum(row["spans"] for row in well) <= KEPT and len(well) > KEPT / 4
+    assert {row["route"] for row in well} == {"GET /health/live"}
+    assert [row["time"] for row in rows] == sorted(row["time"] for row in rows)
+    assert len(shown(authd, "trace", "list")) == 20 and len(shown(authd, "trace", "list", "--limit", "3")) == 3
+    failed = shown(authd, "trace", "list", "--failed", "--limit", "999")
+    assert failed == [row for row in rows if row["error"]] and "POST /v1/auth/login" in {r["route"] for r in failed}
+    assert shown(authd, "trace", "list", "--slower", "1h") == []
+    assert shown(authd, "trace", "show", failed[0]["trace"])[0]["error"] == failed[0]["error"]
 
 
 def test_without_traces_it_says_what_to_set():
