@@ -59,6 +59,18 @@ void human_count(FILE *out, double number)
 		(void)fprintf(out, "%s%c", i && (len - i) % 3 == 0 ? "," : "", digits[i]);
 }
 
+void human_rate(FILE *out, enum column_type type, double per_second)
+{
+	(void)fputc('+', out);
+	if (type == COLUMN_BYTES)
+		human_bytes(out, per_second);
+	else if (per_second >= 10)
+		human_count(out, per_second);
+	else
+		(void)fprintf(out, "%.1f", per_second);
+	(void)fputs("/s", out);
+}
+
 void human_user(FILE *out, double uid)
 {
 	static uid_t last_uid;

@@ -10,6 +10,8 @@ void human_bytes(FILE *out, double bytes);
 void human_seconds(FILE *out, double seconds);
 /* 18412 as 18,412. */
 void human_count(FILE *out, double number);
+/* What a number of that type grows by in a second: "+6,701/s", "+2.1 MiB/s", "+0.3/s". */
+void human_rate(FILE *out, enum column_type type, double per_second);
 /* The name of a uid, or its number when it has none. */
 void human_user(FILE *out, double uid);
 

@@ -13,7 +13,8 @@
 #include "shared/buf.h"
 #include "shared/macros.h"
 
-#define SINGLE_WIDTH 10               /* of names, at least: short answers look alike */
+#define SINGLE_WIDTH 10 /* of names, at least: short answers look alike */
+#define PART_GAP "   "
 #define VALUE_BYTES_MAX (1024 * 1024) /* an answer line */
 
 static bool is_table(const struct output *output)
@@ -93,29 +94,36 @@ static void put_bare(FILE *out, const struct json *value)
 
 /* --- single answers --- */
 
-/* A single answer is a list of names and values; what is empty is left out. */
+/* What the daemon joins with three spaces is a list: one on each line. */
+static void print_parts(FILE *out, const char *text, int indent)
+{
+	for (const char *gap; (gap = strstr(text, PART_GAP)); text = gap + strlen(PART_GAP))
+		(void)fprintf(out, "%.*s\n%*s", (int)(gap - text), text, indent, "");
+	(void)fputs(text, out);
+}
+
+/* A single answer is a list of names and values, all there are; what is empty is left out. */
 static void print_single(const struct output *output, const struct json *row)
 {
 	bool has_color = screen_has_color(output->settings);
 	int width = SINGLE_WIDTH;
 
 	for (const struct command_column *c = output->command->columns; c->name; c++)
-		if (table_shows(output, c))
-			width = MAX(width, (int)strlen(c->name));
+		width = MAX(width, (int)strlen(c->name));
 	for (const struct command_column *c = output->command->columns; c->name; c++) {
 		char name[64], *text;
 		enum color color;
 
-		if (!table_shows(output, c))
-			continue;
 		text = table_cell(c, json_member(row, c->name));
 		(void)snprintf(name, sizeof(name), "%s", c->name);
 		for (char *at = name; *at; at++)
 			*at = *at == '_' ? ' ' : *at;
 		color = has_color ? color_of_word(text) : COLOR_NONE;
-		if (*text)
-			(void)fprintf(output->out, "%-*s  %s%s%s\n", width, name,
-				color_begin(color), text, color_end(color));
+		if (*text) {
+			(void)fprintf(output->out, "%-*s  %s", width, name, color_begin(color));
+			print_parts(output->out, text, width + 2);
+			(void)fprintf(output->out, "%s\n", color_end(color));
+		}
 		free(text);
 	}
 }

@@ -9,7 +9,10 @@
 #include "shared/macros.h"
 
 #define COLUMNS_MAX 64
-/* A cell that gives way keeps so many characters. */
+#define GAP 2 /* spaces between columns */
+/* A text that gives way keeps so many characters: an address stays whole. */
+#define CELL_WIDTH_FAIR 24
+/* And so many when nothing else helps. */
 #define CELL_WIDTH_MIN 10
 
 /* --- cells --- */
@@ -51,7 +54,11 @@ char *table_cell(const struct command_column *column, const struct json *value)
 
 	if (!out)
 		abort();
-	human_value(out, column->type, value);
+	if (column->flags & COLUMN_COUNTER && column->type == COLUMN_INTEGER &&
+		!json_is_null(value))
+		human_count(out, human_number(value));
+	else
+		human_value(out, column->type, value);
 	(void)fclose(out);
 	if (is_verdict(column) && !strcmp(text, "no"))
 		memcpy(text, "NO", 2);
@@ -92,14 +99,24 @@ static const struct output_cell *row_before(
 }
 
 /* A counter and what it grows by; one that is smaller than before began again. */
-static void add_rate(struct output_cell *cell, double before, double seconds)
+static void add_rate(struct output_cell *cell, enum column_type type, double before, double seconds)
 {
-	char *text = NULL;
 	double rate = seconds > 0 ? (cell->number - before) / seconds : 0;
+	char *text = NULL;
+	size_t bytes;
+	FILE *out;
 
-	if (cell->number == before ||
-		asprintf(&text, rate < 0 ? "%s reset" : "%s +%.1f/s", cell->text, rate) < 0)
+	if (cell->number == before)
 		return;
+	out = open_memstream(&text, &bytes);
+	if (!out)
+		abort();
+	(void)fprintf(out, "%s ", cell->text);
+	if (rate < 0)
+		(void)fputs("reset", out);
+	else
+		human_rate(out, type, rate);
+	(void)fclose(out);
 	free(cell->text);
 	cell->text = text;
 }
@@ -124,7 +141,7 @@ void table_add(struct output *output, const struct json *row)
 		else
 			cell->is_changed = cell->number != before[i].number;
 		if (c->flags & COLUMN_COUNTER)
-			add_rate(cell, before[i].number, output->seconds);
+			add_rate(cell, c->type, before[i].number, output->seconds);
 		i++;
 	}
 }
@@ -132,31 +149,65 @@ void table_add(struct output *output, const struct json *row)
 struct table {
 	struct output *output;
 	const struct command_column *shown[COLUMNS_MAX];
-	unsigned width[COLUMNS_MAX], columns;
-	bool has_color;
+	unsigned width[COLUMNS_MAX], columns, last;
+	bool is_hidden[COLUMNS_MAX], has_color;
 };
 
-/* On a terminal the widest texts give way until the line fits. */
-static void table_fit(struct table *table, unsigned screen)
+/* --- what a terminal has room for --- */
+
+static unsigned total_width(const struct table *table)
+{
+	unsigned total = 0;
+
+	for (unsigned i = 0; i < table->columns; i++)
+		total += table->is_hidden[i] ? 0 : table->width[i] + (i > 0) * GAP;
+	return total;
+}
+
+/* The widest texts give way, down to least. Never the first: the next command is typed with it. */
+static void texts_squeeze(struct table *table, unsigned screen, unsigned least)
 {
 	for (;;) {
-		unsigned total = 2 * (table->columns - 1), widest = COLUMNS_MAX, over;
+		unsigned total = total_width(table), widest = 0, over;
 
-		for (unsigned i = 0; i < table->columns; i++) {
-			/* The first column is what the next command is typed with. */
-			bool is_text = i > 0 && table->shown[i]->type == COLUMN_TEXT;
-
-			total += table->width[i];
-			if (is_text &&
-				(widest == COLUMNS_MAX || table->width[i] > table->width[widest]))
+		for (unsigned i = 1; i < table->columns; i++)
+			if (table->shown[i]->type == COLUMN_TEXT &&
+				(!widest || table->width[i] > table->width[widest]))
 				widest = i;
-		}
-		if (total <= screen || widest == COLUMNS_MAX ||
-			table->width[widest] <= CELL_WIDTH_MIN)
+		if (total <= screen || !widest || table->width[widest] <= least)
 			return;
 		over = total - screen;
-		table->width[widest] -= MIN(over, table->width[widest] - CELL_WIDTH_MIN);
+		table->width[widest] -= MIN(over, table->width[widest] - least);
 	}
+}
+
+/* From the right: who wants numbers as they grow has -o wide. */
+static void counters_hide(struct table *table, unsigned screen)
+{
+	for (unsigned i = table->columns; i-- > 1 && total_width(table) > screen;)
+		table->is_hidden[i] = table->shown[i]->flags & COLUMN_COUNTER;
+}
+
+static void table_fit(struct table *table, unsigned screen)
+{
+	texts_squeeze(table, screen, CELL_WIDTH_FAIR);
+	counters_hide(table, screen);
+	texts_squeeze(table, screen, CELL_WIDTH_MIN);
+}
+
+static void tell_hidden(const struct table *table)
+{
+	FILE *out = table->output->out;
+	bool is_any = false;
+
+	for (unsigned i = 0; i < table->columns; i++) {
+		if (!table->is_hidden[i])
+			continue;
+		(void)fprintf(out, "%s%s", is_any ? ", " : "(no room for: ", table->shown[i]->name);
+		is_any = true;
+	}
+	if (is_any)
+		(void)fputs("; -o wide has all)\n", out);
 }
 
 /* As many characters as fit, "~" for what is missing. */
@@ -180,10 +231,12 @@ static void print_cell(
 {
 	FILE *out = table->output->out;
 	unsigned want = table->width[column], have = MIN(screen_width(text), want);
-	bool right = is_right(table->shown[column]->type), is_last = column + 1 == table->columns;
+	bool right = is_right(table->shown[column]->type), is_last = column == table->last;
 	const char *begin = table->has_color ? color_begin(color) : "";
 	const char *end = table->has_color ? color_end(color) : "";
 
+	if (table->is_hidden[column])
+		return;
 	(void)fprintf(out, "%*s%s", right ? (int)(want - have) : 0, "", begin);
 	if (screen_width(text) > want)
 		print_cut(out, text, want);
@@ -266,9 +319,12 @@ void table_print(struct output *output)
 	if (screen && output->settings->format == OUTPUT_TABLE)
 		table_fit(&table, screen);
 	for (unsigned i = 0; i < table.columns; i++)
+		table.last = table.is_hidden[i] ? table.last : i;
+	for (unsigned i = 0; i < table.columns; i++)
 		print_cell(&table, i, table.shown[i]->name, COLOR_HEAD);
 	for (unsigned i = 0; i < output->cell_count; i++)
 		print_cell(&table, i % table.columns, output->cells[i].text,
 			output->cells[i].is_changed ? COLOR_CHANGED
 						    : color_of_word(output->cells[i].text));
+	tell_hidden(&table);
 }

@@ -33,7 +33,7 @@ static const struct command_column status_columns[] = {
 	{ "cores", COLUMN_INTEGER, "threads that serve", 0 },
 	{ "cores_answering", COLUMN_INTEGER, "of them, within a second", 0 },
 	{ "busiest_core", COLUMN_INTEGER, "its number", 0 },
-	{ "busiest", COLUMN_RATIO, "share of time that it works", 0 },
+	{ "busiest", COLUMN_RATIO, "of a processor that it used in the last second", 0 },
 	{ "turn_max", COLUMN_SECONDS, "the longest pass of a loop", 0 },
 	{ "pools", COLUMN_TEXT, "queues of the store and of hashing", 0 },
 	{ "store", COLUMN_TEXT, "up or DOWN", 0 },
@@ -72,7 +72,7 @@ static const struct command_column doctor_columns[] = {
 static const struct command_column core_columns[] = {
 	{ "core", COLUMN_INTEGER, "its number", 0 },
 	{ "answers", COLUMN_BOOL, "within a second", 0 },
-	{ "busy", COLUMN_RATIO, "share of the last second", 0 },
+	{ "busy", COLUMN_RATIO, "of a processor that it used in the last second", 0 },
 	{ "turns", COLUMN_INTEGER, "passes of its loop", COUNTER },
 	{ "turn_max", COLUMN_SECONDS, "the longest", 0 },
 	{ "completions", COLUMN_INTEGER, "operations handled", WIDE | COUNTER },
@@ -712,9 +712,16 @@ static const struct command_column log_columns[] = {
 	{}
 };
 
+static const struct command_argument trace_list_arguments[] = {
+	{ "slower", ARGUMENT_DURATION, 0, "only those that took longer", NULL, NULL },
+	{ "failed", ARGUMENT_FLAG, 0, "only those that failed", NULL, NULL },
+	{ "limit", ARGUMENT_NUMBER, 0, "the latest so many (20)", NULL, NULL },
+	{}
+};
+
 static const struct command_column trace_list_columns[] = {
 	{ "trace", COLUMN_TEXT, "its id, as in the log", 0 },
-	{ "time", COLUMN_TIME, "when the request began", 0 },
+	{ "time", COLUMN_TIME, "when the request began", WIDE },
 	{ "route", COLUMN_TEXT, "of the request", 0 },
 	{ "took", COLUMN_SECONDS, "all of it", 0 },
 	{ "error", COLUMN_TEXT, "why it failed", 0 },
@@ -941,7 +948,7 @@ const struct command commands[] = {
 	{ "log.tail", O, COMMAND_STREAM | PERSONAL, "Log records as they come", "log.tail/1", log_tail_arguments, log_columns },
 	{ "log.level", O, CHANGE, "Show or change the least severe level that is kept", "log.level/1", log_level_arguments, log_level_columns },
 	{ "log.reopen", O, SINGLE | CHANGE, "Open the log and audit files again, after rotation", "log.reopen/1", NULL, done_columns },
-	{ "trace.list", O, 0, "The last requests that were traced", "trace.list/1", NULL, trace_list_columns },
+	{ "trace.list", O, 0, "The last requests that were traced; slow and failed ones are kept longer", "trace.list/1", trace_list_arguments, trace_list_columns },
 	{ "trace.show", O, 0, "Where the time of one request went", "trace.show/1", trace_show_arguments, trace_show_columns },
 	{ "trace.sample", O, SINGLE | CHANGE, "Trace so many requests for a while", "trace.sample/1", trace_sample_arguments, trace_sample_columns },
 	{ "audit.list", O, PERSONAL, "Who ran what", "audit.list/1", audit_list_arguments, audit_columns },
