@@ -1,5 +1,8 @@
 /* Help, made from the tables of commands and options. */
 #pragma once
 
-/* Everything, one noun, or one command. An exit code. */
-int help_print(int count, char *const *words);
+struct settings;
+
+/* Everything, one noun, or one command; through a pager as settings say, NULL never. An exit code.
+ */
+int help_print(const struct settings *settings, int count, char *const *words);

@@ -165,6 +165,21 @@ static void status_memory(FILE *out, const struct json *row)
 	free(text);
 }
 
+/* What to run stands on a line of its own where both have no room. */
+static void put_warning(FILE *out, struct str line)
+{
+	const char *next = memmem(line.data, line.len, "  -> ", 5);
+	unsigned columns, lines;
+
+	screen_size(&columns, &lines);
+	if (next && columns && LABEL_WIDTH + 4 + line.len > columns) {
+		escape_print(out, str_of(line.data, (size_t)(next - line.data)), 0);
+		(void)fprintf(out, "\n%*s", LABEL_WIDTH + 4, "");
+		line = str_skip(line, (size_t)(next - line.data) + 2);
+	}
+	escape_print(out, line, 0);
+}
+
 static void status_warnings(FILE *out, const struct json *row, const struct settings *settings)
 {
 	struct str rest = text_of(row, "warnings"), line;
@@ -178,7 +193,7 @@ static void status_warnings(FILE *out, const struct json *row, const struct sett
 	put_colored(out, settings, count ? number : "none", count ? COLOR_WARN : COLOR_NONE);
 	for (unsigned i = 0; rest.len && str_split(&rest, '\n', &line); i++) {
 		(void)fprintf(out, "%*s", i ? LABEL_WIDTH + 4 : 3, "");
-		escape_print(out, line, 0);
+		put_warning(out, line);
 		(void)fputs(rest.len ? "\n" : "", out);
 	}
 	(void)fputc('\n', out);

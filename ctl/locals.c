@@ -30,10 +30,10 @@ const char *local_alias(const char *name)
 	return NULL;
 }
 
-static int run_help(_unused_ struct session *session, _unused_ struct settings *settings, int count,
-	char **words)
+static int run_help(
+	_unused_ struct session *session, struct settings *settings, int count, char **words)
 {
-	return help_print(count - 1, words + 1);
+	return help_print(settings, count - 1, words + 1);
 }
 
 static int run_completion(_unused_ struct session *session, _unused_ struct settings *settings,

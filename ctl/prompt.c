@@ -113,7 +113,7 @@ static int help_here(int count, int key)
 		return rl_insert(count, key);
 	typed_read(&typed, rl_point);
 	(void)putchar('\n');
-	(void)help_print(typed.count, typed.words);
+	(void)help_print(NULL, typed.count, typed.words);
 	(void)fflush(stdout);
 	rl_on_new_line();
 	return 0;

@@ -363,9 +363,9 @@ int session_run(struct session *session, int count, char **words, unsigned line)
 	if (count < 0)
 		return EXIT_USAGE;
 	if (!count)
-		return settings.is_help ? help_print(0, NULL) : EXIT_DONE;
+		return settings.is_help ? help_print(&settings, 0, NULL) : EXIT_DONE;
 	if (settings.is_help)
-		return help_print(count, words);
+		return help_print(&settings, count, words);
 	local = local_find(words[0], session->is_shell);
 	if (local)
 		return local->run(session, &settings, count, words);

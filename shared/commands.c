@@ -41,7 +41,7 @@ static const struct command_column status_columns[] = {
 	{ "store_failures", COLUMN_INTEGER, "calls that failed", COUNTER },
 	{ "memory", COLUMN_BYTES, "resident", 0 },
 	{ "memory_parts", COLUMN_TEXT, "what it is used for", 0 },
-	{ "overrides", COLUMN_TEXT, "temporary values in force", 0 },
+	{ "overrides", COLUMN_TEXT, "what is so for a while only: values, forces, levels, profiles", 0 },
 	{ "warnings", COLUMN_TEXT, "what to look at, and how; one on each line", 0 },
 	{}
 };

@@ -86,6 +86,8 @@ void handle_mem_purge(struct control_request *request);
 void handle_mem_profile(struct control_request *request);
 /* Once a second: ends a profile whose time is over, gives back what a burst has left. */
 void heap_tick(uint64_t now_ns);
+/* How long one still runs; 0: none does. */
+uint64_t heap_profile_left_ns(uint64_t now_ns);
 /* windows.c */
 void handle_latency_show(struct control_request *request);
 void handle_latency_hist(struct control_request *request);

@@ -155,6 +155,11 @@ static void surplus_tick(uint64_t now_ns)
 		LOG_SECONDS("duration_s", took_ns));
 }
 
+uint64_t heap_profile_left_ns(uint64_t now_ns)
+{
+	return profile_until_ns > now_ns ? profile_until_ns - now_ns : 0;
+}
+
 void heap_tick(uint64_t now_ns)
 {
 	profile_end(now_ns);

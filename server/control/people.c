@@ -151,7 +151,7 @@ void user_row(struct control_request *request, const struct account *account)
 
 void people_nobody(struct control_request *request, const char *argument)
 {
-	request_fail(request, OUTCOME_NOT_FOUND, NULL, "nobody is '" STR_FORMAT "'",
+	request_fail(request, OUTCOME_NOT_FOUND, "authctl user list", "nobody is '" STR_FORMAT "'",
 		STR_ARGS(request_text(request, argument)));
 }
 
@@ -242,10 +242,14 @@ void handle_session_revoke(struct control_request *request)
 		people_failed(request, revoke->result);
 		return;
 	}
-	if (revoke->result == 0) {
-		people_nobody(request, request_has(request, "user") ? "user" : "id");
+	if (revoke->result == 0 && request_has(request, "user"))
+		people_nobody(request, "user");
+	else if (revoke->result == 0)
+		request_fail(request, OUTCOME_NOT_FOUND, "authctl session list --user EMAIL",
+			"no session that lives has the id '" STR_FORMAT "'",
+			STR_ARGS(request_text(request, "id")));
+	if (revoke->result == 0)
 		return;
-	}
 	w = request_row_begin(request);
 	json_put_str(w, "id", request_text(request, "id"));
 	json_put_str(w, "user", request_text(request, "user"));

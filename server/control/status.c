@@ -1,5 +1,6 @@
 /* One screen that says how the daemon is (status), and the verdicts (health). */
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -12,6 +13,8 @@
 #include "control/reload.h"
 #include "core/core.h"
 #include "core/job.h"
+#include "guard/breaker.h"
+#include "observe/log.h"
 #include "shared/clock.h"
 #include "shared/macros.h"
 #include "store/store.h"
@@ -142,20 +145,60 @@ static void memory_write(const struct control_request *request, struct json_writ
 	json_put_str(w, "memory_parts", str_cstr(text));
 }
 
+/* One thing that ends by itself, and when. */
+static void temporary_print(struct buf *text, uint64_t left_ns, const char *format, ...)
+	_printf_(3, 4);
+
+static void temporary_print(struct buf *text, uint64_t left_ns, const char *format, ...)
+{
+	uint64_t left_s = (left_ns + NS_PER_S - 1) / NS_PER_S;
+	bool is_long = left_s >= 600;
+	char what[LINE_BYTES_MAX];
+	va_list args;
+
+	va_start(args, format);
+	(void)vsnprintf(what, sizeof(what), format, args);
+	va_end(args);
+	/* A few of each kind, bounded text: when it is full the rest is told by its own command. */
+	(void)!buf_printf(text, "%s%s (%" PRIu64 " %s left)", text->len ? ", " : "", what,
+		is_long ? (left_s + 59) / 60 : left_s, is_long ? "min" : "s");
+}
+
+static uint64_t left_ns(uint64_t until_ns)
+{
+	uint64_t now_ns = clock_now_ns();
+
+	return until_ns > now_ns ? until_ns - now_ns : 0;
+}
+
+static void breaker_temporary(struct breaker *breaker, void *text)
+{
+	struct breaker_view view;
+
+	breaker_view(breaker, &view);
+	if (view.mode != BREAKER_AUTO)
+		temporary_print(text, view.forced_ns, "breaker %s %s", view.name,
+			breaker_mode_name(view.mode));
+}
+
 static void overrides_write(struct json_writer *w)
 {
 	_cleanup_(buf_deinit) struct buf text = buf_init(LINE_BYTES_MAX);
+	struct log_module modules[LOG_MODULES_MAX];
+	unsigned count = log_modules(modules);
 	const struct override *override;
-	uint64_t now_ns = clock_now_ns();
+	uint64_t profile_ns = heap_profile_left_ns(clock_now_ns());
 
 	for (unsigned i = 0; (override = override_at(i)); i++)
 		if (override->option)
-			(void)!buf_printf(&text, "%s%s.%s=%s (%" PRIu64 " s left)",
-				text.len ? ", " : "", override->option->section,
-				override->option->key, override->text,
-				override->until_ns > now_ns
-					? (override->until_ns - now_ns) / NS_PER_S
-					: 0);
+			temporary_print(&text, left_ns(override->until_ns), "%s.%s=%s",
+				override->option->section, override->option->key, override->text);
+	breaker_each(breaker_temporary, &text);
+	for (unsigned i = 0; i < count; i++)
+		temporary_print(&text, left_ns(modules[i].until_ns), "log level of %s %s",
+			modules[i].name, log_level_name(modules[i].least));
+	if (profile_ns)
+		temporary_print(&text, profile_ns, "mem profile");
 	json_put_str(w, "overrides", buf_str(&text));
 }
 

@@ -1,4 +1,5 @@
 """authctl as people use it: the shell and top on a real terminal, pipes, batches, completion in three shells."""
+import http.client
 import json
 import os
 import pathlib
@@ -299,6 +300,49 @@ def test_no_line_of_status_is_longer_than_the_terminal(authd, tmp_path):
     shell.child.expect(pexpect.EOF)
     lines = ANSI.sub("", shell.child.before).splitlines()
     assert lines[0].endswith("READY") and all(len(line) <= 80 for line in lines), lines
+
+
+def test_no_line_of_help_or_of_a_table_is_longer_than_the_terminal(authd, tmp_path):
+    with socket.create_connection(("127.0.0.1", authd.port)) as client:
+        client.sendall(b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert b"200 OK" in client.recv(4096)
+        for words in (["help"], ["help", "wait"], ["conn", "list"], ["core", "list"], ["pool", "show", "store-read"],
+                      ["cache", "list"], ["config", "show", "http"], ["index", "check"], ["limit", "list"]):
+            width = 66 if words == ["conn", "list"] else 80
+            shell = Shell(authd, tmp_path, *words, size=(40, width))
+            shell.child.expect(pexpect.EOF)
+            lines = ANSI.sub("", shell.child.before).splitlines()
+            assert len(lines) > 1 and all(len(line) <= width for line in lines), lines
+            if words == ["conn", "list"]:
+                assert "127.0.0.1:" in "".join(lines) and "~" not in "".join(lines), "an address is not cut"
+                assert "-o wide has all" in lines[-1]
+    assert max(len(line) for line in authd.ctl("help").stdout.splitlines()) > 80, "in a pipe a line is a line"
+
+
+def test_numbers_are_readable_in_tables_and_raw_elsewhere(authd, tmp_path):
+    watch = Shell(authd, tmp_path, "core", "list", "--watch=200ms", size=(24, 140))
+    watch.child.expect(r"\+[\d,]+(\.\d)?/s")
+    watch.child.sendintr()
+    watch.child.expect(pexpect.EOF)
+    connection = http.client.HTTPConnection("127.0.0.1", authd.port, timeout=20)
+    for _ in range(1234):
+        connection.request("GET", "/health/live")
+        connection.getresponse().read()
+    assert "1,234" in authd.ctl("conn", "list").stdout and "1234" in authd.ctl("-o", "csv", "conn", "list").stdout
+    connection.close()
+    assert all(isinstance(row["turns"], int) for row in json.loads(authd.ctl("-o", "json", "core", "list").stdout))
+
+
+def test_what_ends_by_itself_stands_in_status(authd):
+    authd.ctl("config", "set", "log.level", "debug", "--for", "1h", check=True)
+    authd.ctl("breaker", "open", "mail", "--for", "20s", "--yes", check=True)
+    authd.ctl("log", "level", "warn", "--module", "request", "--for", "2h", check=True)
+    told = json.loads(authd.ctl("-o", "json", "status").stdout)["overrides"]
+    for what in (r"log\.level=debug \((60|59) min left\)", r"breaker mail forced open \((20|1\d) s left\)",
+                 r"log level of request warn \((120|119) min left\)"):
+        assert re.search(what, told), told
+    authd.ctl("config", "unset", "log.level", check=True)
+    authd.ctl("breaker", "auto", "mail", check=True)
 
 
 def test_a_long_table_is_paged_on_a_terminal_only(authd, tmp_path):
