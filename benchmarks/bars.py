@@ -35,6 +35,7 @@ BARS = {
     "rss_load": Bar("RSS peak with them and mixed load", "MB", 64, 48),
     "start": Bar("start to first 200, existing store", "ms", 50, 20),
     "start_fresh": Bar("start to first 200, new store", "ms", 50, 20),
+    "ctl_status": Bar("authctl status, from exec to its end", "ms", 10, 5),
     "timing_login": Bar("how well a login's time tells who exists: 0 not, 1 surely", "", 0.15, 0.1),
     "timing_forgot": Bar("the same of a forgotten password", "", 0.15, 0.1),
     "timing_register": Bar("the same of a hidden registration", "", 0.15, 0.1),

@@ -16,6 +16,7 @@ from bench import Bench, summary  # noqa: E402
 # In the order of what one waits for least.
 SCENARIOS = {
     "start": "from exec to the first 200",
+    "operators": "authctl from exec to its end",
     "verify": "/verify beside nginx: CPU per request, requests per second",
     "observe": "/verify with metrics, traces and records beside none of them",
     "memory": "RSS idle, with 10,000 connections, under load, after",
