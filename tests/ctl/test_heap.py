@@ -176,7 +176,7 @@ PERIOD = 524288
 def addresses(authd):
     """Where functions of the running daemon are, and its memory map."""
     maps = pathlib.Path(f"/proc/{authd.pid}/maps").read_text()
-    base = int(maps.split("-")[0], 16)
+    base = next(int(line.split("-")[0], 16) for line in maps.splitlines() if line.endswith(str(BUILD / "authd")))
     symbols = {}
     for line in subprocess.run(["nm", BUILD / "authd"], capture_output=True, text=True, check=True).stdout.splitlines():
         value, kind, name = line.rsplit(maxsplit=2) if line[0] != " " else ("0", "U", "")

@@ -45,7 +45,7 @@ def test_a_request_shows_its_steps_and_when_they_were(authd):
     root, rest = spans[0], spans[1:]
     assert root["span"] == "POST /v1/auth/register" and root["start"] == 0 and set(root["bar"]) == {"#"}
     assert "http.response.status_code=201" in root["detail"]
-    assert {"password.hash make", "account_create"} <= {span["span"] for span in rest}
+    assert {"password.hash make", "account_create accounts"} <= {span["span"] for span in rest}
     for span in rest:
         assert 0 <= span["start"] and span["start"] + span["took"] <= root["took"] + 1e-6
         assert "#" in span["bar"] and len(span["bar"]) == len(root["bar"])
