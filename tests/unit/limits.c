@@ -2,6 +2,7 @@
 #include "support/test.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "guard/limits.h"
@@ -142,11 +143,11 @@ TEST(the_worst_offenders_come_first)
 
 	start();
 	for (unsigned i = 0; i < 5; i++) {
-		struct address parsed = address("192.0.2.1");
 		struct subject subject;
+		char text[SUBJECT_TEXT_BYTES];
 
-		((struct sockaddr_in *)&parsed.storage)->sin_addr.s_addr += i << 24;
-		subject = subject_of_address(&parsed);
+		(void)snprintf(text, sizeof(text), "192.0.2.%u", i + 1);
+		subject = by_address(text);
 		assert_int_equal(take_all(LIMIT_LOGIN, subject), 3);
 		for (unsigned j = 0; j < i; j++)
 			(void)limit_take(LIMIT_LOGIN, &subject, START);
