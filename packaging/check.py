@@ -162,15 +162,21 @@ def binaries(out):
 def hardening(out):
     for path in binaries(out):
         hardening_checked(path)
-    commands = json.loads(one(out / "deb", "authd-*/obj-*/compile_commands.json").read_text())
-    for entry in commands:
-        is_ours = re.match(r"\.\./(server|shared|ctl)/", entry["file"])
+    compiled_checked(one(out / "deb", "authd-*/obj-*"), os.uname().machine)
+
+
+# Where an overwritten address may lead to.
+BRANCHES = {"x86_64": "-fcf-protection", "aarch64": "-mbranch-protection=standard"}
+
+
+def compiled_checked(build, machine):
+    for entry in json.loads((build / "compile_commands.json").read_text()):
+        is_ours = re.match(r"(\.\./)+(server|shared|ctl)/", entry["file"])
         if is_ours and not re.match(r"(pi-words|embed|packaging/tables)\.p/", entry["output"]):  # they only run here
             want("-D_FORTIFY_SOURCE=3" in entry["command"], f"{entry['file']} is compiled without FORTIFY=3")
-            # The note in the program would be the linker's, which Debian's C library (without CET) keeps out of
-            # every program; our objects are ready.
-            want("-fcf-protection" in entry["command"] or os.uname().machine != "x86_64",
-                 f"{entry['file']} is compiled without CET")
+            # The note in the program would be the linker's, which Debian's C library (without CET or BTI) keeps
+            # out of every program; our objects are ready.
+            want(BRANCHES.get(machine, "") in entry["command"], f"{entry['file']} is compiled without CET or BTI")
 
 
 def hardening_checked(path):

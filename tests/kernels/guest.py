@@ -1,7 +1,9 @@
 """
-A machine with another kernel: Debian's packages of it, booted by qemu with an initrd that holds our programs, their
-libraries and busybox. Nothing of the host but its processor's time is used: no kvm, no disk, no network.
+A machine with another kernel, or another processor: Debian's packages of it, booted by qemu with an initrd that holds
+our programs, their libraries and busybox. Nothing of the host but its processor's time is used: no kvm, no disk, no
+network.
 """
+import dataclasses
 import gzip
 import pathlib
 import re
@@ -11,9 +13,25 @@ import tempfile
 
 HERE = pathlib.Path(__file__).parent
 ROOT = HERE.parents[1]
-BUILD = ROOT / "build/gcc"  # as it is packaged; an emulated processor is slow enough without sanitizers
 MEMORY_MIB = 512
 BOOT_S = 240  # takes about 15
+
+
+@dataclasses.dataclass(frozen=True)
+class Processor:
+    debian: str            # what Debian calls it
+    build: pathlib.Path    # as it is packaged; an emulated processor is slow enough without sanitizers
+    qemu: tuple            # the program, and which machine
+    console: str
+    root: pathlib.Path     # where its libraries are
+    ldd: tuple             # lists a program's libraries as they are called in that root
+
+
+X86 = Processor("amd64", ROOT / "build/gcc", ("qemu-system-x86_64", "-cpu", "max"), "ttyS0", pathlib.Path("/"), ("ldd",))
+ARM_ROOT = ROOT / "build/arm64-root"  # of packaging/cross/arm64.sh
+ARM = Processor("arm64", ROOT / "build/arm64", ("qemu-system-aarch64", "-M", "virt", "-cpu", "max,pauth-impdef=on"),
+                "ttyAMA0", ARM_ROOT,
+                ("qemu-aarch64-static", "-L", ARM_ROOT, ARM_ROOT / "lib/ld-linux-aarch64.so.1", "--list"))
 
 
 class Unavailable(Exception):
@@ -36,9 +54,9 @@ def mirror():
     raise Unavailable("apt knows no mirror")
 
 
-def kernel_of(suite):
+def kernel_of(suite, processor=X86):
     """The kernel of a release of Debian, without touching what apt knows of this machine."""
-    kept = ROOT / "build/kernels" / suite
+    kept = ROOT / "build/kernels" / f"{suite}-{processor.debian}"
     if kept.exists():
         return kept
     with tempfile.TemporaryDirectory() as name:
@@ -49,9 +67,11 @@ def kernel_of(suite):
         (folder / "sources.list").write_text(
             f"deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] {mirror()} {suite} main\n")
         apt = ["-o", f"Dir::Etc::SourceList={folder}/sources.list", "-o", "Dir::Etc::SourceParts=/dev/null",
-               "-o", f"Dir::State::Lists={folder}/lists", "-o", f"Dir::Cache={folder}/cache", "-o", "APT::Sandbox::User=root"]
+               "-o", f"Dir::State::Lists={folder}/lists", "-o", f"Dir::Cache={folder}/cache", "-o", "APT::Sandbox::User=root",
+               "-o", f"APT::Architecture={processor.debian}", "-o", f"APT::Architectures={processor.debian}"]
         run("apt-get", *apt, "-q", "update")
-        found = re.search(r"Depends: (linux-image-\S+)", run("apt-cache", *apt, "depends", "linux-image-cloud-amd64"))
+        found = re.search(r"Depends: (linux-image-\S+)", run("apt-cache", *apt, "depends",
+                                                               f"linux-image-cloud-{processor.debian}"))
         if not found:
             raise Unavailable(f"{suite} has no kernel for this processor")
         run("apt-get", *apt, "-q", "download", found[1], cwd=folder)
@@ -61,29 +81,38 @@ def kernel_of(suite):
     return kept
 
 
-def libraries(program):
-    return re.findall(r"(/\S+) \(0x", run("ldd", program))
+def libraries(program, processor):
+    """Where they are here and there."""
+    names = re.findall(r"(/\S+) \(0x", run(*processor.ldd, program))
+    names = [name.removeprefix(str(ARM_ROOT)) for name in names]  # the linker is called by its place here
+    return [(processor.root / name[1:], name) for name in names]
 
 
-def initrd(tests):
+def busybox_of(processor):
+    found = shutil.which("busybox") if processor is X86 else processor.root / "bin/busybox"
+    if not found:
+        raise Unavailable("busybox is not installed")
+    return found
+
+
+def initrd(tests, processor=X86):
     """The archive that the kernel unpacks: every library where its program looks for it."""
+    build = processor.build
     with tempfile.TemporaryDirectory() as name:
         tree = pathlib.Path(name)
-        programs = {"authd": BUILD / "authd", "authctl": BUILD / "authctl", "load": BUILD / "benchmarks/load",
-                    "busybox": shutil.which("busybox")}
-        if not programs["busybox"]:
-            raise Unavailable("busybox is not installed")
+        programs = {"authd": build / "authd", "authctl": build / "authctl", "load": build / "benchmarks/load",
+                    "busybox": busybox_of(processor)}
         for folder in ("bin", "tests", "etc"):
             (tree / folder).mkdir()
         for where, source in programs.items():
             shutil.copy(source, tree / "bin" / where)
         for test in tests:
-            shutil.copy(BUILD / "tests" / f"test-{test}", tree / "tests" / test)
+            shutil.copy(build / "tests" / f"test-{test}", tree / "tests" / test)
         for program in [*(tree / "bin").iterdir(), *(tree / "tests").iterdir()]:
             if program.name != "busybox":
-                for library in libraries(program):
-                    (tree / library[1:]).parent.mkdir(parents=True, exist_ok=True)
-                    shutil.copy(library, tree / library[1:])
+                for here, there in libraries(program, processor):
+                    (tree / there[1:]).parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copy(here, tree / there[1:])
         (tree / "etc/passwd").write_text("root:x:0:0::/:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\n")
         (tree / "etc/group").write_text("root:x:0:\nnogroup:x:65534:\n")
         shutil.copy(HERE / "init", tree / "init")
@@ -94,18 +123,17 @@ def initrd(tests):
         return gzip.compress(archive, 1)
 
 
-def boot(kernel, archive):
+def boot(kernel, archive, processor=X86):
     """What the machine said: {scene: {key: [value, ...]}}, and all of it."""
-    qemu = shutil.which("qemu-system-x86_64")
-    if not qemu:
-        raise Unavailable("qemu-system-x86 is not installed")
+    if not shutil.which(processor.qemu[0]):
+        raise Unavailable(f"{processor.qemu[0]} is not installed")
     with tempfile.NamedTemporaryFile() as file:
         file.write(archive)
         file.flush()
         said = subprocess.run(
-            [qemu, "-accel", "tcg", "-cpu", "max", "-smp", "2", "-m", str(MEMORY_MIB), "-nodefaults", "-display", "none",
+            [*processor.qemu, "-accel", "tcg", "-smp", "2", "-m", str(MEMORY_MIB), "-nodefaults", "-display", "none",
              "-serial", "stdio", "-no-reboot", "-kernel", kernel, "-initrd", file.name,
-             "-append", "console=ttyS0 quiet loglevel=0 panic=-1 rdinit=/init"],
+             "-append", f"console={processor.console} quiet loglevel=0 panic=-1 rdinit=/init"],
             stdin=subprocess.DEVNULL, capture_output=True, timeout=BOOT_S).stdout.decode(errors="replace")
     scenes = {}
     for line in said.splitlines():

@@ -133,11 +133,14 @@ def test_users_and_groups_are_the_same_in_all_packages():
 
 # --- what the programs are made of ---
 
-def test_the_programs_are_hardened():
-    if BUILD.name != "gcc":
-        pytest.skip("sanitizers and hardening exclude each other")
-    for program in ("authd", "authctl"):
-        tried(check.hardening_checked, BUILD / program)
+@pytest.mark.parametrize("build, machine", [("gcc", os.uname().machine), ("arm64", "aarch64")])
+def test_the_programs_are_hardened(build, machine):
+    build = ROOT / "build" / build  # not the one with sanitizers: they and hardening exclude each other
+    if not (build / "authd").exists():
+        pytest.skip(f"needs {build}")
+    for program in ("authd", "authctl", *(p.name for p in build.glob("authd-*.so"))):
+        tried(check.hardening_checked, build / program)
+    tried(check.compiled_checked, build, machine)
 
 
 def test_every_library_has_a_known_licence():
