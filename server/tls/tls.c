@@ -32,6 +32,7 @@ static int bio_read(BIO *bio, char *bytes, size_t max, size_t *ret_count)
 		return 0;
 	}
 	memcpy(bytes, tls->wire.data, count);
+	tls->dirty_bytes += count;
 	tls->wire = str_skip(tls->wire, count);
 	*ret_count = count;
 	return 1;
@@ -98,15 +99,14 @@ static int session_new(struct tls *tls)
 
 int tls_begin(struct tls *tls, struct buf *out, _Atomic int64_t *account)
 {
-	_Atomic int64_t *before;
 	int r;
 
 	*tls = (struct tls){ .out = out, .account = account, .settings = tls_settings_get() };
 	if (!tls->settings)
 		return -ENOENT;
-	before = tls_account_set(account);
+	tls_account_begin(account);
 	r = session_new(tls);
-	(void)tls_account_set(before);
+	tls_account_end();
 	if (r < 0)
 		tls_end(tls);
 	return r;
@@ -114,10 +114,10 @@ int tls_begin(struct tls *tls, struct buf *out, _Atomic int64_t *account)
 
 void tls_end(struct tls *tls)
 {
-	_Atomic int64_t *before = tls_account_set(tls->account);
-
+	tls_account_begin(tls->account);
+	tls_account_wipe(&tls->dirty_bytes);
 	SSL_free(tls->ssl);
-	(void)tls_account_set(before);
+	tls_account_end();
 	tls_settings_put(tls->settings);
 	free(tls->subject);
 	*tls = (struct tls){};
@@ -187,9 +187,9 @@ static void subject_set(struct tls *tls)
 
 int tls_handshake(struct tls *tls)
 {
-	_Atomic int64_t *before = tls_account_set(tls->account);
 	int r;
 
+	tls_account_begin(tls->account);
 	ERR_clear_error();
 	r = SSL_do_handshake(tls->ssl);
 	if (r == 1) {
@@ -200,7 +200,7 @@ int tls_handshake(struct tls *tls)
 		r = outcome_of(tls, r);
 		r = r == -ESHUTDOWN ? -EPROTO : r;
 	}
-	(void)tls_account_set(before);
+	tls_account_end();
 	return r;
 }
 
@@ -208,47 +208,48 @@ int tls_handshake(struct tls *tls)
 
 int tls_read(struct tls *tls, char *plain, size_t bytes)
 {
-	_Atomic int64_t *before = tls_account_set(tls->account);
 	size_t count = 0;
 	int r;
 
 	assert(bytes <= INT_MAX);
+	/* It would make a buffer only to find out. */
+	if (!tls->wire.len && !SSL_pending(tls->ssl))
+		return 0;
+	tls_account_begin(tls->account);
+	tls_account_wipe(&tls->dirty_bytes);
 	ERR_clear_error();
 	r = SSL_read_ex(tls->ssl, plain, bytes, &count);
 	r = r == 1 ? (int)count : outcome_of(tls, r);
-	(void)tls_account_set(before);
+	tls_account_end();
 	return r;
 }
 
 int tls_write(struct tls *tls, struct str plain)
 {
-	_Atomic int64_t *before;
 	size_t written = 0;
 	int r;
 
 	if (tls->is_broken)
 		return -EPROTO;
-	before = tls_account_set(tls->account);
+	tls_account_begin(tls->account);
 	ERR_clear_error();
 	r = SSL_write_ex(tls->ssl, plain.data, plain.len, &written);
 	if (r != 1 || written != plain.len)
 		error_set(tls);
-	(void)tls_account_set(before);
+	tls_account_end();
 	return tls->is_broken ? -EPROTO : 0;
 }
 
 void tls_finish(struct tls *tls)
 {
-	_Atomic int64_t *before;
-
 	if (!tls->is_established || tls->is_broken || tls->is_finished)
 		return;
 	tls->is_finished = true;
-	before = tls_account_set(tls->account);
+	tls_account_begin(tls->account);
 	ERR_clear_error();
 	if (SSL_shutdown(tls->ssl) < 0)
 		error_set(tls);
-	(void)tls_account_set(before);
+	tls_account_end();
 }
 
 /* --- what became of it --- */

