@@ -41,7 +41,7 @@ local texts, turn = {{}}, 0
 init = function()
   local i, parts = 0, {{}}
   for token in io.lines("{tokens}") do
-    parts[#parts + 1] = wrk.format("GET", "{path}", {{ ["Authorization"] = "Bearer " .. token }})
+    parts[#parts + 1] = wrk.format("GET", "{path}", {{ ["Authorization"] = "Bearer " .. token{closes} }})
     if #parts == {depth} then texts[#texts + 1] = table.concat(parts); parts = {{}} end
   end
 end
@@ -49,12 +49,14 @@ request = function() turn = turn % #texts + 1; return texts[turn] end
 """
 
 
-def run_wrk(target, path, tokens, seconds, connections=64, depth=1):
-    """GET path with the tokens (a file, one a line) in turn. The number of requests; raises on any failure."""
+def run_wrk(target, path, tokens, seconds, connections=64, depth=1, scheme="http", closes=False):
+    """GET path with the tokens (a file, one a line) in turn; closes: each on a connection of its own. The number of
+    requests; raises on any failure."""
     with tempfile.NamedTemporaryFile("w", suffix=".lua", prefix="authd-wrk-") as script:
-        script.write(WRK_SCRIPT.format(depth=depth, tokens=tokens, path=path))
+        script.write(WRK_SCRIPT.format(depth=depth, tokens=tokens, path=path,
+                                         closes=', ["Connection"] = "close"' if closes else ""))
         script.flush()
-        run = subprocess.run(["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", script.name, f"http://{target}"],
+        run = subprocess.run(["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", script.name, f"{scheme}://{target}"],
                              capture_output=True, text=True)
     done = re.search(r"(\d+) requests in", run.stdout)
     wrong = re.search(r"Non-2xx.*|Socket errors.*", run.stdout)

@@ -18,6 +18,7 @@ SCENARIOS = {
     "start": "from exec to the first 200",
     "operators": "authctl from exec to its end",
     "verify": "/verify beside nginx: CPU per request, requests per second",
+    "tls": "/verify over TLS, handshakes and idle connections beside nginx",
     "observe": "/verify with metrics, traces and records beside none of them",
     "memory": "RSS idle, with 10,000 connections, under load, after",
     "timing": "does the time of an answer tell which addresses have an account?",

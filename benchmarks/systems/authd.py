@@ -3,7 +3,7 @@ import subprocess
 
 from generator import ROOT
 from routes import contract
-from systems import System
+from systems import System, free_port
 from systems.store import WithStore
 
 BUILD = ROOT / "build" / "gcc"
@@ -21,11 +21,16 @@ class Authd(System):
     routes = contract(BASE)
     is_sharing_hashes = True
 
-    def __init__(self, **options):
-        """Options as section__key; what is not named has its default."""
+    def __init__(self, certificate=None, **options):
+        """Options as section__key; what is not named has its default. certificate: the files of one and its key, for
+        another port with TLS."""
         super().__init__()
         self.options = {"http.listen": self.target, "store.path": self.folder / "authd.db",
                         "control.socket": self.folder / "authctl.sock", "log.level": "warn"}
+        if certificate:
+            self.tls_target = f"127.0.0.1:{free_port()}"
+            self.options |= {"tls.listen": self.tls_target, "tls.certificate_files": certificate[0],
+                             "tls.key_files": certificate[1]}
         self.options.update({name.replace("__", "."): value for name, value in options.items()})
 
     def prepare(self):

@@ -6,7 +6,7 @@ import os
 import pathlib
 
 from routes import Route
-from systems import Missing, System
+from systems import Missing, System, free_port
 
 PROGRAM = pathlib.Path("/usr/sbin/nginx")
 
@@ -29,6 +29,22 @@ http {{
 RETURN_200 = """
     server {{
         listen {target} reuseport backlog=4096;
+        location / {{ return 200; }}
+    }}
+"""
+
+# As authd offers it: server/tls/tls_offer.c.
+TLS = """
+    server {{
+        listen {target} ssl reuseport backlog=4096;
+        ssl_certificate {certificate};
+        ssl_certificate_key {key};
+        ssl_protocols TLSv1.2 TLSv1.3;
+        ssl_ciphers ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256;
+        ssl_prefer_server_ciphers off;
+        ssl_ecdh_curve X25519:prime256v1:secp384r1;
+        ssl_session_cache off;
+        ssl_session_tickets {tickets};
         location / {{ return 200; }}
     }}
 """
@@ -67,6 +83,19 @@ class Nginx(System):
 
     def command(self):
         return [PROGRAM, "-e", self.folder / "error.log", "-c", self.folder / "nginx.conf"]
+
+
+class NginxTls(Nginx):
+    """Beside its plain port."""
+
+    def __init__(self, certificate, has_tickets):
+        super().__init__()
+        self.tls_target = f"127.0.0.1:{free_port()}"
+        self.tls = TLS.format(target=self.tls_target, certificate=certificate[0], key=certificate[1],
+                              tickets="on" if has_tickets else "off")
+
+    def rest(self):
+        return super().rest() + self.tls
 
 
 class NginxAuthRequest(Nginx):
