@@ -214,6 +214,25 @@ static int origin_try(const char *text, struct buf *errors)
 	return -EINVAL;
 }
 
+/* An address serves one thing: the kernel would give half of its clients to the other. */
+static int addresses_differ(const struct config *tried, struct buf *errors)
+{
+	const struct config_list *lists[] = { &tried->http.listen, &tried->tls.listen,
+		&tried->tls.redirect_listen };
+	int r = 0;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(lists); i++)
+		for (unsigned j = 0; j < lists[i]->count; j++)
+			for (unsigned k = i + 1; k < ARRAY_SIZE(lists); k++)
+				if (config_list_has(lists[k], lists[i]->items[j])) {
+					(void)!buf_printf(errors,
+						"error: %s is to serve with TLS and without\n",
+						lists[i]->items[j]);
+					r = -EINVAL;
+				}
+	return r;
+}
+
 /* What parsing an option could not know. 0, or -EINVAL and a sentence for each. */
 static int config_try(const struct config *tried, const struct config *in_force, struct buf *errors)
 {
@@ -223,6 +242,7 @@ static int config_try(const struct config *tried, const struct config *in_force,
 	r = MIN(r, addresses_try("http.listen", &tried->http.listen, errors));
 	r = MIN(r, addresses_try("tls.listen", &tried->tls.listen, errors));
 	r = MIN(r, addresses_try("tls.redirect_listen", &tried->tls.redirect_listen, errors));
+	r = MIN(r, addresses_differ(tried, errors));
 	r = MIN(r, live_tls_try(tried, in_force, errors));
 	if (scraped[0] && scraped[0] != '/')
 		r = MIN(r, address_try("metrics.listen", scraped, errors));

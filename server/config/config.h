@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "shared/buf.h"
 
@@ -172,6 +173,14 @@ struct config {
 		struct config_list trust_traceparent;
 	} trace;
 };
+
+static inline bool config_list_has(const struct config_list *list, const char *item)
+{
+	for (unsigned i = 0; i < list->count; i++)
+		if (strcmp(list->items[i], item) == 0)
+			return true;
+	return false;
+}
 
 void config_defaults(struct config *config);
 

@@ -9,6 +9,7 @@
 #include "http/parser.h"
 #include "http/server.h"
 #include "http/wire.h"
+#include "shared/list.h"
 
 /* Responses of a pipelined batch waiting to be sent: above this no further request is begun. */
 #define CONN_OUT_BYTES_HIGH (64 * 1024)
@@ -127,12 +128,14 @@ struct http_server {
 	void *held_arg;
 	struct pool secured;
 	char *plain; /* what is decrypted, until it is parsed; NULL: nobody listens for TLS */
-	struct {     /* of those whose handshakes wait for a pass of the loop */
-		struct secured *oldest, *newest;
-		struct inbox_item turn;
-		unsigned taken;
+	struct {     /* secured.c: the oldest first */
+		struct list begun, line;
+		unsigned count;         /* begun */
+		unsigned taken;         /* of them in this pass of the loop */
+		struct inbox_item turn; /* the next pass */
 		bool is_turn_sent;
-	} line;
+		struct timer gives_way;
+	} handshakes;
 	bool is_draining, is_drained;
 	/* While draining: idle connections whose next request is waited for, and until when. */
 	unsigned awaited;

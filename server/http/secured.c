@@ -5,84 +5,119 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "shared/clock.h"
 #include "shared/macros.h"
 #include "shared/secret.h"
 
 #define SECURED_KEPT 64
 
-/* --- standing in line for the beginning --- */
-
-static void line_add(struct http_server *server, struct secured *secured)
-{
-	secured->is_in_line = true;
-	secured->newer = NULL;
-	secured->older = server->line.newest;
-	if (secured->older)
-		secured->older->newer = secured;
-	else
-		server->line.oldest = secured;
-	server->line.newest = secured;
-}
-
-static void line_remove(struct http_server *server, struct secured *secured)
-{
-	if (!secured->is_in_line)
-		return;
-	secured->is_in_line = false;
-	if (secured->older)
-		secured->older->newer = secured->newer;
-	else
-		server->line.oldest = secured->newer;
-	if (secured->newer)
-		secured->newer->older = secured->older;
-	else
-		server->line.newest = secured->older;
-}
+/* --- who may begin, and who stands in line --- */
 
 static void turn_send(struct http_server *server)
 {
-	if (server->line.is_turn_sent)
+	if (server->handshakes.is_turn_sent)
 		return;
-	server->line.is_turn_sent = true;
-	inbox_send(&server->core->inbox, &server->line.turn);
+	server->handshakes.is_turn_sent = true;
+	inbox_send(&server->core->inbox, &server->handshakes.turn);
 }
 
-/* May one more begin in this pass? Else it stands in line. */
-static bool turn_take(struct http_server *server, struct secured *secured)
+static void begun_add(struct http_server *server, struct secured *secured)
 {
-	turn_send(server);
-	if (server->line.oldest || server->line.taken == SECURED_BEGINS_PER_PASS) {
-		line_add(server, secured);
+	secured->place = SECURED_BEGUN;
+	secured->begun_ns = loop_now_ns(server->core->loop);
+	list_append(&server->handshakes.begun, &secured->link);
+	server->handshakes.count++;
+	server->handshakes.taken++;
+}
+
+/* Whoever is in line may be next. */
+static void place_leave(struct http_server *server, struct secured *secured)
+{
+	if (secured->place == SECURED_BEGUN) {
+		list_remove(&server->handshakes.begun, &secured->link);
+		server->handshakes.count--;
+		if (server->handshakes.line.first)
+			turn_send(server);
+	} else if (secured->place == SECURED_IN_LINE) {
+		list_remove(&server->handshakes.line, &secured->link);
+	}
+	secured->place = SECURED_NOWHERE;
+}
+
+/* When all places are taken, who has had one for long gives it up, as a slow request does. */
+static bool make_place(struct http_server *server)
+{
+	struct list_link *link = server->handshakes.begun.first;
+	struct secured *slowest;
+	uint64_t gives_way_ns;
+
+	if (server->handshakes.count < SECURED_HANDSHAKES_MAX)
+		return true;
+	slowest = container_of(link, struct secured, link);
+	gives_way_ns = clock_after_ms(slowest->begun_ns, SECURED_GIVES_WAY_MS);
+	if (loop_now_ns(server->core->loop) < gives_way_ns) {
+		timer_set(server->core->wheel, &server->handshakes.gives_way, gives_way_ns);
 		return false;
 	}
-	server->line.taken++;
+	secured_over(slowest->conn, HANDSHAKE_TIMEOUT);
+	conn_close(slowest->conn);
 	return true;
 }
 
-/* A new pass: nothing is taken yet, and who waited longest goes first. */
-static void on_turn(struct inbox_item *item)
+static bool may_begin(struct http_server *server)
 {
-	struct http_server *server = container_of(item, struct http_server, line.turn);
-	struct secured *secured;
+	return server->handshakes.taken < SECURED_BEGINS_PER_PASS && make_place(server);
+}
 
-	server->line.is_turn_sent = false;
-	server->line.taken = 0;
-	while ((secured = server->line.oldest) && server->line.taken < SECURED_BEGINS_PER_PASS) {
-		line_remove(server, secured);
-		secured->has_turn = true;
-		server->line.taken++;
+/* One more begins in this pass, or stands in line behind the others. */
+static void place_take(struct http_server *server, struct secured *secured)
+{
+	turn_send(server);
+	if (!server->handshakes.line.first && may_begin(server)) {
+		begun_add(server, secured);
+		return;
+	}
+	secured->place = SECURED_IN_LINE;
+	list_append(&server->handshakes.line, &secured->link);
+}
+
+/* Who waited longest goes first. */
+static void line_serve(struct http_server *server)
+{
+	while (server->handshakes.line.first && may_begin(server)) {
+		struct secured *secured =
+			container_of(server->handshakes.line.first, struct secured, link);
+
+		place_leave(server, secured);
+		begun_add(server, secured);
 		conn_turn(secured->conn);
 	}
-	if (server->line.taken)
+	if (server->handshakes.taken)
 		turn_send(server);
+}
+
+/* A new pass: nothing is taken yet. */
+static void on_turn(struct inbox_item *item)
+{
+	struct http_server *server = container_of(item, struct http_server, handshakes.turn);
+
+	server->handshakes.is_turn_sent = false;
+	server->handshakes.taken = 0;
+	line_serve(server);
 	server_check_drained(server);
+}
+
+static void on_gives_way(struct timer *timer)
+{
+	line_serve(container_of(timer, struct http_server, handshakes.gives_way));
 }
 
 /* --- the life of it --- */
 
 int secured_start(struct http_server *server)
 {
-	server->line.turn.on_core = on_turn;
+	server->handshakes.turn.on_core = on_turn;
+	server->handshakes.gives_way.on_timer = on_gives_way;
 	server->plain = malloc(TLS_PLAIN_BYTES);
 	if (!server->plain)
 		return -ENOMEM;
@@ -96,6 +131,7 @@ int secured_start(struct http_server *server)
 
 void secured_stop(struct http_server *server)
 {
+	timer_cancel(server->core->wheel, &server->handshakes.gives_way);
 	pool_deinit(&server->secured);
 	free(server->plain);
 }
@@ -126,7 +162,6 @@ void secured_close(struct conn *conn)
 
 	secured_over(conn, HANDSHAKE_CLOSED);
 	conn->secured = NULL;
-	line_remove(conn->server, secured);
 	tls_end(&secured->tls);
 	server_buffer_give(conn->server, &secured->cipher);
 	pool_put(&conn->server->secured, secured);
@@ -143,6 +178,7 @@ void secured_over(struct conn *conn, enum http_handshake result)
 	if (secured->is_over)
 		return;
 	secured->is_over = true;
+	place_leave(conn->server, secured);
 	handshaking_add(conn->server, (uint32_t)-1);
 	stat_add(&conn->server->stats.handshakes[version][is_resumed][result], 1);
 }
@@ -188,13 +224,13 @@ static bool begin(struct conn *conn)
 {
 	struct secured *secured = conn->secured;
 
-	if (secured->has_begun)
+	if (secured->has_session)
 		return true;
 	if (tls_begin(&secured->tls, &secured->cipher, &conn->server->stats.tls_bytes) < 0) {
 		conn_close(conn);
 		return false;
 	}
-	secured->has_begun = true;
+	secured->has_session = true;
 	return true;
 }
 
@@ -234,9 +270,9 @@ void secured_received(struct conn *conn, struct str wire)
 {
 	struct secured *secured = conn->secured;
 
-	if (!secured->has_turn && !secured->is_in_line)
-		secured->has_turn = turn_take(conn->server, secured);
-	if (!secured->has_turn) {
+	if (secured->place == SECURED_NOWHERE && !secured->is_over)
+		place_take(conn->server, secured);
+	if (secured->place == SECURED_IN_LINE) {
 		conn_keep(conn, wire);
 		return;
 	}

@@ -11,14 +11,23 @@
  * as with tokens' signatures (core/ration.h), a flood of them shall not hold up who has a session.
  */
 #define SECURED_BEGINS_PER_PASS 8
+/* Of one core at a time; each holds up to 48 KiB until it is done. */
+#define SECURED_HANDSHAKES_MAX 512
+/* When all of these are taken, one that has lasted so long is cut for one that waits: an honest
+ * client needs two round trips. */
+#define SECURED_GIVES_WAY_MS 1000
+
+enum secured_place { SECURED_NOWHERE, SECURED_IN_LINE, SECURED_BEGUN };
 
 struct secured {
 	struct secured *pool_link; /* the pool's while it is free */
 	struct conn *conn;
 	struct tls tls;
-	struct buf cipher;             /* for the wire, in front of what is still in conn->out */
-	struct secured *older, *newer; /* in line for the beginning */
-	bool is_in_line, has_turn, has_begun;
+	struct buf cipher;     /* for the wire, in front of what is still in conn->out */
+	struct list_link link; /* of its place */
+	enum secured_place place;
+	uint64_t begun_ns;
+	bool has_session;
 	bool is_over; /* the handshake, and it was counted */
 };
 

@@ -119,7 +119,7 @@ static struct http_listener *listener_of(struct loop_accept *accept)
 void server_check_drained(struct http_server *server)
 {
 	if (!server->is_draining || server->is_drained || server->listening || server->oldest ||
-		server->line.is_turn_sent ||
+		server->handshakes.is_turn_sent ||
 		atomic_load_explicit(&server->exchanges.in_use, memory_order_relaxed))
 		return;
 	server->is_drained = true;

@@ -8,13 +8,14 @@ import time
 
 import pytest
 
-from authd import BUILD, Authd, free_port
+from authd import BUILD, ROOT, Authd, free_port
 from conftest import PASSWORD, Client
 from tls import HandWire, TlsAuthd, TlsWire, certificate, context, refused, tcp
 from wire import Wire, head, post, until
 
 LIVE = head("GET", "/health/live")
 ENGINES = {"multishot": {"io.receive": "multishot"}, "oneshot": {"io.receive": "oneshot"}, "epoll": {"io.engine": "epoll"}}
+HANDSHAKES_MAX = int(re.search(r"SECURED_HANDSHAKES_MAX (\d+)", (ROOT / "server/http/secured.h").read_text())[1])
 CLIENT_HELLO = bytes.fromhex("160301")  # as every client begins
 
 
@@ -214,6 +215,24 @@ def test_many_connections_at_once(daemon):
         wire.tls.sendall(LIVE)
         assert wire.tls.recv(4096).startswith(b"HTTP/1.1 200 OK\r\n")
         wire.tls.close()
+
+
+def test_slow_handshakes_give_way(daemon):
+    """More than there are places for (server/http/secured.h): the slowest is cut for one that waits."""
+    before = handshakes(daemon, "none", "no", "timeout")
+    slow = []
+    try:
+        for _ in range(HANDSHAKES_MAX + 1):
+            slow.append(socket.create_connection(("127.0.0.1", daemon.tls_port), timeout=30))
+            slow[-1].sendall(CLIENT_HELLO)
+        until(lambda: sum(r["received"] == len(CLIENT_HELLO) for r in rows(daemon, "conn", "list")) > HANDSHAKES_MAX,
+              "all have begun")
+        assert live(daemon) == 200
+        assert handshakes(daemon, "none", "no", "timeout") > before
+    finally:
+        for s in slow:
+            s.close()
+    assert live(daemon) == 200
 
 
 # --- handshakes that come to nothing ---
@@ -523,6 +542,7 @@ def test_without_certificates_there_is_nothing_to_reload():
     ({"tls.listen": "127.0.0.1:1"}, "needs tls.certificate_files"),
     ({"tls.redirect_listen": "127.0.0.1:1"}, "tls.redirect_listen needs tls.listen"),
     ({"http.listen": ""}, "both empty"),
+    ({"http.listen": "127.0.0.1:1", "tls.listen": "127.0.0.1:1", "tls.certificate_files": "/x"}, "with TLS and without"),
     ({"tls.listen": "nowhere", "tls.certificate_files": "/x"}, "tls.listen: 'nowhere' is no address"),
     ({"tls.certificate_files": "/nowhere/x.crt"}, "/nowhere/x.crt: No such file"),
     ({"tls.certificate_files": "a b", "tls.key_files": "a"}, "as many as"),
