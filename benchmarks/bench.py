@@ -19,8 +19,8 @@ def shown(value, unit=""):
 
 
 class Bench:
-    def __init__(self, name, title, light):
-        self.name, self.title, self.light = name, title, light
+    def __init__(self, name, title, light, is_one_of_many=False):
+        self.name, self.title, self.light, self.is_one_of_many = name, title, light, is_one_of_many
         self.when, self.began = datetime.datetime.now(datetime.timezone.utc), time.monotonic()
         self.measurements, self.targets, self.details = {}, [], {}
         self.tables, self.plots = [], []

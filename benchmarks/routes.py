@@ -86,14 +86,18 @@ def ask(connection, route, line="", number=0):
     return response.headers, json.loads(text) if text else None
 
 
-def ask_patiently(connection, route, line="", number=0):
-    end = time.monotonic() + BUSY_S
+def granted(system, connection, name, line, number=0):
+    """The tokens that a registration or a login gives, if any. Who is refused for load tries again for a while."""
+    end, is_again = time.monotonic() + BUSY_S, False
     while True:
         try:
-            return ask(connection, route, line, number)
+            return system.granted(*ask(connection, system.routes[name], line, number))
         except Unexpected as answer:
-            if answer.status != 503 or time.monotonic() > end:
+            if is_again and answer.status // 100 == 4 and answer.status != 408:
+                return None  # it was done the first time, and the answer came too late
+            if answer.status not in (408, 503) or time.monotonic() > end:
                 raise
+            is_again = True
             time.sleep(0.05)
 
 
@@ -109,8 +113,8 @@ def accounts_make(system, count, prefix, clients=8):
             while not failures:
                 number = numbers.get_nowait()
                 email = f"{prefix}{number}@example.org"
-                grant = system.granted(*ask_patiently(connection, system.routes["register"], prefix, number))
-                grant = grant or system.granted(*ask_patiently(connection, system.routes["login"], email))
+                grant = granted(system, connection, "register", prefix, number)
+                grant = grant or granted(system, connection, "login", email)
                 accounts[number] = {"email": email, **grant}
         except queue.Empty:
             pass

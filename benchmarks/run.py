@@ -51,7 +51,7 @@ def main():
     said = {"light": options.light, "names": names}
     benches, reached = [], True
     for name in names:
-        bench = Bench(name, SCENARIOS[name], options.light)
+        bench = Bench(name, SCENARIOS[name], options.light, len(names) > 1)
         print(f"\n== {name}: {SCENARIOS[name]}", flush=True)
         importlib.import_module(f"scenarios.{name}").run(bench)
         reached &= summary([bench])
