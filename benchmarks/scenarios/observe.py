@@ -1,8 +1,14 @@
 """
 What observing costs each /verify: a daemon with everything off beside daemons with metrics and the defaults, with traces,
 and with a record for each request. Pairs, as in verify.py: off then on, the ratio of CPU time per request within each.
+And what a scrape costs the thread that answers it, whose time is no core's.
 """
+import http.client
 import http.server
+import json
+import pathlib
+import re
+import socket
 import threading
 
 from client import lines_write, register_many
@@ -27,7 +33,59 @@ class Sink(http.server.BaseHTTPRequestHandler):
         pass
 
 
+def see_every_route(daemon):
+    """Each route of its own description, without and with a token, so that there is a series for each and for what it
+    answers."""
+    token = register_many(daemon, 1)[0]["access_token"]
+    host, _, port = daemon.target.rpartition(":")
+    connection = http.client.HTTPConnection(host, int(port), timeout=20)
+
+    def ask(method, path, headers):
+        connection.request(method, path, "{}" if method not in ("GET", "DELETE") else None, headers)
+        return connection.getresponse().read()
+
+    for path, methods in json.loads(ask("GET", "/openapi.json", {}))["paths"].items():
+        for method in methods:
+            for headers in ({}, {"Authorization": f"Bearer {token}"}):
+                ask(method.upper(), path.replace("{id}", "x"), {"Content-Type": "application/json", **headers})
+    connection.close()
+
+
+def scrape(daemon):
+    """What it says, and the CPU time in ms that its thread took, which no neighbour disturbs."""
+    tasks = pathlib.Path(f"/proc/{daemon.pids()[0]}/task")
+    thread, = [t for t in tasks.iterdir() if (t / "comm").read_text().strip() == "metrics"]
+
+    def cpu_ms():
+        return int((thread / "schedstat").read_text().split()[0]) / 1e6
+
+    before = cpu_ms()
+    with socket.socket(socket.AF_UNIX) as s:
+        s.connect(str(daemon.folder / "metrics.sock"))
+        s.sendall(b"GET /metrics HTTP/1.1\r\nAccept: application/openmetrics-text\r\n\r\n")
+        text = b"".join(iter(lambda: s.recv(1 << 20), b"")).decode()
+    return text, cpu_ms() - before
+
+
+def scrapes(bench):
+    daemon = Authd(password__cost=4)
+    daemon.options["metrics.listen"] = daemon.folder / "metrics.sock"
+    with daemon:
+        see_every_route(daemon)
+        host, _, port = daemon.target.rpartition(":")
+        held = [socket.create_connection((host, int(port)), timeout=20) for _ in range(1000)]
+        _, first = scrape(daemon)  # looks at all of the memory, which then is known for ten seconds
+        samples = [scrape(daemon) for _ in range(bench.pick(100, 20))]
+        for connection in held:
+            connection.close()
+    series = int(re.search(r"^authd_metrics_series (\d+)", samples[-1][0], flags=re.M)[1])
+    bench.number("scrape", [ms for _, ms in samples])
+    bench.measure("scrape_memory", "the same when memory is looked at, every ten seconds", "ms", first)
+    bench.measure("scrape_series", "series of /metrics by then", "", series)
+
+
 def run(bench):
+    scrapes(bench)
     pairs, seconds = bench.pick((7, 3), (2, 1))
     sink = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Sink)
     threading.Thread(target=sink.serve_forever, daemon=True).start()

@@ -69,6 +69,7 @@ void meter_cache_bytes(struct metering *m);
 void meter_cache_evictions(struct metering *m);
 /* gauges_process.c */
 void meter_memory(struct metering *m);
+void meter_memory_limit(struct metering *m);
 void meter_allocator(struct metering *m);
 void meter_log_dropped(struct metering *m);
 void meter_log_suppressed(struct metering *m);

@@ -1,6 +1,7 @@
 /* Metrics of the process: memory, processor, descriptors, log. See gauges.h. */
 #include <dirent.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/time.h>
 
 #include "control/control.h"
@@ -8,6 +9,7 @@
 #include "control/memory.h"
 #include "observe/allocator.h"
 #include "observe/log.h"
+#include "observe/memory_limit.h"
 #include "observe/trace.h"
 
 const char *metering_allocator(void)
@@ -26,6 +28,14 @@ void meter_memory(struct metering *m)
 	for (enum memory_part part = 0; part < MEMORY_PARTS; part++)
 		put1(m, memory_part_names[part], (double)parts.bytes[part]);
 	put1(m, "unexplained", (double)parts.unexplained);
+}
+
+void meter_memory_limit(struct metering *m)
+{
+	uint64_t limit = memory_limit();
+
+	if (limit)
+		put(m, (double)limit);
 }
 
 void meter_allocator(struct metering *m)
@@ -85,18 +95,30 @@ void meter_rss(struct metering *m)
 	put(m, (double)memory_rss());
 }
 
-/* Ten thousand connections are ten thousand entries: a few milliseconds, on no core's time. */
-void meter_open_fds(struct metering *m)
+/* Before Linux 6.2: ten thousand connections are ten thousand entries, some milliseconds. */
+static unsigned fds_count(void)
 {
 	DIR *folder = opendir("/proc/self/fd");
 	unsigned count = 0;
 
 	if (!folder)
-		return;
+		return 0;
 	while (readdir(folder))
 		count++;
 	(void)closedir(folder);
-	put(m, count - 3); /* ".", ".." and the folder itself */
+	return count - 3; /* ".", ".." and the folder itself */
+}
+
+/* Since Linux 6.2 the size of that folder is the answer; before, it is 0. */
+void meter_open_fds(struct metering *m)
+{
+	struct stat folder;
+	unsigned count = stat("/proc/self/fd", &folder) == 0 && folder.st_size
+				 ? (unsigned)folder.st_size
+				 : fds_count();
+
+	if (count)
+		put(m, count);
 }
 
 void meter_max_fds(struct metering *m)

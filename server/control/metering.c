@@ -167,6 +167,7 @@ static void (*const collectors[METRICS])(struct metering *m) = {
 	[METRIC_URING_SQ_FULL] = meter_sq_full,
 	[METRIC_BUFFERS_EXHAUSTED] = meter_buffers,
 	[METRIC_MEMORY] = meter_memory,
+	[METRIC_MEMORY_LIMIT] = meter_memory_limit,
 	[METRIC_ALLOCATOR] = meter_allocator,
 	[METRIC_CONFIG_GENERATION] = config_generation,
 	[METRIC_CONFIG_SUCCESS] = config_success,

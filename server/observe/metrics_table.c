@@ -77,6 +77,7 @@ const struct metric_row metrics[METRICS] = {
 	[METRIC_BUFFERS_EXHAUSTED] = { "authd_uring_buffers_exhausted_total", C, "", { "core" }, "Times that a receive found no buffer.", "Often: raise [io] buffers." },
 	[METRIC_MEMORY] = { "authd_memory_bytes", G, "bytes", { "subsystem" }, "Resident memory by use, measured within ten seconds; with what is unexplained the sum is the resident memory.",
 		"What grows; authctl mem show says what each is." },
+	[METRIC_MEMORY_LIMIT] = { "authd_memory_limit_bytes", G, "bytes", {}, "What its control group may have, or one above it; not there without a limit.", "Near it the kernel ends the process: MemoryMax of the unit." },
 	[METRIC_ALLOCATOR] = { "authd_allocator_bytes", G, "bytes", { "kind" }, "What the allocator says of itself.", "resident far above allocated: authctl mem purge." },
 	[METRIC_CONFIG_GENERATION] = { "authd_config_generation", G, "", {}, "Generation of the configuration in force.", "Differs between nodes: one missed a reload." },
 	[METRIC_CONFIG_SUCCESS] = { "authd_config_last_reload_success_timestamp_seconds", G, "seconds", {}, "When a configuration was last taken over, since the epoch.", "Older than your deployment: it did not arrive." },

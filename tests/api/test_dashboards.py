@@ -29,8 +29,8 @@ def names_of(queries):
 
 
 def live_families(body):
-    """Names as queries have them, and the labels of each."""
-    labels = {}
+    """Names as queries have them, and the labels of each. A family may have no value here: no limit, no certificate."""
+    labels = {name: set() for name in re.findall(r"^# HELP (\w+)", body, flags=re.M)}
     for line in body.splitlines():
         if line and not line.startswith("#"):
             match = re.match(r"(\w+)(?:\{(.*)\})? ", line)
@@ -63,6 +63,29 @@ def test_the_dashboard_can_be_imported_anywhere():
     for panel in dashboard["panels"]:
         if panel["type"] != "row":
             assert panel["datasource"]["uid"] == "${DS_PROMETHEUS}" and panel["description"] and panel["targets"]
+
+
+def unit_of(expr):
+    """What a query of ours gives: every kind of expression that the dashboard has."""
+    if "histogram_quantile" in expr or "timestamp_seconds" in expr or re.search(r"rate\(\w+_duration_seconds_sum", expr):
+        return {"s"}
+    if " / " in expr or "busy_seconds" in expr:
+        return {"percentunit"}
+    if "cpu_seconds" in expr:
+        return {"none"}
+    if "rate(" in expr:
+        return {"ops", "reqps"}
+    return {"bytes"} if "_bytes" in expr else {"none"}
+
+
+def test_no_panel_mixes_units_or_leaves_lines_unnamed():
+    for panel in json.loads(DASHBOARD.read_text())["panels"]:
+        for target in panel.get("targets", []):
+            allowed = unit_of(target["expr"]) | ({"none"} if panel["title"] in ("Connections", "Breakers") else set())
+            assert panel["fieldConfig"]["defaults"]["unit"] in allowed, f"{panel['title']}: {target['expr']}"
+            assert target["legendFormat"]
+            grouped = set(re.findall(r"\w+", (re.search(r"by \(([^)]*)\)", target["expr"]) or ["", ""])[1])) - {"le"}
+            assert grouped == set(re.findall(r"\{\{(\w+)\}\}", target["legendFormat"])), target
 
 
 def test_every_alert_says_what_to_run_next_and_has_a_test():
