@@ -14,6 +14,7 @@
 #include "guard/limits.h"
 #include "http/server.h"
 #include "observe/log.h"
+#include "observe/log_client.h"
 #include "observe/trace.h"
 #include "shared/clock.h"
 #include "shared/err.h"
@@ -87,8 +88,8 @@ static void logging_set(const struct config *config)
 	access_set(&(struct access_options){
 		.kept = (enum access_kept)config->log.access,
 		.slow_ms = config->log.slow_ms,
-		.is_client_shown = config->log.client_address == CLIENT_FULL,
 	});
+	log_client_show(config->log.client_address == CLIENT_FULL);
 }
 
 /* --- certificates --- */

@@ -9,8 +9,7 @@ enum access_kept { ACCESS_KEPT_NONE, ACCESS_KEPT_SLOW, ACCESS_KEPT_ALL };
 
 struct access_options {
 	enum access_kept kept;
-	uint64_t slow_ms;     /* slow is what takes longer */
-	bool is_client_shown; /* else its network alone */
+	uint64_t slow_ms; /* slow is what takes longer */
 };
 
 /* Any thread, at any time. */

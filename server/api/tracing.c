@@ -41,14 +41,9 @@ static const char *error_of(const struct response *response)
 	return response->status >= 500 ? problem_row(response->problem)->code : NULL;
 }
 
-bool tracing_end(const struct request *request, const struct response *response, uint64_t took_ns)
+static void describe(
+	struct span *root, const struct request *request, const struct response *response)
 {
-	struct trace *trace = request->trace;
-	struct span *root;
-
-	if (!trace)
-		return false;
-	root = trace->spans[0];
 	span_text(root, "http.request.method", http_method_name(request->method));
 	if (root->name_rest && *root->name_rest)
 		span_text(root, "http.route", root->name_rest);
@@ -59,5 +54,14 @@ bool tracing_end(const struct request *request, const struct response *response,
 		span_text(root, "tls.protocol.version", request->tls_version);
 	span_number(root, "authd.core", core_current()->index);
 	span_label(root, "authd.request.id", request->id);
-	return trace_end(trace, error_of(response), request->started_ns + took_ns);
+}
+
+bool tracing_end(const struct request *request, const struct response *response, uint64_t took_ns)
+{
+	struct trace *trace = request->trace;
+
+	if (!trace || !trace_end(trace, error_of(response), request->started_ns + took_ns))
+		return false;
+	describe(trace->spans[0], request, response);
+	return trace_send(trace);
 }

@@ -12,8 +12,10 @@
 #include "auth/verified.h"
 #include "core/core.h"
 #include "core/shield.h"
+#include "core/span.h"
 #include "crypt/password.h"
 #include "observe/log.h"
+#include "observe/log_client.h"
 #include "observe/metrics.h"
 #include "shared/clock.h"
 #include "shared/err.h"
@@ -171,9 +173,10 @@ static int login_accepted_await(const struct account *account, struct str passwo
 	return r < 0 ? r : CREDENTIALS_ACCEPTED;
 }
 
-/* *ret_is_found: for the counters, what the client is not told. */
+/* ret_id: whose address it is, "" nobody's: for counters and the log, what the client is not told.
+ */
 static int login_await(const char *email_key, struct str password, const struct client *client,
-	struct grant *ret_grant, int64_t *ret_retry_ms, bool *ret_is_found)
+	struct grant *ret_grant, int64_t *ret_retry_ms, char ret_id[static STORE_ID_BYTES_MAX + 1])
 {
 	struct account account = {};
 	int found, r;
@@ -181,7 +184,8 @@ static int login_await(const char *email_key, struct str password, const struct 
 	found = store_account_find_await(email_key, &account);
 	if (found < 0)
 		return found;
-	*ret_is_found = found > 0;
+	if (found)
+		memcpy(ret_id, account.id, sizeof(account.id));
 	r = credentials_check_await(&account, found, email_key, password, client, ret_retry_ms);
 	if (r != CREDENTIALS_ACCEPTED)
 		return r;
@@ -204,14 +208,37 @@ static enum metric_login login_result(int r, bool is_found)
 	}
 }
 
+/* Never the address that was typed: it may be nobody's, or a password in the wrong field. An error
+ * of ours is request.failed. */
+static void login_failed_log(enum metric_login result, const char *id, const struct client *client)
+{
+	char address[ADDRESS_TEXT_BYTES];
+	const struct log_field fields[] = {
+		LOG_TEXT("error.type", str_cstr(metrics_login_name(result))),
+		LOG_TEXT("authd.login.method", STR("password")),
+		LOG_TEXT("client.address", log_client(client->address, address)),
+		LOG_TEXT("user.id", str_cstr(id)), /* the last: not everybody has one */
+	};
+
+	log_write(LOG_LEVEL_INFO, "login.failed", STR("somebody could not log in"), fields,
+		ARRAY_SIZE(fields) - !id[0]);
+}
+
 int account_login_await(const char *email_key, struct str password, const struct client *client,
 	struct grant *ret_grant, int64_t *ret_retry_ms)
 {
-	bool is_found = false;
-	int r = login_await(email_key, password, client, ret_grant, ret_retry_ms, &is_found);
+	char id[STORE_ID_BYTES_MAX + 1] = "";
+	struct span *span = span_begin_detail("auth.login", NULL);
+	int r = login_await(email_key, password, client, ret_grant, ret_retry_ms, id);
+	enum metric_login result = login_result(r, id[0]);
 
-	metric_login(login_result(r, is_found));
-	PROBE1(login__result, login_result(r, is_found));
+	span_text(span, "authd.login.method", "password");
+	span_text(span, "authd.login.result", metrics_login_name(result));
+	span_end(span, r);
+	metric_login(result);
+	PROBE1(login__result, result);
+	if (result != LOGIN_RESULT_SUCCESS && result != LOGIN_RESULT_ERROR)
+		login_failed_log(result, id, client);
 	if (r == CREDENTIALS_ACCEPTED)
 		metric_grant(GRANT_PASSWORD);
 	return r;

@@ -5,12 +5,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "auth/keys.h"
 #include "auth/policy.h"
 #include "auth/verified.h"
 #include "core/core.h"
 #include "core/shield.h"
 #include "core/span.h"
 #include "observe/log.h"
+#include "observe/log_client.h"
 #include "observe/metrics.h"
 #include "shared/clock.h"
 #include "shared/macros.h"
@@ -66,6 +68,7 @@ int grant_sign(struct grant *grant, const char *session_id, int64_t now_ms)
 		.expires_s = (now_ms + policy->token_ms) / 1000,
 		.role_count = account->role_count };
 	struct span *span;
+	struct str kid;
 	size_t length;
 	int r;
 
@@ -75,6 +78,12 @@ int grant_sign(struct grant *grant, const char *session_id, int64_t now_ms)
 	memcpy(claims.roles, account->roles, sizeof(claims.roles));
 	grant->expires_in_s = policy->token_ms / 1000;
 	span = span_begin_detail("token.sign", NULL);
+	if (span) {
+		span_text(span, "authd.token.algorithm",
+			signing_algorithm_name(
+				signing_key_algorithm(keys_active(policy->tokens.keys, &kid))));
+		span_label(span, "authd.key.id", kid);
+	}
 	r = token_sign(&policy->tokens, &claims, grant->access, &length);
 	span_end(span, r);
 	return r;
@@ -106,6 +115,7 @@ int session_refresh_await(struct str refresh, const struct client *client, struc
 	struct refresh_step step = { .request = { .now_ms = clock_wall_ms(),
 					     .idle_ms = policy->session_idle_ms,
 					     .grace_ms = policy->grace_ms } };
+	char address[ADDRESS_TEXT_BYTES];
 	int r, outcome;
 
 	if (refresh_token_hash(refresh, step.request.hash) < 0)
@@ -116,7 +126,8 @@ int session_refresh_await(struct str refresh, const struct client *client, struc
 	if (outcome == REFRESH_REUSED)
 		log_event(LOG_LEVEL_WARN, "session.refresh_reused",
 			STR("an old refresh token came again; its session was ended"),
-			LOG_TEXT("session.id", str_cstr(step.result.session.id)));
+			LOG_TEXT("session.id", str_cstr(step.result.session.id)),
+			LOG_TEXT("client.address", log_client(client->address, address)));
 	if (outcome != REFRESH_ROTATED)
 		return outcome;
 	ret_grant->account = step.result.account;

@@ -12,6 +12,7 @@
 #include "control/recording.h"
 #include "control/reload.h"
 #include "control/replay.h"
+#include "observe/trace.h"
 #include "shared/clock.h"
 #include "shared/err.h"
 
@@ -32,6 +33,25 @@ static void finish_record(struct control_request *request, uint64_t now_ns)
 		(void)request_record(request, outcome_name(outcome), now_ns);
 }
 
+/* "ctl config.reload": what operators change is seen beside the requests that it changes. */
+static void finish_trace(const struct control_request *request)
+{
+	enum outcome outcome = request->failure.outcome;
+	struct span span = { .name = "ctl",
+		.name_rest = request->command->name,
+		.kind = SPAN_INTERNAL,
+		.start_ns = request->started_ns,
+		.end_ns = clock_now_ns(),
+		.error = outcome == OUTCOME_OK ? NULL : outcome_name(outcome) };
+
+	if (!trace_is_on() || !(request->command->flags & COMMAND_MUTATES))
+		return;
+	span_number(&span, "user.uid", request->peer->uid);
+	span_text(&span, "authd.ctl.result", outcome_name(outcome));
+	span_number(&span, "authd.generation", (int64_t)reload_generation());
+	trace_alone(&span);
+}
+
 static int finish(struct control_request *request, uint64_t now_ns)
 {
 	bool has_key = request->req_key.len > 0;
@@ -46,6 +66,7 @@ static int finish(struct control_request *request, uint64_t now_ns)
 	if (r == 0)
 		r = request_end(request, now_ns);
 	finish_record(request, now_ns);
+	finish_trace(request);
 	if (has_key && r == 0 && (request->is_audited || request->is_dry_run))
 		replay_store(request, from, now_ns);
 	else if (has_key)

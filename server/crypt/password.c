@@ -14,11 +14,15 @@
 #include "shared/clock.h"
 #include "shared/err.h"
 
+static bool is_bcrypt(struct str hash)
+{
+	return str_starts(hash, STR("$2"));
+}
+
 /* Where the time went. Who shared another's hash was waiting, not hashing. */
 static void account(const struct job *job, struct str hash, uint64_t began_ns)
 {
 	uint64_t now_ns = clock_now_ns();
-	bool is_bcrypt = str_starts(hash, STR("$2"));
 
 	if (!job_is_done(job) || !job->started_ns) {
 		fiber_spend(SPENT_QUEUE, now_ns - began_ns);
@@ -26,13 +30,14 @@ static void account(const struct job *job, struct str hash, uint64_t began_ns)
 	}
 	fiber_spend(SPENT_QUEUE, job->started_ns - began_ns);
 	fiber_spend(SPENT_HASH, job->ended_ns - job->started_ns);
-	metric_hash(
-		is_bcrypt ? ALGORITHM_BCRYPT : ALGORITHM_OTHER, job->ended_ns - job->started_ns);
+	metric_hash(is_bcrypt(hash) ? ALGORITHM_BCRYPT : ALGORITHM_OTHER,
+		job->ended_ns - job->started_ns);
 }
 
 /* How long it waited for its turn is what an overload shows first. */
-static void hash_span_end(struct span *span, const struct job *job, int result)
+static void hash_span_end(struct span *span, const struct job *job, struct str hash, int result)
 {
+	span_text(span, "authd.password.algorithm", is_bcrypt(hash) ? "bcrypt" : "other");
 	if (span && job_is_done(job) && job->started_ns)
 		span_number(span, "authd.queue_us",
 			(int64_t)((job->started_ns - job->queued_ns) / NS_PER_US));
@@ -56,7 +61,7 @@ int password_check_await(struct str hash, struct str password)
 	span = span_begin("password.hash", "check", SPAN_INTERNAL);
 	r = job_await_by(&p->job, password_sharing_submit, queue);
 	account(&p->job, hash, began_ns);
-	hash_span_end(span, &p->job, r);
+	hash_span_end(span, &p->job, hash, r);
 	job_put(&p->job);
 	return r;
 }
@@ -78,7 +83,7 @@ int password_hash_await(
 	span = span_begin("password.hash", "make", SPAN_INTERNAL);
 	r = job_await(queue, &p->job);
 	account(&p->job, STR("$2b$"), began_ns);
-	hash_span_end(span, &p->job, r);
+	hash_span_end(span, &p->job, STR("$2b$"), r);
 	if (r >= 0 && job_is_done(&p->job))
 		memcpy(ret_hash, p->hash, strlen(p->hash) + 1);
 	job_put(&p->job);

@@ -271,6 +271,7 @@ static void journal_datagram(
 	journal_number(line, "priority", severities[record->level].priority);
 	journal_text(line, "syslog_identifier", STR("authd"));
 	journal_text(line, "event.name", str_cstr(record->event));
+	journal_text(line, "service.version", STR(AUTHD_VERSION));
 	journal_text(line, "service.instance.id", str_cstr(instance));
 	journal_number(line, "authd.generation", (int64_t)record->generation);
 	if (record->core != LOG_NO_CORE)
@@ -280,6 +281,7 @@ static void journal_datagram(
 			span_hex(record->ids.trace, sizeof(record->ids.trace), hex));
 		journal_text(
 			line, "span_id", span_hex(record->ids.span, sizeof(record->ids.span), hex));
+		journal_text(line, "trace_flags", record->ids.is_sampled ? STR("01") : STR("00"));
 	}
 	while (log_record_next(record, &at, &field)) {
 		journal_key(line, field.key);

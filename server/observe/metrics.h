@@ -179,6 +179,7 @@ void metrics_ops_set(const char *(*name_of)(unsigned op), const char *(*collecti
 const char *metrics_route_name(unsigned route); /* NULL behind the last */
 const char *metrics_op_name(unsigned op);       /* likewise */
 const char *metrics_stage_name(enum metric_stage stage);
+const char *metrics_login_name(enum metric_login result);
 
 /* On a core, at its start: from then on it records; before, what is recorded there is lost. 0,
  * -ENOMEM. */

@@ -64,6 +64,11 @@ const char *metrics_stage_name(enum metric_stage stage)
 	return stage_names[stage];
 }
 
+const char *metrics_login_name(enum metric_login result)
+{
+	return login_names[result];
+}
+
 /* --- adding up --- */
 
 /* The place of a slot is the same in the block of every core. */

@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stddef.h>
 #include <string.h>
 #include <time.h>
 
@@ -83,12 +84,11 @@ int trace_begin(struct trace *trace, const struct span_ids *theirs, bool is_trus
 	if (!root)
 		return -ENOMEM;
 	trace->spans[0] = root;
+	/* Both ids in one go: this is done for every request. */
+	random_bytes(&trace->ids, offsetof(struct span_ids, is_sampled));
 	if (is_continued)
 		memcpy(trace->ids.trace, theirs->trace, sizeof(trace->ids.trace));
-	else
-		random_bytes(trace->ids.trace, sizeof(trace->ids.trace));
-	random_bytes(root->id, sizeof(root->id));
-	memcpy(trace->ids.span, root->id, sizeof(root->id));
+	memcpy(root->id, trace->ids.span, sizeof(root->id));
 	trace->ids.is_sampled = is_continued && tracing.heeds_parent ? theirs->is_sampled
 								     : is_sampled(trace->ids.trace);
 	if (is_continued)
@@ -122,25 +122,50 @@ static int64_t wall_offset_ns(uint64_t now_ns)
 	return wall.tv_sec * (int64_t)NS_PER_S + wall.tv_nsec - (int64_t)now_ns;
 }
 
+static bool is_notable(const struct trace *trace)
+{
+	const struct span *root = trace->spans[0];
+	uint64_t slow_ns = atomic_load_explicit(&tracing.slow_ns, memory_order_relaxed);
+
+	return root->error || (slow_ns && root->end_ns - root->start_ns >= slow_ns);
+}
+
 bool trace_end(struct trace *trace, const char *error, uint64_t end_ns)
 {
 	struct span *root = trace->spans[0];
-	uint64_t slow_ns = atomic_load_explicit(&tracing.slow_ns, memory_order_relaxed);
-	bool is_notable;
-	int64_t offset_ns;
 
 	root->end_ns = end_ns;
 	root->error = error;
-	is_notable = error || (slow_ns && end_ns - root->start_ns >= slow_ns);
-	if (!trace->ids.is_sampled && !is_notable)
-		return false;
-	ids_draw(trace);
-	offset_ns = wall_offset_ns(clock_now_ns());
-	trace_recent_put(trace, offset_ns, is_notable);
+	return trace->ids.is_sampled || is_notable(trace);
+}
+
+static bool queue(const struct trace *trace, int64_t offset_ns)
+{
 	if (trace_queue_put(trace, offset_ns))
 		return true;
 	atomic_fetch_add_explicit(&tracing.dropped, trace->count, memory_order_relaxed);
 	return false;
+}
+
+bool trace_send(struct trace *trace)
+{
+	int64_t offset_ns = wall_offset_ns(clock_now_ns());
+
+	ids_draw(trace);
+	trace_recent_put(trace, offset_ns, is_notable(trace));
+	return queue(trace, offset_ns);
+}
+
+/* Not among the recent ones: operators find there what requests did; audit list has theirs. */
+void trace_alone(struct span *span)
+{
+	struct trace trace = { .ids = { .is_sampled = true }, .count = 1, .spans = { span } };
+
+	if (!trace_is_on())
+		return;
+	random_bytes(trace.ids.trace, sizeof(trace.ids.trace));
+	random_bytes(span->id, sizeof(span->id));
+	(void)queue(&trace, wall_offset_ns(clock_now_ns()));
 }
 
 void trace_stats(struct trace_stats *ret_stats)

@@ -66,9 +66,19 @@ void trace_tune(uint32_t sampled, uint64_t slow_ms);
 int trace_begin(struct trace *trace, const struct span_ids *theirs, bool is_trusted,
 	const char *name, const char *name_rest, uint64_t start_ns);
 
-/* The request has ended. error: static text; NULL when it went well. True: it is kept, on its way
- * to the collector. */
+/* The request has ended. error: static text; NULL when it went well. True: it is to be kept:
+ * describe its root, then trace_send() it. Most are not, and have cost nothing but their spans. */
 bool trace_end(struct trace *trace, const char *error, uint64_t end_ns);
+
+/* True: it is on its way to the collector; else there was no room, which is counted. */
+bool trace_send(struct trace *trace);
+
+/*
+ * A step that is no request's, such as an operator's command: a trace of one span, which the caller
+ * has filled but for its ids. It is kept whatever is sampled. Any thread; nothing happens while
+ * traces are off.
+ */
+void trace_alone(struct span *span);
 
 struct trace_stats {
 	uint64_t exported, dropped, rejected; /* spans */

@@ -122,6 +122,8 @@ static void call_span_end(
 		wait = span_begin("pool.acquire", NULL, SPAN_INTERNAL);
 		span_text(
 			wait, "authd.pool", part == KEEPER_READING ? "store-read" : "store-write");
+		span_number(wait, "authd.pool.wait_us",
+			(int64_t)((job->started_ns - job->queued_ns) / NS_PER_US));
 		span_end(wait, 0);
 		span_times(wait, job->queued_ns, job->started_ns);
 	}

@@ -1,5 +1,6 @@
-"""Secrets put into every field of every route never show up where anybody may read: the log at its chattiest, the audit
-file, traces, metrics, authctl's answers, error bodies, the command line and the environment of the process."""
+"""Secrets put into every field of every route never show up where anybody may read: the log at its chattiest and who reads
+along, the audit file, traces, metrics of both formats, authctl's answers and its report, error bodies, the command line
+and the environment of the process. Mails and their folder are for their receivers: tokens belong there."""
 import http.client
 import http.server
 import json
@@ -9,10 +10,11 @@ import socket
 import subprocess
 import threading
 import time
+import urllib.parse
 
 import pytest
 
-from authd import ROOT, Authd
+from authd import BUILD, ROOT, Authd
 
 CANARY = "kAnArI9zq"
 
@@ -40,8 +42,15 @@ def routes():
             for method, base, path in found]
 
 
-FIELDS = ["email", "password", "current_password", "new_password", "name", "token", "refresh_token", "code", "user_id", "id",
-          "roles", "status", "reason", "unknown"]
+def fields():
+    """Of THE table's rows likewise, and some that there are not."""
+    text = (ROOT / "server/api/routes.c").read_text()
+    found = set(re.findall(r'"([a-z_]+)"', text[:text.index("const struct route routes")]))
+    assert {"email", "password", "new_password", "refresh_token", "token", "roles"} <= found
+    return sorted(found | {"code", "user_id", "id", "reason", "client_secret", "unknown"})
+
+
+FIELDS = fields()
 
 
 def bodies():
@@ -52,6 +61,11 @@ def bodies():
     yield '{"password": "' + CANARY  # no JSON
     yield f'"{CANARY}"'
     yield json.dumps({**secret, "email": f"{CANARY}@example.org\x1b[31m", "password": CANARY * 400})
+    yield urllib.parse.urlencode(secret)  # a form, as OAuth has it
+
+
+def type_of(body):
+    return "application/x-www-form-urlencoded" if body and body.startswith("client_secret=") else "application/json"
 
 
 HEADERS = {"Cookie": f"session={CANARY}-cookie", "X-Forwarded-For": f"{CANARY}", "User-Agent": f"{CANARY}-agent",
@@ -76,6 +90,18 @@ def ask(authd, method, path, body=None, headers=()):
     return answer.status, text, str(answer.headers)
 
 
+def operators(authd):
+    """Passwords that operators set, which authctl reads from a file: what it and a refusal say."""
+    file = authd.dir / "secret"
+    file.write_text(f"{CANARY} of an operator\n")
+    said = [authd.ctl("-o", "json", "user", *words, "--secret-file", file, "--yes") for words in (
+        ["create", "made@example.org"], ["reset-password", "made@example.org"], ["create", "made@example.org"],
+        ["reset-password", "nobody@example.org"])]
+    file.unlink()
+    assert [s.returncode == 0 for s in said] == [True, True, False, False], said
+    return "".join(s.stdout + s.stderr for s in said)
+
+
 @pytest.fixture(scope="module")
 def seen():
     """{sink: text} after all of it; and the real secrets that were handed out."""
@@ -89,10 +115,19 @@ def seen():
         assert status == 201, text
         data = json.loads(text)["data"]
         secrets |= {data["access_token"], data["refresh_token"], data["access_token"].rpartition(".")[2]}
+        tail = subprocess.Popen([BUILD / "authctl", "--socket", authd.socket, "-o", "json", "log", "tail"],
+                                stdout=subprocess.PIPE, text=True)
+        tailed = []
+        reader = threading.Thread(target=lambda: tailed.extend(tail.stdout), daemon=True)
+        reader.start()
+        while not tailed:  # it is there once it has said something
+            ask(authd, "POST", "/v1/auth/login", json.dumps({"email": f"{CANARY}@example.com", "password": f"{CANARY} wrong"}),
+                HEADERS)
+        found["authctl with secrets"] = operators(authd)
         for method, path in routes():
             for token in tokens(data["access_token"]):
                 for body in bodies() if method not in ("GET", "DELETE") else [None]:
-                    headers = {**HEADERS, **({"Authorization": token} if token else {})}
+                    headers = {**HEADERS, "Content-Type": type_of(body), **({"Authorization": token} if token else {})}
                     status, text, head = ask(authd, method, f"{path}?token={CANARY}-query&password={CANARY}", body, headers)
                     # What was registered with that address may be told to whoever has its token.
                     if status >= 400:
@@ -108,12 +143,19 @@ def seen():
         connection.sock.connect(str(authd.dir / "metrics.sock"))
         connection.request("GET", "/metrics")
         found["metrics"] = connection.getresponse().read().decode()
+        connection = http.client.HTTPConnection("localhost")
+        connection.sock = socket.socket(socket.AF_UNIX)
+        connection.sock.connect(str(authd.dir / "metrics.sock"))
+        connection.request("GET", "/metrics", headers={"Accept": "application/openmetrics-text"})
+        found["OpenMetrics"] = connection.getresponse().read().decode()
         assert authd.ctl("report", cwd=authd.dir).returncode == 0
         found["report"] = (authd.dir / "authd-report.tar").read_bytes().decode(errors="replace")
         end = time.monotonic() + 10
         while not any(b"/me" in body for body in Sink.bodies) and time.monotonic() < end:
             time.sleep(0.05)
         authd.stop()
+        reader.join(timeout=20)
+        found["authctl log tail"] = "".join(tailed)
         found["log"], found["audit"] = authd.log(), (authd.dir / "audit.log").read_text()
         found["traces"] = b"\n".join(Sink.bodies).decode(errors="replace")
     server.shutdown()
@@ -127,6 +169,8 @@ def test_the_canary_sang_everywhere(seen):
     assert found["log"].count('"event.name":"http.access"') > 200
     assert "/login" in found["traces"] and "password.hash" in found["traces"]
     assert len(found["error bodies"]) > 10000 and found["authctl status"] and found["audit"] and found["metrics"]
+    assert "http.access" in found["authctl log tail"] and "login.failed" in found["log"] and "user.create" in found["audit"]
+    assert "trace_id" in found["OpenMetrics"] and "ctl" in found["traces"] and "made@example.org" in found["authctl with secrets"]
 
 
 def test_no_sink_has_a_secret(seen):

@@ -60,6 +60,47 @@ def test_each_request_has_a_record_when_access_is_on():
         assert record["timestamp"].endswith("Z") and len(record["service.instance.id"]) == 36
 
 
+def test_a_record_says_where_the_time_went():
+    with Authd({"log.access": "yes", "password.cost": 7}) as authd:
+        account = {"email": "stages@example.org", "password": "a long enough one"}
+        ask(authd, "/v1/auth/register", account)
+        ask(authd, "/v1/auth/login", account)
+        ask(authd, "/health/live")
+        found = {}
+        end = time.monotonic() + 10
+        while len(found) < 3 and time.monotonic() < end:
+            found = {r["http.route"]: r for r in records(authd, "http.access")}
+    stages = {route: {k: v for k, v in r.items() if k.startswith("authd.stage.")} for route, r in found.items()}
+    for route in ("/v1/auth/register", "/v1/auth/login"):
+        assert stages[route]["authd.stage.hash_s"] > 0 and stages[route]["authd.stage.db_s"] > 0, stages
+        assert sum(stages[route].values()) <= found[route]["duration_s"] + 1e-5  # each is cut to microseconds
+    assert "authd.stage.hash_s" not in stages["/health/live"] and "authd.stage.db_s" not in stages["/health/live"]
+
+
+def test_a_failed_login_is_told_without_the_address_that_was_typed():
+    with Authd({"limits.enabled": "no"}) as authd:
+        account = {"email": "somebody@example.org", "password": "a long enough one"}
+        _, answer = ask(authd, "/v1/auth/register", account)
+        ask(authd, "/v1/auth/login", account)
+        ask(authd, "/v1/auth/login", {**account, "password": "another long one"})
+        ask(authd, "/v1/auth/login", {**account, "email": "hunter2@example.org"})  # a password in the wrong field
+        first, second = records(authd, "login.failed", 2)
+        assert (first["error.type"], first["user.id"]) == ("bad_secret", answer["data"]["user"]["id"])
+        assert second["error.type"] == "unknown" and "user.id" not in second
+        for record in (first, second):
+            assert record["client.address"] == "127.0.0.0" and record["severity_text"] == "INFO"
+        assert "example.org" not in authd.log()
+
+
+def test_a_reused_refresh_token_is_told():
+    with Authd({"session.grace": "0s"}) as authd:
+        _, answer = ask(authd, "/v1/auth/register", {"email": "twice@example.org", "password": "a long enough one"})
+        for status in (200, 401):
+            assert ask(authd, "/v1/auth/refresh", {"refresh_token": answer["data"]["refresh_token"]})[0] == status
+        record, = records(authd, "session.refresh_reused")
+        assert record["client.address"] == "127.0.0.0" and record["session.id"] and record["severity_text"] == "WARN"
+
+
 @pytest.mark.parametrize("kept, count", [("no", 0), ("slow", 0)])
 def test_ordinary_requests_have_none_otherwise(kept, count):
     with Authd({"log.access": kept}) as authd:

@@ -112,6 +112,21 @@ def test_a_request_is_a_trace_of_its_steps(protocol):
         assert "session_find sessions" in first and "pool.acquire" in first
 
 
+def test_what_an_operator_changes_is_a_trace_too():
+    with Collector() as collector, Authd({"trace.endpoint": collector.url, "trace.sample": 0}) as authd:
+        assert authd.ctl("config", "reload").returncode == 0
+        assert authd.ctl("status").returncode == 0  # changes nothing
+        assert authd.ctl("session", "revoke", "nobodys", "--yes").returncode != 0
+        spans = []
+        while len(spans) < 2:
+            spans += collector.next()["spans"]
+    done, failed = spans
+    assert (done["name"], done["kind"], done["parent"], done["status"]) == ("ctl config.reload", 1, "", 0)
+    assert done["attributes"] == {"user.uid": os.getuid(), "authd.ctl.result": "ok", "authd.generation": 2}
+    assert done["start"] < done["end"] and done["trace"] != failed["trace"]
+    assert failed["status"] == 2 and failed["attributes"]["error.type"] == failed["attributes"]["authd.ctl.result"] != "ok"
+
+
 def test_a_trusted_caller_continues_its_trace_and_decides():
     with Collector() as collector, Authd({"trace.endpoint": collector.url, "trace.sample": 0,
                                           "trace.trust_traceparent": "127.0.0.0/8"}) as authd:
