@@ -20,7 +20,8 @@
 /* --- connections: the sum over all cores --- */
 
 struct served {
-	uint64_t accepted, no_fd, no_memory, accept_errors, refused, proxy_errors, no_tls;
+	uint64_t accepted[HTTP_LISTENS], no_fd, no_memory, accept_errors, refused, proxy_errors,
+		no_tls;
 	uint64_t received, sent, compressed;
 	uint64_t connections, idle, handshaking, in_flight;
 };
@@ -29,7 +30,8 @@ static void served_add(struct served *sum, const struct http_server *server)
 {
 	const struct http_stats *stats = http_server_stats(server);
 
-	sum->accepted += READ(stats->accepted);
+	for (unsigned i = 0; i < HTTP_LISTENS; i++)
+		sum->accepted[i] += READ(stats->accepted[i]);
 	sum->no_fd += READ(stats->accept_no_fd);
 	sum->no_memory += READ(stats->accept_no_memory);
 	sum->accept_errors += READ(stats->accept_errors);
@@ -122,7 +124,13 @@ void meter_connections(struct metering *m)
 
 void meter_accepted(struct metering *m)
 {
-	put(m, (double)served(m).accepted);
+	static const char *const names[HTTP_LISTENS] = { [HTTP_LISTEN_PLAIN] = "http",
+		[HTTP_LISTEN_TLS] = "https",
+		[HTTP_LISTEN_REDIRECT] = "redirect" };
+	struct served sum = served(m);
+
+	for (unsigned i = 0; i < HTTP_LISTENS; i++)
+		put1(m, names[i], (double)sum.accepted[i]);
 }
 
 void meter_rejected(struct metering *m)

@@ -11,6 +11,7 @@
 #include "observe/log.h"
 #include "observe/memory_limit.h"
 #include "observe/trace.h"
+#include "shared/macros.h"
 
 const char *metering_allocator(void)
 {
@@ -44,6 +45,7 @@ void meter_allocator(struct metering *m)
 
 	allocator_stats(&stats);
 	put1(m, "allocated", (double)stats.allocated);
+	put1(m, "active", (double)(stats.resident - MIN(stats.retained, stats.resident)));
 	put1(m, "resident", (double)stats.resident);
 	put1(m, "retained", (double)stats.retained);
 	put1(m, "metadata", (double)stats.metadata);

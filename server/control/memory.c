@@ -164,7 +164,8 @@ static const char *const details[MEMORY_PARTS] = {
 	[MEMORY_TRACES] = "spans that wait to be sent",
 	[MEMORY_METRICS] = "histograms, and their windows for authctl latency",
 	[MEMORY_HEAP] = "handed out by the allocator to everything else",
-	[MEMORY_HEAP_FREE] = "given back to the allocator, which keeps it: authctl mem purge",
+	[MEMORY_HEAP_FREE] =
+		"given back to the allocator, which keeps it, or its own: authctl mem purge",
 };
 
 static void row_write(struct control_request *request, const struct memory_parts *parts,

@@ -30,7 +30,7 @@ enum memory_part {
 	MEMORY_TRACES,
 	MEMORY_METRICS,
 	MEMORY_HEAP,      /* handed out by the allocator to all others */
-	MEMORY_HEAP_FREE, /* resident, given back to the allocator, kept by it */
+	MEMORY_HEAP_FREE, /* resident, given back to the allocator and kept by it, or its own */
 	MEMORY_PARTS
 };
 

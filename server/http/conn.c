@@ -639,6 +639,7 @@ void conn_open(struct http_server *server, int fd, enum http_listen kind)
 	peer_set(conn);
 	conn->opened_ns = conn->active_ns = conn_now(conn);
 	server_conn_add(server, conn);
+	stat_add(&server->stats.accepted[kind], 1);
 	conn->stream = (struct loop_stream){
 		.on_receive = on_receive, .on_sent = on_sent, .on_closed = on_closed
 	};

@@ -244,7 +244,6 @@ void server_conn_add(struct http_server *server, struct conn *conn)
 	else
 		server->oldest = conn;
 	server->newest = conn;
-	stat_add(&server->stats.accepted, 1);
 	atomic_fetch_add_explicit(&server->stats.connections, 1, memory_order_relaxed);
 }
 

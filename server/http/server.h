@@ -76,9 +76,16 @@ enum http_handshake {
 	HANDSHAKES
 };
 
+enum http_listen {
+	HTTP_LISTEN_PLAIN,
+	HTTP_LISTEN_TLS,      /* with what tls/tls_settings.h has in force */
+	HTTP_LISTEN_REDIRECT, /* answers every request with the way to https */
+	HTTP_LISTENS
+};
+
 /* Counters that any thread may read. */
 struct http_stats {
-	_Atomic uint64_t accepted;
+	_Atomic uint64_t accepted[HTTP_LISTENS];
 	/* By errno: no descriptor was left, no memory, anything else. */
 	_Atomic uint64_t accept_no_fd, accept_no_memory, accept_errors;
 	_Atomic uint64_t connections_refused; /* connections_max */
@@ -105,13 +112,6 @@ int http_server_new(struct core *core, const struct http_options *options,
 /* After on_drained, or when nothing was ever accepted. A core that is stopped with requests in
  * progress leaves its server to the end of the process. */
 void http_server_free(struct http_server *server);
-
-enum http_listen {
-	HTTP_LISTEN_PLAIN,
-	HTTP_LISTEN_TLS,      /* with what tls/tls_settings.h has in force */
-	HTTP_LISTEN_REDIRECT, /* answers every request with the way to https */
-	HTTP_LISTENS
-};
 
 /* Takes over a listening socket. 0, -EBUSY (more than HTTP_LISTENERS_MAX): one for each address,
  * and those of cores that were more in the life before; -ENOMEM. */

@@ -29,7 +29,7 @@ const struct metric_row metrics[METRICS] = {
 	[METRIC_HTTP_COMPRESSED] = { "authd_http_compressed_responses_total", C, "", {}, "Answers that were sent compressed.", "Only public documents are." },
 	[METRIC_CONNECTIONS_OPEN] = { "authd_connections_open", G, "", { "state" }, "Open connections; draining ones finish their last request.",
 		"idle ones cost memory only; compare the sum with [http] connections_max for each core." },
-	[METRIC_CONNECTIONS_ACCEPTED] = { "authd_connections_accepted_total", C, "", {}, "Accepted connections.", "As many as requests: clients do not keep them open." },
+	[METRIC_CONNECTIONS_ACCEPTED] = { "authd_connections_accepted_total", C, "", { "listener" }, "Accepted connections, by what they came to: http, https, redirect.", "As many as requests: clients do not keep them open." },
 	[METRIC_CONNECTIONS_REJECTED] = { "authd_connections_rejected_total", C, "", { "reason" }, "Connections refused: limit (connections_max), fd (no descriptor), memory, accept (else), proxy (no PROXY header), tls (failed handshake).",
 		"Any rate of limit: raise connections_max or add a node; of fd: LimitNOFILE." },
 	[METRIC_TLS_HANDSHAKES] = { "authd_tls_handshakes_total", C, "", { "version", "resumed", "result" }, "Handshakes of TLS: ok, failed, timeout (the client was too slow), closed (it left).",

@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "core/claims.h"
 #include "shared/macros.h"
 
 struct ring {
@@ -20,12 +21,15 @@ static struct {
 int trace_recent_start(void)
 {
 	recent.rings = calloc(TRACE_RECENT_RINGS, sizeof(*recent.rings));
+	claim(CLAIM_TRACES, CLAIM_FROM_HEAP, recent.rings,
+		TRACE_RECENT_RINGS * sizeof(*recent.rings));
 	return recent.rings ? 0 : -ENOMEM;
 }
 
 void trace_recent_stop(void)
 {
 	pthread_mutex_lock(&recent.lock);
+	claim_end(recent.rings);
 	free(TAKE(recent.rings));
 	pthread_mutex_unlock(&recent.lock);
 }
