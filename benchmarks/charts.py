@@ -10,7 +10,7 @@ LETTER, BOLD = 6.6, 7.6  # width of one in px, about
 TICKS = 5
 SHAPES = ("circle", "square", "diamond", "triangle")
 DASHES = ("", "6 3", "2 3", "8 3 2 3")
-SERIES = 4  # colours, dashes and shapes; more lines than that are another plot
+COLOURS = 8  # of the style sheet; a ninth line begins anew
 
 
 def text(value):
@@ -19,10 +19,16 @@ def text(value):
 
 def number(value):
     """Short, for an axis: 0.5, 20, 1.5k, 2M."""
+    value = float(f"{value:.3g}")
     for limit, sign in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if abs(value) >= limit:
             return f"{value / limit:.3g}{sign}"
     return f"{value:.3g}"
+
+
+def amount(value):
+    """In full, for a bar: 0.5, 20, 1,500."""
+    return f"{float(f'{value:.3g}'):,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 class Scale:
@@ -88,7 +94,7 @@ def bars(plot, width):
     rows = [(name, seen) for name, seen in rows if seen]
     if not rows:
         return svg(width, 24, plot["title"], [label(0, 16, "nothing was measured", kind="quiet")])
-    words = {name: f"{number(median(seen))} {plot['unit']}".strip() for name, seen in rows}
+    words = {name: f"{amount(median(seen))} {plot['unit']}".strip() for name, seen in rows}
     room = max(len(w) for w in words.values()) * BOLD + 10
     ours = any(name.startswith("authd") for name, _ in rows)
     x = Scale([v for _, seen in rows for v in seen], 0, width - room)
@@ -125,13 +131,18 @@ def mark(shape, x, y, kind):
 def spread_out(places, least, low, high):
     """Heights of labels that are not nearer to each other than that, as near as possible to where they belong."""
     order = sorted(range(len(places)), key=places.__getitem__)
-    result = list(places)
-    for before, after in zip(order, order[1:]):
-        result[after] = max(result[after], result[before] + least)
-    over = max(0, result[order[-1]] - high) if order else 0
+    result, edge = [0.0] * len(places), low
+    for i in order:
+        result[i] = max(places[i], edge)
+        edge = result[i] + least
+    edge = high
     for i in reversed(order):
-        result[i] = max(low, result[i] - over)
+        result[i] = min(result[i], edge)
+        edge = result[i] - least
     return result
+
+
+TOP = 26  # px; the name of the axis is above
 
 
 class Frame:
@@ -140,7 +151,7 @@ class Frame:
     def __init__(self, width, names, xs, ys, log_x, log_y, height=260):
         self.width, self.height, self.bottom = width, height, height - 40
         room = min(max((len(n) for n in names), default=0) * LETTER + 12, width * 0.42)
-        self.y = Scale(ys, self.bottom, 12, log_y)
+        self.y = Scale(ys, self.bottom, TOP, log_y)
         self.left = max(len(number(t)) for t in self.y.ticks()) * LETTER + 10
         self.right = width - room
         self.x = Scale(xs, self.left, self.right, log_x)
@@ -167,10 +178,14 @@ class Frame:
         return [label(self.right + 8, y + 4, name, kind=kind) for y, (_, name, kind) in zip(places, ends)]
 
 
-def path(points, kind, dash):
-    """The line, in pieces of at most some thousand points."""
-    coordinates = " ".join(f"{x},{y}" for x, y in points)
-    return f'<polyline points="{coordinates}" class="{kind}"' + (f' stroke-dasharray="{dash}"' if dash else "") + "/>"
+def colour(i):
+    return f"s{i % COLOURS}"
+
+
+def path(points, i):
+    """The ith line of a plot."""
+    coordinates, dash = " ".join(f"{x},{y}" for x, y in points), DASHES[i % len(DASHES)]
+    return f'<polyline points="{coordinates}" class="line {colour(i)}"' + (f' stroke-dasharray="{dash}"' if dash else "") + "/>"
 
 
 MARKS_MAX = 24  # points of a line; more are a curve of their own
@@ -178,7 +193,7 @@ MARKS_MAX = 24  # points of a line; more are a curve of their own
 
 def lines(plot, width):
     series = [(s["name"], [p for p in s["points"] if None not in p[:2]]) for s in plot["lines"]]
-    series = [(name, points) for name, points in series if points][:SERIES]
+    series = [(name, points) for name, points in series if points]
     limits = [(limit["name"], limit["y"]) for limit in plot["limits"]]
     if not series:
         return svg(width, 24, plot["title"], [label(0, 16, "nothing was measured", kind="quiet")])
@@ -192,12 +207,12 @@ def lines(plot, width):
     for i, (name, points) in enumerate(series):
         for p in points:
             if len(p) == 4:
-                parts.append(line(frame.x(p[0]), frame.y(p[2]), frame.x(p[0]), frame.y(p[3]), f"whisker s{i}"))
+                parts.append(line(frame.x(p[0]), frame.y(p[2]), frame.x(p[0]), frame.y(p[3]), f"whisker {colour(i)}"))
         at = [(frame.x(p[0]), frame.y(p[1])) for p in points]
-        parts.append(path(at, f"line s{i}", DASHES[i]))
+        parts.append(path(at, i))
         if len(at) <= MARKS_MAX:
-            parts += [mark(SHAPES[i], x, y, f"mark s{i}") for x, y in at]
-        ends.append((at[-1][1], name, f"name s{i}"))
+            parts += [mark(SHAPES[i % len(SHAPES)], x, y, f"mark {colour(i)}") for x, y in at]
+        ends.append((at[-1][1], name, f"name {colour(i)}"))
     return svg(width, frame.height, plot["title"], parts + frame.names(ends))
 
 
@@ -217,7 +232,7 @@ def percentile_steps(buckets):
 
 def latency(plot, width):
     """Both axes logarithmic: each tick to the right is a tenth of the requests that are left."""
-    series = [(s["name"], list(percentile_steps(s["buckets"]))) for s in plot["lines"] if s["buckets"]][:SERIES]
+    series = [(s["name"], list(percentile_steps(s["buckets"]))) for s in plot["lines"] if s["buckets"]]
     if not series:
         return svg(width, 24, plot["title"], [label(0, 16, "nothing was measured", kind="quiet")])
     xs = [x for _, points in series for x, _ in points]
@@ -226,8 +241,8 @@ def latency(plot, width):
     ends = []
     for i, (name, points) in enumerate(series):
         at = [(frame.x(x), frame.y(y)) for x, y in points]
-        parts.append(path(at, f"line s{i}", DASHES[i]))
-        ends.append((at[-1][1], name, f"name s{i}"))
+        parts.append(path(at, i))
+        ends.append((at[-1][1], name, f"name {colour(i)}"))
     return svg(width, frame.height, plot["title"], parts + frame.names(ends))
 
 

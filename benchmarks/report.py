@@ -47,9 +47,12 @@ def chapters_of(runs):
 
 # --- pieces ---
 
+def mark_cell(is_reached, words):
+    return f'<td class="{"pass" if is_reached else "fail"}">{"✓" if is_reached else "✗"} {text(words)}</td>'
+
+
 def verdict_cell(verdict):
-    kind = "fail" if verdict == "FAIL" else "pass"
-    return f'<td class="{kind}">{"✗" if kind == "fail" else "✓"} {text(verdict)}</td>'
+    return mark_cell(verdict != "FAIL", verdict)
 
 
 def table(header, rows):
@@ -128,14 +131,29 @@ def front(chapters):
     return parts
 
 
+def target_words(t):
+    return f"{t['what']} {'≥' if t['better'] == 'more' else '≤'} {shown(t['limit'], t['unit'])}"
+
+
+def phase_table(targets):
+    """A line for each system, a column for each target."""
+    columns = list(dict.fromkeys(target_words(t) for t in targets))
+    cells = {(t["system"], target_words(t)): t for t in targets}
+
+    def cell(system, column):
+        t = cells.get((system, column))
+        return "" if t is None else mark_cell(t["reached"], shown(t["measured"], t["unit"]))
+    return table(["", *columns], [[system, *[cell(system, column) for column in columns]]
+                                  for system in dict.fromkeys(t["system"] for t in targets)])
+
+
 def phases(chapters):
     """The targets of the plan that this project answers, and who reaches them."""
-    rows = [(t["phase"], t["what"], t["system"], shown(t["measured"], t["unit"]),
-             f"{'≥' if t['better'] == 'more' else '≤'} {shown(t['limit'], t['unit'])}",
-             verdict_cell("reached" if t["reached"] else "FAIL"))
-            for c in chapters for t in c.scenario["targets"]]
-    return ["<h2 id=phases>The plan's targets</h2>",
-            table(["phase", "what", "system", "measured", "target", ""], rows)] if rows else []
+    targets = [t for c in chapters for t in c.scenario["targets"]]
+    parts = ["<h2 id=phases>The plan's targets</h2>"] if targets else []
+    for phase in dict.fromkeys(t["phase"] for t in targets):
+        parts += [f"<h3>Phase {text(phase)}</h3>", phase_table([t for t in targets if t["phase"] == phase])]
+    return parts
 
 
 def scenario_section(c):

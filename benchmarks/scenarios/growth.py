@@ -71,7 +71,7 @@ def curve(bench, name, title, x, seen, rss, log_x=False):
         bench.measure(f"{name}_{what.strip('/').replace(' ', '_').replace(',', '')}_us", f"CPU time, {what}, {x} {last:,}", "us", seen[what][last])
     bench.plot_lines(f"{title}: CPU time of a request", x, "us", {
         what: [(at, median(v), min(v), max(v)) for at, v in points.items()] for what, points in seen.items()},
-        log_x=log_x, log_y=log_x)
+        log_x=log_x, log_y=True)
     bench.plot_lines(f"{title}: memory", x, "MB", {"RSS": sorted(rss.items())}, log_x=log_x)
 
 

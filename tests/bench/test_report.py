@@ -63,6 +63,13 @@ def test_the_page_has_every_scenario_plot_and_number(tmp_path):
     assert "Measured once" in text and "Not measured in these runs" in text
 
 
+def test_a_phase_is_a_table_of_who_reaches_what(tmp_path):
+    text = report.page([written(tmp_path / "a.json", "verify")])
+    part = text.split("<h3>Phase 1</h3>")[1].split("</table>")[0]
+    assert "logins without an answer ≤ 0.5" in part
+    assert '<td>Express</td><td class="fail">✗ 0.9</td>' in part and '<td>authd</td><td class="pass">✓ 0</td>' in part
+
+
 def test_nothing_is_loaded_from_elsewhere(tmp_path):
     text = report.page([written(tmp_path / "a.json", "verify")])
     assert "url(" not in text and "@import" not in text and "http://" not in text and "https://" not in text
@@ -159,6 +166,20 @@ def test_labels_keep_their_distance_and_order():
     assert sorted(range(4), key=places.__getitem__) == [0, 2, 1, 3]
     ordered = sorted(places)
     assert all(b - a >= 14 for a, b in zip(ordered, ordered[1:])) and ordered[-1] <= 210
+    assert charts.spread_out([12, 12, 220, 220], 14, 14, 220) == [14, 28, 206, 220]  # at both ends at once
+
+
+def test_every_line_of_a_plot_is_drawn_and_named():
+    lines = [{"name": f"line {n}", "points": [[1, n], [2, n]]} for n in range(11)]
+    drawing = charts.draw({"kind": "lines", "title": "t", "x": "", "y": "", "log_x": False, "log_y": False, "limits": [],
+                           "lines": lines}, 700)
+    Page(drawing)
+    assert drawing.count("<polyline") == 11 and all(f">line {n}</text>" in drawing for n in range(11))
+
+
+def test_numbers_are_round_and_readable():
+    assert [charts.number(v) for v in (0, 0.5, 999.6, 1500, 2e6)] == ["0", "0.5", "1k", "1.5k", "2M"]
+    assert [charts.amount(v) for v in (0, 0.123, 999.6, 12345)] == ["0", "0.123", "1,000", "12,300"]
 
 
 # --- the command ---
