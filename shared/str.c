@@ -7,6 +7,8 @@ bool str_equal_nocase(struct str a, struct str b)
 {
 	if (a.len != b.len)
 		return false;
+	if (str_equal(a, b))
+		return true; /* most write names as standards do */
 	for (size_t i = 0; i < a.len; i++)
 		if (ascii_lower(a.data[i]) != ascii_lower(b.data[i]))
 			return false;
