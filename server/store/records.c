@@ -89,8 +89,10 @@ enum refresh_outcome refresh_judge(const struct refresh_request *request,
 	const struct session *session, const struct account *account, int64_t used_ms)
 {
 	bool is_same_client = memcmp(request->client, session->client, STORE_DIGEST_BYTES) == 0;
+	/* Two may come in one millisecond, or by clocks that differ: no grace is none. */
+	bool is_in_grace = request->grace_ms > 0 && request->now_ms - used_ms <= request->grace_ms;
 
-	if (used_ms && (!is_same_client || request->now_ms - used_ms > request->grace_ms))
+	if (used_ms && (!is_same_client || !is_in_grace))
 		return REFRESH_REUSED;
 	if (!session_lives(session, request->now_ms))
 		return REFRESH_EXPIRED;

@@ -230,7 +230,8 @@ struct refresh_request {
 	uint8_t new_hash[STORE_DIGEST_BYTES]; /* of the one that replaces it */
 	uint8_t client[STORE_DIGEST_BYTES];   /* fingerprint of who asks */
 	int64_t now_ms, idle_ms;
-	int64_t grace_ms; /* the same client may repeat itself for so long: its answer was lost */
+	/* The same client may repeat itself for so long: its answer was lost. 0: it may not. */
+	int64_t grace_ms;
 };
 
 struct refresh_result {

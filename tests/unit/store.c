@@ -690,6 +690,20 @@ STORE_TEST(after_the_grace_a_used_token_ends_the_session)
 	assert_int_equal(scene_refresh("b", "e", SCENE_NOW + 10002), REFRESH_UNKNOWN);
 }
 
+STORE_TEST(without_a_grace_a_token_is_good_once_also_within_a_millisecond)
+{
+	struct refresh_request request = { .now_ms = SCENE_NOW, .idle_ms = 5000, .grace_ms = 0 };
+	struct refresh_result result;
+
+	scene_register("a");
+	scene_digest("a", request.hash);
+	scene_digest("b", request.new_hash);
+	assert_int_equal(store_refresh_await(&request, &result), REFRESH_ROTATED);
+	scene_digest("c", request.new_hash);
+	assert_int_equal(store_refresh_await(&request, &result), REFRESH_REUSED);
+	assert_int_equal(scene_lives("a", SCENE_NOW), 0);
+}
+
 STORE_TEST(another_client_has_no_grace)
 {
 	struct refresh_request request = { .now_ms = SCENE_NOW + 1, .grace_ms = 10000 };
