@@ -642,7 +642,7 @@ static int serve(const char *path, const sigset_t *signals)
 		return r;
 	r = keys_make(&keys);
 	if (r < 0)
-		return fail("keys", r, NULL);
+		return fail("keys", r, r == -ERR_STORE_DOWN ? store_keys_reason() : NULL);
 	r = live_start(&config, keys);
 	if (r < 0)
 		return fail("policy", r, NULL);

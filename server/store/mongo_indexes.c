@@ -352,11 +352,13 @@ int mongo_index_drop(void *connection, const char *name)
 
 /* --- at the start --- */
 
-static bool is_empty(struct mongo *c, mongoc_collection_t *collection)
+/* 1 or 0, or an error. */
+static int is_empty(struct mongo *c, mongoc_collection_t *collection)
 {
 	_bson_ bson_t *filter = bson_new(), *document = NULL;
+	int r = mongo_find(c, collection, filter, false, &document);
 
-	return mongo_find(c, collection, filter, false, &document) == 0;
+	return r < 0 ? r : r == 0;
 }
 
 /* A server that knows no collations says so here. */
@@ -374,8 +376,7 @@ static int index_begin(struct mongo *c, const struct index *index)
 /* Two nodes may start at a time: the server makes of two equal wishes one index. */
 int mongo_indexes_begin(struct mongo *c)
 {
-	bool is_users_empty = is_empty(c, c->users);
-	int r = 0;
+	int is_users_empty = is_empty(c, c->users), r = MIN(is_users_empty, 0);
 
 	for (size_t i = 0; i < indexes_count && r == 0; i++) {
 		const struct index *index = &indexes[i];

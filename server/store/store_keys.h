@@ -34,3 +34,6 @@ int store_key_add(const struct store_key *key, int64_t newer_than_ms);
 
 /* Removes one that is not active: 1, or 0 when there is none of this id. */
 int store_key_remove(const char *kid);
+
+/* Why the last of these failed with -ERR_STORE_DOWN. */
+const char *store_keys_reason(void);

@@ -273,3 +273,8 @@ int store_key_remove(const char *kid)
 {
 	return store.backend->key_remove(store.main_connection, kid);
 }
+
+const char *store_keys_reason(void)
+{
+	return store.backend->reason(store.main_connection);
+}

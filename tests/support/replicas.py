@@ -29,6 +29,7 @@ SILENCE = "silence"  # the server has done it; nothing is answered and nothing m
 
 
 def refusal(code, name, **more):
+    """What a server says instead; more: other fields, or an errmsg of its own."""
     return {"ok": 0.0, "errmsg": name, "code": code, "codeName": name, **more}
 
 
