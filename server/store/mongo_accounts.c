@@ -198,65 +198,70 @@ int mongo_login_fail(struct mongo *c, struct store_call *call)
 
 /* --- login --- */
 
-/* Resets the failures if hash and failures are still as they were read: 1, or 0. */
-static int login_put(struct mongo *c, const struct account *account,
-	const struct login_attempts *seen, const char *hash)
+/* Takes the login if login_judge() would, as far as the account alone decides it. A lock may be a
+ * number, as applications write it; a comparison with a date finds dates only. */
+static void login_expect(bson_t *filter, const struct store_call *call)
 {
-	_bson_ bson_t *filter = mongo_id_filter(account->id), *fields = bson_new(), *update = NULL;
+	bson_append_utf8(filter, FIELD(password), -1, call->hash, -1);
+	BCON_APPEND(filter, FIELD(status), "{", "$in", "[", BCON_UTF8(FIELD(active)),
+		BCON_BOOL(true), BCON_NULL, "]", "}");
+	BCON_APPEND(filter, "$nor", "[", "{", FIELD(locked_until), "{", "$gt",
+		BCON_DATE_TIME(call->now_ms), "}", "}", "{", FIELD(locked_until), "{", "$gt",
+		BCON_INT64(call->now_ms), "}", "}", "]");
+}
 
-	bson_append_utf8(filter, FIELD(password), -1, hash, -1);
-	mongo_attempts_expect(filter, FIELD(attempts), FIELD(locked_until), seen);
-	mongo_attempts_append(fields, FIELD(attempts), FIELD(locked_until), &account->attempts);
-	bson_append_utf8(fields, FIELD(password), -1, account->hash, -1);
-	bson_append_date_time(fields, FIELD(last_login), -1, account->last_login_ms);
+/* 1, or 0 when the account is not as it must be. */
+static int login_put(struct mongo *c, struct store_call *call)
+{
+	_bson_ bson_t *filter = mongo_id_filter(call->session_new.session.account_id);
+	_bson_ bson_t *fields = bson_new(), *update = NULL;
+	struct account account = {};
+
+	memcpy(account.hash, call->hash, sizeof(account.hash));
+	login_apply(&account, call);
+	login_expect(filter, call);
+	mongo_attempts_append(fields, FIELD(attempts), FIELD(locked_until), &account.attempts);
+	bson_append_utf8(fields, FIELD(password), -1, account.hash, -1);
+	bson_append_date_time(fields, FIELD(last_login), -1, account.last_login_ms);
 	update = update_of(SET, fields);
 	return mongo_update(c, c->users, filter, update, false);
 }
 
-/*
- * The account may have changed between login_put() and the session: whoever changes a password or
- * suspends writes that first and ends the sessions then. So either he sees our session and ends it,
- * or we see here what he wrote, and end it ourselves.
- */
-static int login_confirm(struct mongo *c, struct store_call *call)
+/* Why not; -EAGAIN when nothing is in the way any more. */
+static int login_refusal(struct mongo *c, struct store_call *call)
 {
-	const char *session_id = call->session_new.session.id;
-	struct account now;
-	int r, outcome = LOGIN_ACCEPTED;
+	const struct session *session = &call->session_new.session;
+	int r = mongo_session_delete(c, session->id);
 
-	r = mongo_account_by_id(c, call->account.id, &now);
-	if (r < 0)
-		return r;
-	if (r == 0 || strcmp(now.hash, call->account.hash) != 0)
-		outcome = LOGIN_GONE;
-	else if (now.status == ACCOUNT_SUSPENDED)
-		outcome = LOGIN_SUSPENDED;
-	if (outcome != LOGIN_ACCEPTED)
-		r = mongo_session_delete(c, session_id);
-	return r < 0 ? r : outcome;
-}
-
-static int login_try(struct mongo *c, struct store_call *call)
-{
-	const char *id = call->session_new.session.account_id;
-	struct login_attempts seen;
-	int r;
-
-	r = mongo_account_by_id(c, id, &call->account);
+	if (r >= 0)
+		r = mongo_account_by_id(c, session->account_id, &call->account);
 	if (r <= 0)
 		return r < 0 ? r : LOGIN_GONE;
 	r = login_judge(&call->account, call);
-	if (r != LOGIN_ACCEPTED)
+	return r == LOGIN_ACCEPTED ? -EAGAIN : r;
+}
+
+/*
+ * The session first, then one step that takes the login only from an account as it must be. Whoever
+ * changes a password writes that first and ends the sessions then: either he sees our session, or
+ * our step sees what he wrote. Nobody knows the token of a session that was not taken; that of a
+ * node that dies in between is swept in the end.
+ */
+static int login_try(struct mongo *c, struct store_call *call)
+{
+	const struct session *session = &call->session_new.session;
+	int r = mongo_session_insert(c, &call->session_new);
+
+	if (r < 0)
 		return r;
-	seen = call->account.attempts;
-	login_apply(&call->account, call);
-	r = login_put(c, &call->account, &seen, call->hash);
+	r = login_put(c, call);
 	if (r <= 0)
-		return r < 0 ? r : -EAGAIN;
-	r = mongo_session_make_room(c, id, call->id);
-	if (r >= 0)
-		r = mongo_session_insert(c, &call->session_new);
-	return r < 0 ? r : login_confirm(c, call);
+		return r < 0 ? r : login_refusal(c, call);
+	r = mongo_account_by_id(c, session->account_id, &call->account);
+	if (r <= 0)
+		return r < 0 ? r : LOGIN_GONE;
+	r = mongo_session_make_room(c, session, call->id);
+	return r < 0 ? r : LOGIN_ACCEPTED;
 }
 
 int mongo_login(struct mongo *c, struct store_call *call)

@@ -79,7 +79,7 @@ int mongo_account_change(struct mongo *c, struct store_call *call)
 	r = mongo_update(c, c->users, filter, update, false);
 	if (r <= 0)
 		return r == -EEXIST ? CHANGE_EMAIL_TAKEN : r < 0 ? r : CHANGE_NOBODY;
-	/* After the hash: see login_confirm(). */
+	/* After the hash: see login_try(). */
 	if (call->fields & ACCOUNT_FIELD_PASSWORD) {
 		r = mongo_sessions_end(c, call);
 		if (r >= 0)

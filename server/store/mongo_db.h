@@ -147,7 +147,8 @@ void mongo_tokens_read(const bson_t *document, struct tokens *tokens);
 int mongo_session_put(struct mongo *c, const struct session *session, const struct tokens *tokens);
 int mongo_session_insert(struct mongo *c, const struct session_new *new);
 int mongo_session_delete(struct mongo *c, const char *id);
-int mongo_session_make_room(struct mongo *c, const char *account_id, char *ended);
+/* Ends those of the account that are too many beside this new one. */
+int mongo_session_make_room(struct mongo *c, const struct session *new, char *ended);
 int mongo_sessions_sweep(struct mongo *c, int64_t now_ms);
 int mongo_sessions_count(void *connection, int64_t now_ms, uint64_t *ret_count);
 

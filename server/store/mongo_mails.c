@@ -53,7 +53,7 @@ static int sessions_delete(struct mongo *c, const char *account_id, const char *
 }
 
 /*
- * The password first: a login with the old one that is under way sees it when it confirms itself.
+ * The password first: a login with the old one that is under way is not taken any more.
  * Who dies before the sessions have ended has told nobody that it was done.
  */
 int mongo_password_change(struct mongo *c, struct store_call *call)

@@ -144,11 +144,9 @@ int mongo_session_delete(struct mongo *c, const char *id)
 	return noted < 0 ? noted : r;
 }
 
-/*
- * The sessions used longest ago give way to a new one. Two logins at a time may each find the last
- * place: then there is one too many until the next login, which ends both.
- */
-int mongo_session_make_room(struct mongo *c, const char *account_id, char *ended)
+/* Those used longest ago give way. The new one is there already, so of two logins at a time each
+ * sees what the other one has made. */
+int mongo_session_make_room(struct mongo *c, const struct session *new, char *ended)
 {
 	_cleanup_(mongoc_cursor_destroy_p) mongoc_cursor_t *cursor = NULL;
 	_bson_ bson_t *filter = bson_new(), *opts = NULL;
@@ -158,10 +156,12 @@ int mongo_session_make_room(struct mongo *c, const char *account_id, char *ended
 	int r = 0;
 
 	ended[0] = '\0';
-	mongo_id_append(filter, "user", account_id);
+	mongo_id_append(filter, "user", new->account_id);
+	BCON_APPEND(filter, "_id", "{", "$ne", BCON_UTF8(new->id), "}");
 	opts = BCON_NEW("projection", "{", "_id", BCON_INT32(1), "}", "sort", "{", "usedAt",
 		BCON_INT32(-1), "}", "skip", BCON_INT64(STORE_SESSIONS_PER_ACCOUNT_MAX - 1),
-		"limit", BCON_INT64(STORE_SESSIONS_PER_ACCOUNT_MAX));
+		"limit", BCON_INT64(STORE_SESSIONS_PER_ACCOUNT_MAX), "maxTimeMS",
+		BCON_INT64(mongo_time_left_ms(c)));
 	cursor = mongoc_collection_find_with_opts(c->sessions, filter, opts, NULL);
 	while (r >= 0 && mongoc_cursor_next(cursor, &document)) {
 		(void)mongo_text_read(document, "_id", id, sizeof(id));

@@ -61,7 +61,7 @@ class Register:
 
 
 class Login:
-    good, commands = 200, 6
+    good, commands = 200, 5
 
     def __init__(self, client):
         self.client, self.email = client, address()
