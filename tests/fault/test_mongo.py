@@ -14,6 +14,7 @@ from authd import BUILD, Authd  # noqa: E402
 from conftest import PASSWORD, Client  # noqa: E402
 from mongo import BUILD as SERVERS, Java, Proxy, Secantus  # noqa: E402
 from mongo_shapes import Shapes  # noqa: E402
+from mongo_wire import Commands  # noqa: E402
 from replicas import Replicas  # noqa: E402
 from test_kill import Writer  # noqa: E402
 from test_store import is_healthy, until  # noqa: E402
@@ -395,26 +396,43 @@ def test_connections_that_are_cut_while_idle_are_made_again(line):
         until(lambda: client.post("/login", LOGIN).status == 200, 30)
 
 
-def test_a_write_that_is_cut_in_the_middle_is_done_or_refused_never_half(line):
-    with node(line.uri, **FAST, **{"breaker.calls_min": 1000}) as authd:
+@pytest.mark.parametrize("is_client", [True, False], ids=["asking", "answering"])
+def test_a_write_that_is_cut_anywhere_is_done_or_refused_never_half(secantus, line, is_client):
+    database = f"cut{is_client}"
+    commands = Commands(secantus.port)
+    with node(line.uri, database, **FAST, **{"breaker.calls_min": 1000}) as authd:
         client = Client(authd.port)
-        acknowledged = []
-        for number, count in enumerate((1, 20, 100, 300, 600, 900, 1300, 2000)):
-            login = {"email": f"cut{number}@example.org", "password": PASSWORD}
-            line.drop_after(count)
+        for count in range(1, 2400, 150):  # bytes: three commands and their answers
+            login = {"email": f"cut{count}@example.org", "password": PASSWORD}
+            line.drop_after(count, is_client)
             answer = client.post("/register", login)
+            line.drop_after(None)
             assert answer.status in (201, 503), answer.raw
+            accounts = commands.find(database, "users", email=login["email"])
             if answer.status == 201:
-                acknowledged.append((login, answer.json["data"]))
-        line.drop_after(None)
-        for login, grant in acknowledged:
-            until(lambda: client.post("/login", login).status == 200, 30)
-            assert client.verify(grant["access_token"]).status == 204
-        # Whoever was refused may register now, or was registered after all and can log in.
-        for number in range(8):
-            login = {"email": f"cut{number}@example.org", "password": PASSWORD}
-            until(lambda: client.post("/register", login).status in (201, 409), 30)
+                assert len(commands.find(database, "authd_sessions", user=accounts[0]["_id"])) == 1
+                assert client.verify(answer.json["data"]["access_token"]).status == 204
+            assert len(accounts) == 1 if answer.status == 201 else len(accounts) <= 1
+            # Whoever was refused may register now, or was registered after all and can log in.
+            again = client.post("/register", login)
+            assert again.status == (409 if accounts else 201), again.raw
             assert client.post("/login", login).status == 200
+    commands.close()
+
+
+def test_a_server_that_takes_long_is_waited_for_and_one_that_takes_longer_is_not(secantus):
+    commands = Commands(secantus.port)
+    with node(secantus.uri, **FAST, **{"breaker.call_timeout": "1500ms", "breaker.calls_min": 1000}) as authd:
+        client = Client(authd.port)
+        client.register("a@example.org")
+        commands.fail(1000, failCommands=["find", "insert", "update"], blockConnection=True, blockTimeMS=200)
+        assert client.post("/login", LOGIN).status == 200
+        commands.fail(1, failCommands=["insert"], blockConnection=True, blockTimeMS=3000)
+        answer = client.post("/login", LOGIN)
+        assert answer.status == 503 and int(answer.headers["retry-after"]) >= 1
+        commands.fail(0)
+        until(lambda: client.post("/login", LOGIN).status == 200)
+    commands.close()
 
 
 def test_a_server_that_stalls_costs_its_callers_their_time_and_nobody_else(line):
@@ -436,7 +454,7 @@ def test_commands_that_fail_by_a_fail_point_are_503_and_then_served(secantus):
         client = Client(authd.port)
         client.register("a@example.org")
         mongo(secantus, "c.admin.command({'configureFailPoint': 'failCommand', 'mode': {'times': 1},"
-              " 'data': {'failCommands': ['update'], 'errorCode': 8000, 'appName': 'authd'}})")
+              " 'data': {'failCommands': ['insert'], 'errorCode': 8000, 'appName': 'authd'}})")
         statuses = [client.post("/login", LOGIN).status for _ in range(3)]
         mongo(secantus, "c.admin.command({'configureFailPoint': 'failCommand', 'mode': 'off'})")
         assert statuses == [503, 200, 200]

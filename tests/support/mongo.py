@@ -74,7 +74,7 @@ class Java(Server):
 
 class Proxy:
     """A line to 127.0.0.1:port. cut() ends every connection now; stall() holds the bytes; drop_after(n)
-    ends a connection once n more bytes have come from the client, in the middle of whatever it says."""
+    ends a connection once n more bytes have come from the client (or the server), in the middle of whatever it says."""
 
     def __init__(self, port):
         self.to = port
@@ -82,7 +82,7 @@ class Proxy:
         self.port = self.listener.getsockname()[1]
         self.pairs, self.lock = [], threading.Lock()
         self.is_stalled = self.is_closed = self.is_refusing = False
-        self.bytes_left = None
+        self.bytes_left, self.is_client_cut = None, True
         self.most = 0  # connections at a time
         self.thread = threading.Thread(target=self.run, daemon=True)
         self.thread.start()
@@ -105,8 +105,8 @@ class Proxy:
         if is_refusing:
             self.cut()
 
-    def drop_after(self, count):
-        self.bytes_left = count
+    def drop_after(self, count, is_client=True):
+        self.bytes_left, self.is_client_cut = count, is_client
 
     def cut(self):
         with self.lock:
@@ -133,11 +133,12 @@ class Proxy:
     def move(self, pair, source):
         is_client = source is pair[0]
         data = source.recv(65536)
-        if is_client and self.bytes_left is not None:
+        is_cut = is_client == self.is_client_cut
+        if is_cut and self.bytes_left is not None:
             data, self.bytes_left = data[:self.bytes_left], max(self.bytes_left - len(data), 0)
         if data:
             pair[1 if is_client else 0].sendall(data)
-        if not data or (is_client and self.bytes_left == 0):
+        if not data or (is_cut and self.bytes_left == 0):
             self.bytes_left = None if self.bytes_left == 0 else self.bytes_left
             raise OSError("the end")
 
