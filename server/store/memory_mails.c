@@ -180,11 +180,17 @@ int memory_mails_view(struct store_call *call)
 	return 1;
 }
 
+static int mail_update(int64_t row, const struct mail *mail)
+{
+	int r = row_update(&tables.mails, (uint32_t)row, mail);
+
+	return r < 0 ? r : 1;
+}
+
 int memory_mail_take(struct store_call *call)
 {
 	int64_t first = mail_first();
 	struct mail mail;
-	int r;
 
 	if (first < 0 || mail_at((uint32_t)first)->next_ms > call->now_ms)
 		return 0;
@@ -193,47 +199,44 @@ int memory_mail_take(struct store_call *call)
 	mail.attempts++;
 	mail.again_ms = 0;
 	call->mail = mail;
-	r = row_update(&tables.mails, (uint32_t)first, &mail);
-	return r < 0 ? r : 1;
+	return mail_update(first, &mail);
 }
 
-/* Its row if nobody else has taken it since, or -1. */
-static int64_t mail_taken_row(const struct mail *mail)
+/* Its row and what is there if nobody else has taken it since, or -1. */
+static int64_t mail_taken(const struct mail *taken, struct mail *mail)
 {
-	int64_t row = mail_row(mail);
+	int64_t row = mail_row(taken);
 
-	return row >= 0 && mail_at((uint32_t)row)->attempts == mail->attempts ? row : -1;
+	if (row < 0 || mail_at((uint32_t)row)->attempts != taken->attempts)
+		return -1;
+	*mail = *mail_at((uint32_t)row);
+	return row;
 }
 
 int memory_mail_done(struct store_call *call)
 {
-	int64_t row = mail_taken_row(&call->mail);
 	struct mail mail;
+	int64_t row = mail_taken(&call->mail, &mail);
 	int r;
 
 	if (row < 0)
 		return 0;
-	mail = *mail_at((uint32_t)row);
 	if (!mail.again_ms) {
 		r = row_delete(&tables.mails, (uint32_t)row);
 		return r < 0 ? r : 1;
 	}
 	mail.asked_ms = mail.next_ms = mail.again_ms;
 	mail.again_ms = 0;
-	r = row_update(&tables.mails, (uint32_t)row, &mail);
-	return r < 0 ? r : 1;
+	return mail_update(row, &mail);
 }
 
 int memory_mail_later(struct store_call *call)
 {
-	int64_t row = mail_taken_row(&call->mail);
 	struct mail mail;
-	int r;
+	int64_t row = mail_taken(&call->mail, &mail);
 
 	if (row < 0)
 		return 0;
-	mail = *mail_at((uint32_t)row);
 	mail.next_ms = call->mail.next_ms;
-	r = row_update(&tables.mails, (uint32_t)row, &mail);
-	return r < 0 ? r : 1;
+	return mail_update(row, &mail);
 }

@@ -180,19 +180,23 @@ int mongo_key_put(void *connection, const struct store_key *key)
 	return r == 0 ? mongo_failed_why(c, "another process adds keys now") : r;
 }
 
-int mongo_key_add(void *connection, const struct store_key *key, int64_t newer_than_ms)
+/* --- changes --- */
+
+/* What is to become of keys that were read: 1, or 0 when they stay as they are. */
+typedef int keys_edit(struct keys *keys, const void *arg);
+
+/* Edits what is there until nobody else has written in between: 1 or 0. */
+static int keys_change(struct mongo *c, keys_edit *edit, const void *arg)
 {
 	_cleanup_(keys_free_p) struct keys *keys = calloc(1, sizeof(*keys));
-	struct mongo *c = connection;
 	int r;
 
 	if (!keys)
 		return -ENOMEM;
 	for (unsigned i = 0; i < CAS_TRIES_MAX; i++) {
 		r = keys_read(c, keys);
-		if (r < 0 || has_active(keys, key->algorithm, newer_than_ms))
+		if (r < 0 || !edit(keys, arg))
 			return r;
-		key_put_first(keys, key);
 		r = keys_write(c, keys);
 		if (r != 0)
 			return r;
@@ -200,8 +204,29 @@ int mongo_key_add(void *connection, const struct store_key *key, int64_t newer_t
 	return mongo_failed_why(c, "others were always faster");
 }
 
-/* False: there is none of this id that is not active. */
-static bool key_take_out(struct keys *keys, const char *kid)
+struct key_new {
+	const struct store_key *key;
+	int64_t newer_than_ms;
+};
+
+static int key_put_unless_newer(struct keys *keys, const void *arg)
+{
+	const struct key_new *new = arg;
+
+	if (has_active(keys, new->key->algorithm, new->newer_than_ms))
+		return 0;
+	key_put_first(keys, new->key);
+	return 1;
+}
+
+int mongo_key_add(void *connection, const struct store_key *key, int64_t newer_than_ms)
+{
+	return keys_change(connection, key_put_unless_newer,
+		&(struct key_new){ .key = key, .newer_than_ms = newer_than_ms });
+}
+
+/* 0: there is none of this id that is not active. */
+static int key_take_out(struct keys *keys, const void *kid)
 {
 	for (int i = 0; i < keys->count; i++) {
 		if (keys->items[i].is_active || strcmp(keys->items[i].kid, kid) != 0)
@@ -209,26 +234,12 @@ static bool key_take_out(struct keys *keys, const char *kid)
 		keys->count--;
 		memmove(&keys->items[i], &keys->items[i + 1],
 			(size_t)(keys->count - i) * sizeof(keys->items[0]));
-		return true;
+		return 1;
 	}
-	return false;
+	return 0;
 }
 
 int mongo_key_remove(void *connection, const char *kid)
 {
-	_cleanup_(keys_free_p) struct keys *keys = calloc(1, sizeof(*keys));
-	struct mongo *c = connection;
-	int r;
-
-	if (!keys)
-		return -ENOMEM;
-	for (unsigned i = 0; i < CAS_TRIES_MAX; i++) {
-		r = keys_read(c, keys);
-		if (r < 0 || !key_take_out(keys, kid))
-			return r;
-		r = keys_write(c, keys);
-		if (r != 0)
-			return r;
-	}
-	return mongo_failed_why(c, "others were always faster");
+	return keys_change(connection, key_take_out, kid);
 }
