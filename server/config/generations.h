@@ -1,7 +1,7 @@
 /*
  * The configurations that this process has had, numbered from 1: what was read, from where, when
  * and for whom. The latest few are kept so that one can go back to them. Only stores them: applying
- * is server/live.c's, deciding is control/reload.c's. One thread.
+ * is start/live.c's, deciding is control/reload.c's. One thread.
  */
 #pragma once
 

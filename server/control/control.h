@@ -30,7 +30,7 @@ struct control_upgrade_step {
 	char detail[1280]; /* may have several lines when it failed */
 };
 
-/* How this daemon is replaced by another: see successor.h, whose functions these are. */
+/* How this daemon is replaced by another: see upgrade/successor.h, whose functions these are. */
 struct control_upgrade {
 	const char *(*program)(void);
 	int (*start)(uint64_t ready_ms);
@@ -59,7 +59,7 @@ struct control_context {
 struct control_options {
 	const struct config *config;          /* in use; copied */
 	const struct config_origins *origins; /* where it came from; copied */
-	/* Takes over what needs no restart; as live_apply() of live.h. */
+	/* Takes over what needs no restart; as live_apply() of start/live.h. */
 	int (*apply)(const struct config *config);
 	/* 0, or -EINVAL and *errors says what the parts that start with it would not take. in_force
 	 * (NULL: none): what is the same there need not be tried again. */

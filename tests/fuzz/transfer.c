@@ -4,7 +4,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "transfer_lines.h"
+#include "offline/transfer_lines.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

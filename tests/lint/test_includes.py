@@ -23,6 +23,9 @@ BELOW = {
     "auth": ["shared", "core", "observe", "crypt", "cache", "guard", "store", "mail"],
     "api": ["shared", "core", "observe", "config", "http", "crypt", "cache", "guard", "store", "auth"],
     "control": ["shared", "core", "observe", "config", "tls", "http", "crypt", "cache", "guard", "store", "auth"],
+    "start": ["shared", "core", "observe", "config", "tls", "http", "crypt", "guard", "store", "mail", "auth", "api"],
+    "upgrade": ["shared", "core", "observe", "auth", "control", "start"],
+    "offline": ["shared", "crypt", "store", "auth", "start"],
     "ctl": ["shared"],
     "load": ["shared"],
     "benchmarks": ["shared", "crypt", "guard", "core", "store"],  # single files; what they measure

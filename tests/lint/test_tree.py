@@ -21,7 +21,6 @@ LONG = {
     "server/crypt/signing.c": "the only file that may know OpenSSL's keys",
     "server/auth/tokens.c": "reading and writing of one format, kept side by side",
     "shared/commands.c": "one table: every command's arguments and fields beside its row",
-    "server/main.c": "starting and ending, in one order to be read from top to bottom",
 }
 
 

@@ -1,5 +1,5 @@
-/* Opens the store that the configuration describes: see store_start.h. */
-#include "store_start.h"
+/* Opens the store that the configuration describes: see start/store.h. */
+#include "start/store.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -7,7 +7,8 @@
 
 #include "auth/remote.h"
 #include "observe/log.h"
-#include "secret_file.h"
+#include "start/fail.h"
+#include "start/secret_file.h"
 #include "shared/err.h"
 #include "shared/macros.h"
 #include "store/store.h"
@@ -17,12 +18,6 @@
 
 /* Holds a password: lives as long as the store, which may connect again at any time. */
 static char uri[URI_BYTES_MAX + 1];
-
-static int fail(const char *what, int error, const char *why)
-{
-	(void)fprintf(stderr, "authd: %s: %s\n", what, why && *why ? why : err_text(error));
-	return error;
-}
 
 /* --- where MongoDB is --- */
 

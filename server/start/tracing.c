@@ -1,5 +1,5 @@
-/* From options and OpenTelemetry's environment to traces: see tracing_start.h. */
-#include "tracing_start.h"
+/* From options and OpenTelemetry's environment to traces: see start/tracing.h. */
+#include "start/tracing.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -9,14 +9,9 @@
 #include "observe/trace.h"
 #include "shared/err.h"
 #include "shared/macros.h"
+#include "start/fail.h"
 
 #define TIMEOUT_MS 10000 /* OpenTelemetry's default */
-
-static int fail(const char *what, int error, const char *why)
-{
-	(void)fprintf(stderr, "authd: %s: %s\n", what, why ? why : err_text(error));
-	return error;
-}
 
 static int trust(const struct config_list *list)
 {

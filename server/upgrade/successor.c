@@ -1,5 +1,5 @@
 /* Starting the next daemon: see successor.h, and handover.h for the conversation. */
-#include "successor.h"
+#include "upgrade/successor.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -20,15 +20,15 @@
 #include "control/control.h"
 #include "control/exporter.h"
 #include "core/core.h"
-#include "doors.h"
-#include "handover.h"
+#include "start/doors.h"
+#include "upgrade/handover.h"
 #include "observe/log.h"
 #include "observe/notify.h"
-#include "predecessor.h"
+#include "upgrade/predecessor.h"
 #include "shared/clock.h"
 #include "shared/err.h"
 #include "shared/macros.h"
-#include "successor_spawn.h"
+#include "upgrade/successor_spawn.h"
 
 #define STEPS_MAX 8
 #define LOOK_MS 50 /* how soon an end of ours is seen while we wait for the other */

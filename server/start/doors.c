@@ -1,5 +1,5 @@
 /* A message to every core, and its answer: see doors.h. */
-#include "doors.h"
+#include "start/doors.h"
 
 #include <errno.h>
 #include <pthread.h>

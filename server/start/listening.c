@@ -1,5 +1,5 @@
 /* Sockets and cores: see listening.h. */
-#include "listening.h"
+#include "start/listening.h"
 
 #include <errno.h>
 #include <fcntl.h>

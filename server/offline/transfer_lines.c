@@ -1,5 +1,5 @@
 /* The lines of an export: see transfer_lines.h. */
-#include "transfer_lines.h"
+#include "offline/transfer_lines.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* Secrets in files: see secret_file.h. */
-#include "secret_file.h"
+#include "start/secret_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,12 +10,7 @@
 
 #include "shared/err.h"
 #include "shared/macros.h"
-
-static int fail(const char *path, int error, const char *why)
-{
-	(void)fprintf(stderr, "authd: %s: %s\n", path, why ? why : err_text(error));
-	return error;
-}
+#include "start/fail.h"
 
 static void fd_close(const int *fd)
 {

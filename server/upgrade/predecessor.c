@@ -1,5 +1,5 @@
 /* Following another daemon: see predecessor.h. */
-#include "predecessor.h"
+#include "upgrade/predecessor.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 #include "auth/remote.h"
-#include "doors.h"
-#include "handover.h"
+#include "start/doors.h"
+#include "upgrade/handover.h"
 #include "observe/log.h"
 #include "shared/clock.h"
 #include "shared/err.h"

@@ -1,5 +1,5 @@
 /* Appointing an administrator: see make_admin.h. */
-#include "make_admin.h"
+#include "offline/make_admin.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -8,12 +8,7 @@
 #include "auth/emails.h"
 #include "shared/clock.h"
 #include "shared/err.h"
-
-static int fail(const char *email, int error, const char *why)
-{
-	(void)fprintf(stderr, "authd: %s: %s\n", email, why ? why : err_text(error));
-	return error;
-}
+#include "start/fail.h"
 
 int make_admin(const char *email)
 {

@@ -1,5 +1,5 @@
 /* Moving a store: see transfer.h. What a line says is in transfer_lines.c. */
-#include "transfer.h"
+#include "offline/transfer.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,7 +12,7 @@
 #include "shared/err.h"
 #include "shared/macros.h"
 #include "shared/secret.h"
-#include "transfer_lines.h"
+#include "offline/transfer_lines.h"
 
 #define ROWS 64 /* read or written at a time; in one transaction where there are any */
 

@@ -1,12 +1,13 @@
-/* From the configuration to a thread that sends mail: see mail_start.h. */
-#include "mail_start.h"
+/* From the configuration to a thread that sends mail: see start/mail.h. */
+#include "start/mail.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #include "auth/mailer.h"
 #include "observe/log.h"
-#include "secret_file.h"
+#include "start/fail.h"
+#include "start/secret_file.h"
 #include "shared/err.h"
 #include "shared/macros.h"
 #include "shared/secret.h"
@@ -15,12 +16,6 @@
 
 static char password[PASSWORD_BYTES_MAX + 1];
 static char folder[CONFIG_TEXT_BYTES + 16];
-
-static int fail(const char *what, int error, const char *why)
-{
-	(void)fprintf(stderr, "authd: %s: %s\n", what, why && *why ? why : err_text(error));
-	return error;
-}
 
 /* Beside the database, wherever that is. */
 static const char *folder_of(const struct config *config)

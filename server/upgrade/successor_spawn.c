@@ -1,5 +1,5 @@
 /* Descriptors and the environment of the next daemon: see successor_spawn.h. */
-#include "successor_spawn.h"
+#include "upgrade/successor_spawn.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,8 +14,8 @@
 #include "control/control.h"
 #include "control/exporter.h"
 #include "core/inherit.h"
-#include "handover.h"
-#include "listening.h"
+#include "upgrade/handover.h"
+#include "start/listening.h"
 #include "shared/buf.h"
 #include "shared/macros.h"
 

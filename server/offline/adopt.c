@@ -1,5 +1,5 @@
 /* Tells what an application's users are to authd: see adopt.h. */
-#include "adopt.h"
+#include "offline/adopt.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* Applying a configuration: see live.h. */
-#include "live.h"
+#include "start/live.h"
 
 #include <assert.h>
 #include <errno.h>
