@@ -159,6 +159,21 @@ static const struct command_argument pool_show_arguments[] = {
 	{}
 };
 
+static const struct command_argument pool_resize_arguments[] = {
+	{ "name", ARGUMENT_TEXT, ARGUMENT_POSITIONAL | ARGUMENT_REQUIRED, "of pool list", NULL, "pool.list:pool" },
+	{ "connections", ARGUMENT_NUMBER, ARGUMENT_POSITIONAL | ARGUMENT_REQUIRED, "that there may be for calls", NULL, NULL },
+	{ "for", ARGUMENT_DURATION, ARGUMENT_REQUIRED, "back by itself after this; at most 24h", NULL, NULL },
+	{}
+};
+
+static const struct command_column pool_resize_columns[] = {
+	{ "pool", COLUMN_TEXT, "its name", 0 },
+	{ "connections", COLUMN_INTEGER, "that there may be for calls", 0 },
+	{ "until", COLUMN_SECONDS, "it goes back by itself", 0 },
+	{ "done", COLUMN_BOOL, "false in a dry run", 0 },
+	{}
+};
+
 static const struct command_column pool_show_columns[] = {
 	{ "pool", COLUMN_TEXT, "its name", 0 },
 	{ "core", COLUMN_INTEGER, "its owner; none for queues of threads", 0 },
@@ -891,6 +906,7 @@ const struct command commands[] = {
 	{ "op.kill", O, SINGLE | CHANGE, "End the wait of one request", "op.kill/1", op_kill_arguments, killed_columns },
 	{ "pool.list", V, 0, "Bounded pools and queues: use, waiters, refusals", "pool.list/1", NULL, pool_columns },
 	{ "pool.show", V, 0, "One pool, on each core; of the store, with its connections", "pool.show/1", pool_show_arguments, pool_show_columns },
+	{ "pool.resize", O, SINGLE | CHANGE, "More or fewer connections to the store's servers for a while", "pool.resize/1", pool_resize_arguments, pool_resize_columns },
 	{ "db.ping", V, 0, "Ask each server of the store; exit code 6 when one does not answer", "db.ping/1", NULL, db_ping_columns },
 	{ "db.topology", V, 0, "Servers of the store: role, round trip, how far behind", "db.topology/1", NULL, db_topology_columns },
 	{ "db.explain", O, 0, "How the store runs our statements; exit code 6 when one reads all there is", "db.explain/1", db_explain_arguments, db_explain_columns },

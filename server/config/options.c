@@ -63,7 +63,7 @@ const struct option options[] = {
 	{ "store", "uri", OPTION_TEXT, "mongodb://127.0.0.1:27017/authd", 0, TEXT_MAX, "URI", true, "Where MongoDB is, and the database; without a password", AT(store.uri) },
 	{ "store", "uri_file", OPTION_TEXT, "", 0, TEXT_MAX, "file", true, "A file with the URI, for one with a password", AT(store.uri_file) },
 	{ "store", "pool_min", OPTION_NUMBER, "5", 1, 60, "connections", true, "To MongoDB, kept ready", AT(store.pool_min) },
-	{ "store", "pool_max", OPTION_NUMBER, "50", 7, 64, "connections", true, "To MongoDB, of all cores together", AT(store.pool_max) },
+	{ "store", "pool_max", OPTION_NUMBER, "50", 7, 64, "connections", false, "To MongoDB, of all cores together; while it runs never below pool_min and six more", AT(store.pool_max) },
 	{ "store", "connect_timeout", OPTION_DURATION, "5s", 1, 60 * SECOND, "time", true, "To connect to a server of MongoDB", AT(store.connect_timeout_ms) },
 	{ "store", "op_timeout", OPTION_DURATION, "10s", SECOND, 60 * SECOND, "time", true, "For one operation of MongoDB", AT(store.op_timeout_ms) },
 	{ "store", "select_timeout", OPTION_DURATION, "5s", 1, 60 * SECOND, "time", true, "To find a primary of MongoDB", AT(store.select_timeout_ms) },

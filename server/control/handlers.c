@@ -20,6 +20,7 @@ static const struct handler handlers[] = {
 	{ "op.kill", op_kill_begin, handle_op_kill, NULL },
 	{ "pool.list", NULL, handle_pool_list, NULL },
 	{ "pool.show", NULL, handle_pool_show, NULL },
+	{ "pool.resize", NULL, handle_pool_resize, NULL },
 	{ "db.ping", db_servers_begin, handle_db_ping, NULL },
 	{ "db.topology", db_servers_begin, handle_db_topology, NULL },
 	{ "db.explain", db_explain_begin, handle_db_explain, NULL },

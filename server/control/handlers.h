@@ -140,6 +140,7 @@ void handle_config_history(struct control_request *request);
 void handle_config_set(struct control_request *request);
 void handle_config_unset(struct control_request *request);
 void handle_log_level(struct control_request *request);
+void handle_pool_resize(struct control_request *request);
 void handle_trace_sample(struct control_request *request);
 /* traces.c */
 void handle_trace_list(struct control_request *request);

@@ -1,4 +1,4 @@
-/* config set, config unset, log level, trace sample: values that end by themselves. */
+/* config set, config unset, log level, pool resize, trace sample: values that end by themselves. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -10,6 +10,7 @@
 #include "observe/log.h"
 #include "shared/clock.h"
 #include "shared/macros.h"
+#include "store/store.h"
 
 static void override_failed(struct control_request *request, const struct option *option, int error)
 {
@@ -145,6 +146,64 @@ void handle_log_level(struct control_request *request)
 			request, str_cstr(modules[i].name), modules[i].least, modules[i].until_ns);
 	if (level.len && !module.len)
 		request_notice(request, "undo: authctl config unset log.level");
+}
+
+struct resizing {
+	struct str name;
+	bool is_known;
+	unsigned connections; /* now */
+};
+
+static void pool_find(const struct store_pool *pool, void *arg)
+{
+	struct resizing *resizing = arg;
+
+	if (!str_equal(resizing->name, str_cstr(pool->name)))
+		return;
+	resizing->is_known = true;
+	resizing->connections = pool->connections_max;
+}
+
+static void resize_row(struct control_request *request, const struct resizing *resizing)
+{
+	struct json_writer *w = request_row_begin(request);
+
+	json_put_str(w, "pool", resizing->name);
+	json_put_u64(w, "connections", resizing->connections);
+	json_put_u64(w, "until", request_number(request, "for", 0) / 1000);
+	json_put_bool(w, "done", !request->is_dry_run);
+	request_row_end(request);
+}
+
+/* The option counts those that are kept for other work, too. */
+void handle_pool_resize(struct control_request *request)
+{
+	const struct option *option = option_find(STR("store"), STR("pool_max"));
+	struct resizing resizing = { .name = request_text(request, "name") };
+	uint64_t wanted = request_number(request, "connections", 0);
+	char text[24]; /* a number */
+
+	store_pools_each(pool_find, &resizing);
+	if (!resizing.is_known || !store_pool_is_sizable()) {
+		request_fail(request, OUTCOME_CONFLICT, "authctl config show",
+			"only pools of connections to a server can: '" STR_FORMAT "' is none",
+			STR_ARGS(resizing.name));
+		return;
+	}
+	if (wanted < reload_running()->store.pool_min || wanted > option->max - STORE_POOL_KEPT) {
+		request_fail_argument(request, "connections",
+			"between %llu, which is store.pool_min, and %llu",
+			(unsigned long long)reload_running()->store.pool_min,
+			(unsigned long long)option->max - STORE_POOL_KEPT);
+		return;
+	}
+	(void)snprintf(text, sizeof(text), "%" PRIu64, wanted + STORE_POOL_KEPT);
+	if (override_try(request, option, str_cstr(text), request_number(request, "for", 0)) < 0)
+		return;
+	if (!request->is_dry_run)
+		store_pools_each(pool_find, &resizing);
+	resize_row(request, &resizing);
+	request_notice(request, "undo: authctl config unset store.pool_max");
 }
 
 void handle_trace_sample(struct control_request *request)

@@ -19,6 +19,7 @@
 #include "shared/clock.h"
 #include "shared/err.h"
 #include "shared/macros.h"
+#include "store/store.h"
 #include "tls/tls_settings.h"
 
 static struct {
@@ -265,6 +266,8 @@ static int apply_locked(const struct config *config)
 		config->trace.slow_ms != live.config.trace.slow_ms)
 		trace_tune((uint32_t)config->trace.sample * (TRACE_PARTS / 100),
 			config->trace.slow_ms);
+	if (config->store.pool_max != live.config.store.pool_max)
+		store_pool_resize((unsigned)config->store.pool_max);
 	news_send(news);
 	logging_set(config);
 	remember(config);

@@ -360,6 +360,14 @@ struct store_pool {
 	const struct job_queue *queue;
 };
 
+/*
+ * Another pool_max while it runs, never fewer than pool_min for calls; connections that are too
+ * many end once they find nothing to do. Only where connections go to a server: a local store has
+ * as many threads as it was opened with. Any thread; after store_open().
+ */
+bool store_pool_is_sizable(void);
+void store_pool_resize(unsigned pool_max);
+
 /* Any thread; after store_open(). */
 void store_pools_each(void (*visit)(const struct store_pool *pool, void *arg), void *arg);
 

@@ -93,9 +93,21 @@ void store_pools_each(void (*visit)(const struct store_pool *pool, void *arg), v
 	for (size_t i = 0; i < ARRAY_SIZE(groups); i++)
 		if (groups[i]->options.threads_max)
 			visit(&(struct store_pool){ .name = groups[i]->options.name,
-				      .connections_max = groups[i]->options.threads_max,
+				      .connections_max = atomic_load(&groups[i]->threads_max),
 				      .queue = &groups[i]->queue },
 				arg);
+}
+
+bool store_pool_is_sizable(void)
+{
+	return !store.backend->begin;
+}
+
+void store_pool_resize(unsigned pool_max)
+{
+	if (store.readers.options.threads_max && store_pool_is_sizable() &&
+		pool_max > STORE_POOL_KEPT)
+		workers_resize(&store.readers, pool_max - STORE_POOL_KEPT);
 }
 
 struct job_queue *store_queue(enum keeper_part part)

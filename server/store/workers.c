@@ -112,7 +112,7 @@ static void busy_begin(struct worker *worker)
 	while (peak < busy && !atomic_compare_exchange_weak(&workers->busy_peak, &peak, busy))
 		;
 	state_set(worker, WORKER_BUSY);
-	if (busy < atomic_load(&workers->count) || busy >= workers->options.threads_max)
+	if (busy < atomic_load(&workers->count) || busy >= atomic_load(&workers->threads_max))
 		return;
 	pthread_mutex_lock(&workers->lock);
 	if (!workers->is_closing && atomic_load(&workers->count) == busy)
@@ -149,7 +149,9 @@ static void *worker_main(void *arg)
 /* A slot whose thread has ended or never was; a full group has none. Under the lock. */
 static struct worker *slot_find(struct workers *workers)
 {
-	for (unsigned i = 0; i < workers->options.threads_max; i++) {
+	if (atomic_load(&workers->count) >= atomic_load(&workers->threads_max))
+		return NULL;
+	for (unsigned i = 0; i < WORKERS_MAX; i++) {
 		struct worker *worker = &workers->slots[i];
 
 		if (atomic_load(&worker->state) != WORKER_NONE)
@@ -198,6 +200,7 @@ int workers_start(
 	assert(options->threads_max <= WORKERS_MAX);
 	memset(workers, 0, sizeof(*workers));
 	workers->options = *options;
+	atomic_store(&workers->threads_max, options->threads_max);
 	pthread_mutex_init(&workers->lock, NULL);
 	job_queue_init(&workers->queue, options->name, options->queued_max);
 	if (!options->batch_max)
@@ -218,13 +221,23 @@ void workers_stop(struct workers *workers)
 	workers->is_closing = true;
 	pthread_mutex_unlock(&workers->lock);
 	job_queue_close(&workers->queue);
-	for (unsigned i = 0; i < workers->options.threads_max; i++) {
+	for (unsigned i = 0; i < WORKERS_MAX; i++) {
 		if (workers->slots[i].is_joinable)
 			pthread_join(workers->slots[i].thread, NULL);
 	}
 	job_queue_deinit(&workers->queue);
 	pthread_mutex_destroy(&workers->lock);
 	memset(workers, 0, sizeof(*workers));
+}
+
+void workers_resize(struct workers *workers, unsigned threads_max)
+{
+	unsigned max = MIN(MAX(threads_max, workers->options.threads_min), WORKERS_MAX);
+	unsigned count = atomic_load(&workers->count);
+
+	atomic_store(&workers->threads_max, max);
+	if (count > max)
+		job_queue_leave(&workers->queue, count - max);
 }
 
 void workers_trim(struct workers *workers)

@@ -40,7 +40,8 @@ struct workers {
 	pthread_mutex_t lock;
 	bool is_closing;
 	_Atomic unsigned count, busy;
-	_Atomic unsigned busy_peak; /* since the last workers_trim() */
+	_Atomic unsigned threads_max; /* of options, until workers_resize() */
+	_Atomic unsigned busy_peak;   /* since the last workers_trim() */
 	struct worker slots[WORKERS_MAX];
 };
 
@@ -51,6 +52,12 @@ int workers_start(
 
 /* Runs what is queued, then ends every thread and connection. */
 void workers_stop(struct workers *workers);
+
+/*
+ * How many there may be from now on, WORKERS_MAX at most and never fewer than threads_min. Those
+ * too many end once they find no work. Any thread, while the group runs.
+ */
+void workers_resize(struct workers *workers, unsigned threads_max);
 
 /* Called now and then: ends the workers above threads_min that were not needed since last time. */
 void workers_trim(struct workers *workers);

@@ -127,6 +127,13 @@ def test_only_stores_of_applications_have_accounts_to_adopt(authd):
     assert result.returncode == 1 and "the store sqlite has no such thing" in result.stderr
 
 
+def test_only_pools_of_connections_to_a_server_change_their_size(authd):
+    for name in ("store-read", "hash", "nope"):
+        refused = authd.ctl("pool", "resize", name, "20", "--for", "1h")
+        assert refused.returncode == 1 and "only pools of connections to a server" in refused.stderr
+    assert authd.ctl("pool", "resize", "store-read", "20").returncode == 2
+
+
 def test_each_connection_of_the_store_is_shown(authd):
     request(authd, "POST", "/v1/auth/register", {"email": "a@example.org", "password": "correct horse"})
     rows = shown(authd, "pool", "show", "store-write")

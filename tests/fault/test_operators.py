@@ -1,7 +1,10 @@
 """What operators ask of MongoDB through authctl: its servers, indexes and plans, accounts to adopt."""
+import contextlib
+import http.client
 import json
 import pathlib
 import sys
+import threading
 
 import pytest
 
@@ -70,6 +73,45 @@ def test_a_statement_that_has_lost_its_index_is_told(secantus):
             mongo(secantus, f"c[{database!r}][{COLLECTIONS[index.split('.')[0]]!r}].drop_index({index!r})")
             assert scanning() - always == statements, index
             assert authd.ctl("index", "create", index).returncode == 0
+
+
+def test_a_pool_grows_and_shrinks_while_calls_wait_for_connections(secantus):
+    proxy = Proxy(secantus.port)
+    with node(proxy.uri, **{"store.pool_min": 2, "store.pool_max": 8}) as authd:  # six of which are for other work
+        def connections():
+            return len([r for r in shown(authd, "pool", "show", "store-read") if r["connection"] is not None])
+
+        def call():
+            with contextlib.suppress(OSError, http.client.HTTPException):
+                Client(authd.port).post("/login", {"email": f"{threading.get_ident()}@example.org", "password": "correct horse"})
+
+        def calls(count):
+            """So many at a time, none of which is answered before the line goes on."""
+            proxy.stall()
+            threads = [threading.Thread(target=call) for _ in range(count)]
+            for thread in threads:
+                thread.start()
+            until(lambda: shown(authd, "pool", "list")[0] and sum(
+                r["in_use"] + r["waiting"] for r in shown(authd, "pool", "list") if r["pool"] == "store-read") >= count)
+            seen = connections()
+            proxy.stall(False)
+            for thread in threads:
+                thread.join()
+            return seen
+
+        assert calls(12) == 2
+        for wrong in ("1", "59", "x"):
+            assert authd.ctl("pool", "resize", "store-read", wrong, "--for", "1h").returncode == 2
+        assert shown(authd, "--dry-run", "pool", "resize", "store-read", "10", "--for", "1h")["connections"] == 2
+        row = shown(authd, "pool", "resize", "store-read", "10", "--for", "1h")
+        assert (row["connections"], row["until"], row["done"]) == (10, 3600, True)
+        assert "store.pool_max=16" in authd.ctl("status").stdout
+        assert 2 < calls(12) <= 10
+        assert shown(authd, "pool", "resize", "store-read", "3", "--for", "1h")["connections"] == 3
+        until(lambda: connections() <= 3)
+        authd.ctl("config", "unset", "store.pool_max", check=True)
+        until(lambda: connections() == 2)
+    proxy.close()
 
 
 def test_an_operator_drops_an_index_but_none_that_keeps_addresses_apart(secantus):

@@ -98,8 +98,9 @@ class Authd:
             assert self.process.poll() is None, self.log()
             try:
                 urllib.request.urlopen(f"http://127.0.0.1:{self.port}/health/live", timeout=2).read()
-                if os.path.exists(self.options["control.socket"]):  # the cores are first
-                    return
+                with socket.socket(socket.AF_UNIX) as control:  # the cores are first
+                    control.connect(str(self.options["control.socket"]))  # a file alone: nobody listens yet
+                return
             except OSError:
                 time.sleep(0.01)
         self.process.kill()
