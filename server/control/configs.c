@@ -194,22 +194,36 @@ void handle_config_history(struct control_request *request)
 
 /* --- changing --- */
 
+struct change_state {
+	struct config before; /* in force, temporary values included */
+	struct config file;   /* the generation's */
+	struct config after;
+	struct config_origins origins;
+};
+
+/* A temporary value differs from the file, but that is no change of the file's. */
+static bool is_changed(const struct change_state *state, const struct option *option)
+{
+	if (option_is_equal(option, &state->before, &state->after))
+		return false;
+	return !override_find(option) || !option_is_equal(option, &state->file, &state->after);
+}
+
 /* What a configuration would change, or has changed: against what was in force. */
-static void change_rows(struct control_request *request, const struct config *before,
-	const struct config *after, const struct config_origins *origins)
+static void change_rows(struct control_request *request, const struct change_state *state)
 {
 	for (size_t i = 0; i < options_count; i++) {
 		const struct option *option = &options[i];
 		struct json_writer *w;
 		char name[NAME_BYTES];
 
-		if (option_is_equal(option, before, after))
+		if (!is_changed(state, option))
 			continue;
 		w = request_row_begin(request);
 		json_put_str(w, "option", name_of(option, name));
-		option_put_value(w, "before", option, before);
-		option_put_value(w, "after", option, after);
-		put_origin(w, option, origins, NULL);
+		option_put_value(w, "before", option, &state->before);
+		option_put_value(w, "after", option, &state->after);
+		put_origin(w, option, &state->origins, NULL);
 		json_put_str(w, "effect",
 			option->needs_restart   ? STR("needs restart")
 			: override_find(option) ? STR("when its temporary value ends")
@@ -218,19 +232,16 @@ static void change_rows(struct control_request *request, const struct config *be
 	}
 }
 
-struct change_state {
-	struct config before, after;
-	struct config_origins origins;
-};
-
 static struct change_state *change_new(struct control_request *request)
 {
 	struct change_state *state = calloc(1, sizeof(*state));
 
-	if (!state)
-		request_fail(request, OUTCOME_FAILED, NULL, "no memory");
-	else
+	if (state) {
 		state->before = *reload_running();
+		state->file = generation_current()->config;
+	} else {
+		request_fail(request, OUTCOME_FAILED, NULL, "no memory");
+	}
 	request->state = state;
 	return state;
 }
@@ -270,7 +281,7 @@ void handle_config_check(struct control_request *request)
 {
 	struct change_state *state = request->state;
 
-	change_rows(request, &state->before, &state->after, &state->origins);
+	change_rows(request, state);
 	request_notice(request, "ok, %llu changes against what is in force",
 		(unsigned long long)request->rows);
 }
@@ -348,7 +359,7 @@ void handle_config_change(struct control_request *request)
 	uint64_t left_ms = reload_unconfirmed_ms(clock_now_ns());
 	double took_ms = (double)(clock_now_ns() - request->started_ns) / NS_PER_MS;
 
-	change_rows(request, &state->before, &state->after, &state->origins);
+	change_rows(request, state);
 	if (request->is_dry_run)
 		request_notice(request, "nothing was applied: %llu changes",
 			(unsigned long long)request->rows);

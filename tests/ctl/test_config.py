@@ -209,3 +209,14 @@ def test_show_names_origins_and_differences(authd):
     assert len(json.loads(authd.ctl("-o", "json", "config", "show", "password").stdout)) >= 4
     assert authd.ctl("config", "get", "pasword.min").returncode == 1
     assert "did you mean password.min?" in authd.ctl("config", "get", "pasword.min").stderr
+
+
+def test_a_temporary_value_is_no_change_of_the_file():
+    with Authd() as authd:
+        authd.ctl("config", "set", "log.level", "debug", "--for", "1h", check=True)
+        assert json.loads(authd.ctl("-o", "json", "config", "reload").stdout) == []
+        assert json.loads(authd.ctl("-o", "json", "config", "check").stdout) == []
+        authd.conf.write_text(authd.conf.read_text() + "[log]\nlevel = warn\n")
+        row, = json.loads(authd.ctl("-o", "json", "config", "reload").stdout)
+        assert (row["option"], row["before"], row["after"]) == ("log.level", "debug", "warn")
+        assert row["effect"] == "when its temporary value ends"
