@@ -90,7 +90,14 @@ static void status_load(FILE *out, const struct json *row)
 	(void)fprintf(
 		out, "/s   errors %.2f %%   connections ", number_of(row, "error_ratio") * 100);
 	human_count(out, number_of(row, "connections"));
-	(void)fputs("   (1 s)\n", out);
+	(void)fputc('\n', out);
+	if (!has_number(row, "p50"))
+		return;
+	(void)fprintf(out, "%-*sp50 ", LABEL_WIDTH, "times");
+	human_seconds(out, number_of(row, "p50"));
+	(void)fputs("   p99 ", out);
+	human_seconds(out, number_of(row, "p99"));
+	(void)fputs("   (last minute)\n", out);
 }
 
 static void status_cores(FILE *out, const struct json *row, const struct settings *settings)
@@ -215,6 +222,8 @@ static void print_status(FILE *out, const struct json *row, const struct setting
 	status_load(out, row);
 	status_cores(out, row, settings);
 	status_store(out, row, settings);
+	if (text_of(row, "breakers").len)
+		put_wrapped(out, "breakers", text_of(row, "breakers"), STR("   "));
 	put_wrapped(out, "queues", text_of(row, "pools"), STR("   "));
 	status_memory(out, row);
 	if (text_of(row, "overrides").len)

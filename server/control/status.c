@@ -2,12 +2,14 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "config/options.h"
 #include "control/control.h"
 #include "control/findings.h"
 #include "control/handlers.h"
+#include "control/latencies.h"
 #include "control/memory.h"
 #include "control/rates.h"
 #include "control/reload.h"
@@ -20,6 +22,7 @@
 #include "store/store.h"
 
 #define READ(counter) atomic_load_explicit(&(counter), memory_order_relaxed)
+#define TIMES_S 60
 #define LINE_BYTES_MAX 4096 /* a line of the screen, generously */
 
 static bool are_ended(void)
@@ -76,6 +79,44 @@ static void load_write(struct json_writer *w, const struct control_context *cont
 		w, "error_ratio", rates->requests > 0 ? rates->errors / rates->requests : 0);
 	json_put_u64(w, "errors", totals.errors);
 	json_put_u64(w, "connections", totals.connections);
+}
+
+/* Over all routes in the last minute. */
+static void times_write(struct json_writer *w)
+{
+	struct histogram *times = calloc(1, sizeof(*times));
+
+	if (times)
+		latencies_sum(METRIC_ROUTES_MAX, STAGES, TIMES_S, times);
+	if (times && READ(times->count)) {
+		json_put_double(w, "p50", (double)histogram_percentile(times, 50) / NS_PER_S);
+		json_put_double(w, "p99", (double)histogram_percentile(times, 99) / NS_PER_S);
+	} else {
+		json_put_null(w, "p50");
+		json_put_null(w, "p99");
+	}
+	free(times);
+}
+
+static void breaker_print(struct breaker *breaker, void *arg)
+{
+	struct buf *text = arg;
+	struct breaker_view view;
+
+	breaker_view(breaker, &view);
+	(void)!buf_printf(text, "%s%s %s", text->len ? "   " : "", view.name,
+		view.state == BREAKER_OPEN ? "OPEN" : breaker_state_name(view.state));
+	if (view.state == BREAKER_OPEN && view.retry_ns && view.retry_ns != CLOCK_NEVER)
+		(void)!buf_printf(text, " (tries again in %" PRIu64 " s)",
+			(view.retry_ns + NS_PER_S - 1) / NS_PER_S);
+}
+
+static void breakers_write(struct json_writer *w)
+{
+	_cleanup_(buf_deinit) struct buf text = buf_init(LINE_BYTES_MAX);
+
+	breaker_each(breaker_print, &text);
+	json_put_str(w, "breakers", buf_str(&text));
 }
 
 static void cores_write(struct json_writer *w, const struct control_request *request)
@@ -223,9 +264,11 @@ void handle_status(struct control_request *request)
 	json_put_str(w, "engine_why", str_cstr(context->engine_why));
 	json_put_str(w, "receive", context->is_multishot ? STR("multishot") : STR("oneshot"));
 	load_write(w, context);
+	times_write(w);
 	cores_write(w, request);
 	queues_write(w);
 	store_write(w);
+	breakers_write(w);
 	memory_write(request, w);
 	overrides_write(w);
 	findings_each(request, warning_print, &warnings);

@@ -5,6 +5,7 @@ import json
 import pathlib
 import socket
 import sys
+import time
 import urllib.request
 
 import pytest
@@ -49,6 +50,19 @@ def test_a_core_is_as_busy_as_the_kernel_says(authd):
 
     before, value, after = ran(), told(), ran()
     assert before <= value + 1e-3 and value <= after + 1e-3 and value > 0
+
+
+def test_status_has_the_last_minutes_times_and_the_breakers(authd):
+    urllib.request.urlopen(f"http://127.0.0.1:{authd.port}/health/live", timeout=20).read()
+    end = time.monotonic() + 20
+    while (status := json.loads(authd.ctl("-o", "json", "status").stdout))["p99"] is None:
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    assert 0 < status["p50"] <= status["p99"]
+    assert set(status["breakers"].split("   ")) == {"store-read closed", "store-write closed", "mail closed"}
+    authd.ctl("breaker", "open", "mail", "--for", "1h", "--yes", check=True)
+    assert "mail OPEN (tries again in 3" in authd.ctl("status").stdout
+    authd.ctl("breaker", "auto", "mail", check=True)
 
 
 def test_single_answers_are_objects_and_lists_are_arrays(authd):
