@@ -319,6 +319,16 @@ void loop_sent(struct loop_stream *stream, int result)
 		stream->on_sent(stream, result);
 }
 
+bool loop_stream_has_input(const struct loop_stream *stream)
+{
+	char byte;
+
+	if (stream->is_closing)
+		return false;
+	return stream->loop->engine->is_behind(stream->loop) ||
+	       recv(stream->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
 void loop_stream_finish(struct loop_stream *stream)
 {
 	if (!stream->is_closing)

@@ -169,6 +169,10 @@ void loop_stream_send(struct loop_stream *stream, struct str data, unsigned time
 void loop_stream_send_lazily(struct loop_stream *stream, struct str data, unsigned timeout_ms);
 void loop_stream_hurry(struct loop_stream *stream);
 
+/* May something have arrived that was not received yet? Asks the kernel: for who is about to give
+ * up, which nobody should while this loop itself is behind. */
+bool loop_stream_has_input(const struct loop_stream *stream);
+
 /* The peer sees the end of our data; it may go on sending. */
 void loop_stream_finish(struct loop_stream *stream);
 

@@ -32,6 +32,8 @@ struct loop_engine {
 	/* Sets is_send_armed; loop_sent() at the end. */
 	void (*send)(struct loop_stream *stream, bool is_lazy);
 	void (*hurry)(struct loop_stream *stream);
+	/* May something that has come not have been handled yet, and be found nowhere else? */
+	bool (*is_behind)(const struct loop *loop);
 	/* Makes what is in progress end soon; loop_close_when_idle() when it has. */
 	void (*abort)(struct loop_stream *stream);
 };

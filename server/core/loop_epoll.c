@@ -315,6 +315,12 @@ static void epoll_free(struct loop *loop)
 	free(epoll);
 }
 
+/* Whatever was not read yet is in its socket. */
+static bool is_behind(_unused_ const struct loop *loop)
+{
+	return false;
+}
+
 static const struct loop_engine engine = {
 	.name = "epoll",
 	.free = epoll_free,
@@ -327,6 +333,7 @@ static const struct loop_engine engine = {
 	.receive_stop = receive_stop,
 	.send = stream_send,
 	.hurry = stream_hurry,
+	.is_behind = is_behind,
 	.abort = stream_abort,
 };
 

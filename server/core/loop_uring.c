@@ -674,6 +674,14 @@ static void uring_free(struct loop *loop)
 	free(uring);
 }
 
+/* What did not fit into the ring of completions: the kernel keeps it aside. */
+static bool is_behind(const struct loop *loop)
+{
+	const struct uring *uring = container_of(loop, struct uring, loop);
+
+	return io_uring_cq_has_overflow(&uring->ring) || io_uring_cq_ready(&uring->ring) > 0;
+}
+
 static const struct loop_engine engine = {
 	.name = "io_uring",
 	.free = uring_free,
@@ -686,6 +694,7 @@ static const struct loop_engine engine = {
 	.receive_stop = receive_disarm,
 	.send = send_try,
 	.hurry = send_hurry,
+	.is_behind = is_behind,
 	.abort = stream_abort,
 };
 

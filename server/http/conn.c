@@ -42,8 +42,8 @@ static void become(struct conn *conn, enum conn_state state)
 	atomic_store_explicit(idle, atomic_load_explicit(idle, memory_order_relaxed) + change,
 		memory_order_relaxed);
 	conn->state = state;
-	if (conn->is_awaited && !is_before_request(state)) {
-		conn->is_awaited = false;
+	if (conn->awaited_until_ns && !is_before_request(state)) {
+		conn->awaited_until_ns = 0;
 		server_awaited_less(conn->server);
 	}
 }
@@ -127,8 +127,8 @@ static uint64_t idle_until_ns(const struct conn *conn)
 {
 	const struct http_server *server = conn->server;
 
-	if (conn->is_awaited)
-		return server->awaits_until_ns;
+	if (conn->awaited_until_ns)
+		return conn->awaited_until_ns;
 	return clock_after_ms(conn_now(conn),
 		server->is_draining ? CONN_DRAIN_FIRST_MS : server->options.idle_timeout_ms);
 }
@@ -538,6 +538,9 @@ static void timed_out(struct conn *conn)
 		settle(conn);
 	} else if (conn->is_sending) { /* which has a time-out of its own */
 		return;
+	} else if (is_before_request(conn->state) && loop_stream_has_input(&conn->stream)) {
+		/* It is us who are late: this core was busy, or all buffers are in use. */
+		loop_stream_deadline(&conn->stream, clock_after_ms(conn_now(conn), CONN_BEHIND_MS));
 	} else if ((conn->server->is_draining && conn->state != CONN_LINGERING) ||
 		   (conn->secured && conn->state == CONN_IDLE)) {
 		/* It may be sending just now: the end of our data tells it so, a reset would not.
@@ -648,11 +651,11 @@ void conn_open(struct http_server *server, int fd, enum http_listen kind)
 	settle(conn);
 }
 
-void conn_drain(struct conn *conn)
+void conn_drain(struct conn *conn, uint64_t until_ns)
 {
 	if (!is_before_request(conn->state))
 		return; /* respond() will close it */
-	conn->is_awaited = true;
+	conn->awaited_until_ns = until_ns;
 	conn->server->awaited++;
 	settle(conn);
 }

@@ -25,6 +25,12 @@
 #define CONN_LINGER_BYTES_MAX (256 * 1024)
 /* A connection accepted during a drain may still bring its first request. */
 #define CONN_DRAIN_FIRST_MS 1000
+/* Idle connections end one after the other, within this at most: while a client sees the end of
+ * many at once it may send on another of them. */
+#define CONN_DRAIN_PER_MS 4
+#define CONN_DRAIN_SPREAD_MS 1000
+/* What has arrived in time is received within this, or the connection is looked at again. */
+#define CONN_BEHIND_MS 20
 /* A client that asks again at once after each refusal costs as much as it likes to send. After a
  * few in a row its connection is not read from for a moment: a person does not notice, a loop does.
  */
@@ -86,7 +92,6 @@ struct conn {
 	bool is_sending;
 	bool is_trusted; /* the peer is a proxy that says who its client is */
 	bool is_resting;
-	bool is_awaited;    /* idle when the drain began: counted in server->awaited */
 	bool is_redirected; /* of a port that sends everybody elsewhere */
 	uint8_t refusals;   /* in a row */
 	struct timer rest;
@@ -98,6 +103,9 @@ struct conn {
 	uint64_t sending_ns;     /* since */
 	size_t lingered;
 	uint64_t id, opened_ns, active_ns;
+	/* It was idle when a drain began, and may bring a request until then; 0: it is not awaited.
+	 */
+	uint64_t awaited_until_ns;
 	uint64_t requests, bytes_received, bytes_sent;
 	struct address peer; /* of the socket, or from the PROXY header */
 };
@@ -137,9 +145,7 @@ struct http_server {
 		struct timer gives_way;
 	} handshakes;
 	bool is_draining, is_drained;
-	/* While draining: idle connections whose next request is waited for, and until when. */
-	unsigned awaited;
-	uint64_t awaits_until_ns;
+	unsigned awaited; /* while draining: connections with awaited_until_ns */
 	void (*on_drained)(void *arg);
 	void *drained_arg;
 };
@@ -175,7 +181,7 @@ void exchange_deinit(void *object);
 /* conn.c */
 void conn_open(struct http_server *server, int fd, enum http_listen kind);
 /* When it is idle its next request is waited for; server_awaited_less() follows. */
-void conn_drain(struct conn *conn);
+void conn_drain(struct conn *conn, uint64_t until_ns);
 void conn_close(struct conn *conn);
 void conn_handled(struct conn *conn);
 /* For secured.c. Plain bytes of the client; conn_takes(): does it want any? */

@@ -287,16 +287,19 @@ void server_awaited_less(struct http_server *server)
 void http_server_drain(
 	struct http_server *server, uint64_t idle_ms, void (*on_drained)(void *arg), void *arg)
 {
+	uint64_t until_ns = clock_after_ms(loop_now_ns(server->core->loop), idle_ms);
+	uint64_t idle = atomic_load_explicit(&server->stats.connections_idle, memory_order_relaxed);
+	uint64_t spread_ms = MIN(MIN(idle / CONN_DRAIN_PER_MS, CONN_DRAIN_SPREAD_MS), idle_ms);
 	struct conn *next;
 
 	server->is_draining = true;
 	server->on_drained = on_drained;
 	server->drained_arg = arg;
-	server->awaits_until_ns = clock_after_ms(loop_now_ns(server->core->loop), idle_ms);
 	server->awaited = 1; /* us, until all have been looked at */
 	for (struct conn *conn = server->oldest; conn; conn = next) {
 		next = conn->newer; /* on_closed comes from a later pass */
-		conn_drain(conn);
+		conn_drain(conn, clock_after_ms(until_ns,
+					 idle ? spread_ms * (server->awaited - 1) / idle : 0));
 	}
 	server_awaited_less(server);
 	server_check_drained(server);

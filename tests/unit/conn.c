@@ -136,10 +136,10 @@ static void turn_later(unsigned times)
 	turn(times);
 }
 
-static void start_with(const struct http_options *options)
+static void start_with_buffers(const struct http_options *options, unsigned buffers)
 {
 	struct loop_options loop = {
-		.entries = 64, .receive_buffers = 64, .receive_buffer_bytes = 4096
+		.entries = 64, .receive_buffers = buffers, .receive_buffer_bytes = 4096
 	};
 	struct fiber_pool_options fibers = {
 		.fibers_max = FIBERS, .fibers_kept = FIBERS, .stack_bytes = 128 * 1024
@@ -161,6 +161,11 @@ static void start_with(const struct http_options *options)
 	assert_int_equal(fiber_pool_new(&fibers, &t.core.fibers), 0);
 	assert_int_equal(http_server_new(&t.core, options, &service, &t.server), 0);
 	turn(1);
+}
+
+static void start_with(const struct http_options *options)
+{
+	start_with_buffers(options, 64);
 }
 
 static const struct http_options ordinary = { .idle_timeout_ms = 60000,
@@ -760,6 +765,24 @@ TEST(a_connection_too_many_is_closed)
 }
 
 /* --- draining --- */
+
+TEST(what_has_arrived_is_answered_however_late_we_look_at_it)
+{
+	const char *text = GET("/a") "\r\n";
+	int first, second;
+
+	start_with_buffers(&ordinary, 1); /* one of the two has to wait for it */
+	first = client();
+	second = client();
+	clock_fake_advance_ms(ordinary.idle_timeout_ms + 50);
+	assert_int_equal(send(first, text, strlen(text), 0), strlen(text));
+	assert_int_equal(send(second, text, strlen(text), 0), strlen(text));
+	assert_has(hear(first), "\r\n\r\n/a");
+	assert_has(hear(second), "\r\n\r\n/a");
+	close(first);
+	close(second);
+	finish();
+}
 
 TEST(draining_closes_idle_connections_and_waits_for_requests)
 {
