@@ -40,6 +40,10 @@ void upgrade_begin(struct control_request *request)
 		request_fail(request, OUTCOME_BUSY, "authctl status",
 			"an upgrade is under way: the daemon before this one, or the next one, is"
 			" still there");
+	else if (r == -EPERM)
+		request_fail(request, OUTCOME_UNAVAILABLE,
+			"start another container beside this one, and end this one then",
+			"this daemon is process 1 of a container, which ends with it");
 	else if (r == -ERR_DRAINING)
 		request_fail(request, OUTCOME_UNAVAILABLE, NULL, "this daemon ends already");
 	else

@@ -378,6 +378,8 @@ int successor_start(uint64_t ready_ms)
 
 	if (core_at(0)->is_draining)
 		return -ERR_DRAINING;
+	if (getpid() == 1)
+		return -EPERM;
 	pthread_mutex_lock(&successor.lock);
 	is_free = successor.state == STATE_NONE && !predecessor_is_there();
 	if (is_free) {

@@ -20,7 +20,8 @@ const char *successor_program(void);
 /*
  * Any thread. The next daemon must be ready within ready_ms. 0: it is on its way, and
  * successor_step() tells how far; -EBUSY: one is already, or the one before us has not ended;
- * -ERR_DRAINING: we are ending; -EMFILE, -ENOMEM... Whoever asks says successor_told() when he has
+ * -ERR_DRAINING: we are ending; -EPERM: we are process 1 of a container, which would end with us;
+ * -EMFILE, -ENOMEM... Whoever asks says successor_told() when he has
  * been answered: the operator's socket is closed then, or a second later.
  */
 int successor_start(uint64_t ready_ms);

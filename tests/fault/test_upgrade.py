@@ -4,6 +4,7 @@ import os
 import pathlib
 import shutil
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -13,8 +14,9 @@ import pytest
 sys.path[:0] = [str(pathlib.Path(__file__).parents[1] / d) for d in ("support", "api")]
 from authd import BUILD, Authd, free_port  # noqa: E402
 from conftest import PASSWORD, Client  # noqa: E402
-from control import Raw  # noqa: E402
+from control import Raw, StuckThread  # noqa: E402
 from manager import Manager, Process  # noqa: E402
+from tls import TlsAuthd, TlsWire  # noqa: E402
 from wire import Wire, head, post, until  # noqa: E402
 
 LIVE = head("GET", "/health/live")
@@ -164,8 +166,10 @@ def test_a_request_that_has_begun_is_finished_by_the_old_one(authd):
 
 
 def test_logins_that_wait_for_their_hash_are_finished():
-    with Authd({"password.threads": 1, "password.cost": 10}) as authd:
-        waiting = [Wire(authd.port) for _ in range(12)]
+    config = {"password.threads": 1, "password.cost": 9, "admission.queue_time_max": "60s",
+              "admission.queue_time_standing": "60s"}
+    with Authd(config) as authd:
+        waiting = [Wire(authd.port) for _ in range(8)]
         for i, w in enumerate(waiting):
             Client(authd.port).register(f"queue{i}@example.org")
         for i, w in enumerate(waiting):  # not equal ones, which would share a hash
@@ -342,6 +346,53 @@ def test_an_end_while_the_next_one_starts_ends_both(copied):
         until(lambda: pid_file.exists() and pid_file.read_text().strip(), "it starts")
         copied.stop()
     assert not pathlib.Path(f"/proc/{pid_file.read_text().strip()}").exists()
+
+
+def test_a_core_that_hangs_is_named_and_nothing_happens(copied):
+    with StuckThread(copied, "core-1"):
+        done = copied.ctl("--timeout", "60", "upgrade")
+        assert done.returncode == REFUSED and "core 1 of this daemon does not answer" in done.stderr
+    assert serves(copied.port)
+    assert gone(copied.upgrade())
+
+
+def test_the_next_one_goes_on_when_the_one_before_is_killed(authd):
+    with Wire(authd.port) as w:
+        w.send(LIVE[:10])
+        until(lambda: "receiving" in authd.ctl("conn", "list").stdout, "it has its first bytes")
+        before = authd.upgrade()
+        before.kill()
+        before.wait()
+    ready(authd)
+    assert serves(authd.port)
+    assert gone(authd.upgrade())
+
+
+def test_process_1_of_a_container_refuses(tmp_path):
+    wrapper = tmp_path / "wrapper"
+    wrapper.write_text(f'#!/bin/sh\nexec unshare --pid --fork {BUILD / "authd"} "$@"\n')
+    wrapper.chmod(0o755)
+    if subprocess.run(["unshare", "--pid", "--fork", "true"], capture_output=True).returncode:
+        pytest.skip("this user may make no namespace of processes")
+    with Authd(program=wrapper) as authd:
+        inside = int(pathlib.Path(f"/proc/{authd.pid}/task/{authd.pid}/children").read_text())
+        done = authd.ctl("upgrade")
+        assert done.returncode == REFUSED and "process 1" in done.stderr
+        assert serves(authd.port)
+        os.kill(inside, signal.SIGTERM)
+        assert gone(authd.process)
+
+
+def test_tls_is_served_on_by_the_next_one(tmp_path):
+    with TlsAuthd(tmp_path) as authd:
+        waiting = TlsWire(authd.tls_port)
+        assert waiting.send(LIVE).answer().status == 200
+        before = authd.upgrade()
+        with TlsWire(authd.tls_port) as w:
+            assert w.send(LAST).answer().status == 200
+        answer = waiting.send(LIVE).answer()
+        assert answer.status == 200 and answer.closes and waiting.ends()
+        assert gone(before)
 
 
 def test_a_client_that_asks_and_leaves_changes_nothing(authd):
