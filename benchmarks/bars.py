@@ -37,6 +37,8 @@ BARS = {
     "start": Bar("start to first 200, existing store", "ms", 50, 20),
     "start_fresh": Bar("start to first 200, new store", "ms", 50, 20),
     "ctl_status": Bar("authctl status, from exec to its end", "ms", 10, 5),
+    "upgrade_failed": Bar("requests without 200 while `authctl upgrade` goes on", "", 0, 0),
+    "restart_failed": Bar("the same while a service manager restarts it", "", 0, 0),
     "timing_login": Bar("how well a login's time tells who exists: 0 not, 1 surely", "", 0.15, 0.1),
     "timing_forgot": Bar("the same of a forgotten password", "", 0.15, 0.1),
     "timing_register": Bar("the same of a hidden registration", "", 0.15, 0.1),

@@ -17,6 +17,7 @@ from bench import Bench, summary  # noqa: E402
 SCENARIOS = {
     "start": "from exec to the first 200",
     "operators": "authctl from exec to its end",
+    "restart": "upgrades and restarts under 2,000 requests a second: are any lost?",
     "verify": "/verify beside nginx: CPU per request, requests per second",
     "tls": "/verify over TLS, handshakes and idle connections beside nginx",
     "observe": "/verify with metrics, traces and records beside none of them",

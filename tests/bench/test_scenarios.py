@@ -12,6 +12,7 @@ import measure  # noqa: E402
 import systems.authd  # noqa: E402
 from client import Client, Refused, register_many  # noqa: E402
 from scenarios.durability import Writer, lost_of  # noqa: E402
+from scenarios.restart import Managed, Upgrades, failures  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -95,3 +96,25 @@ def test_the_peak_of_memory_is_kept_until_it_is_reset():
         assert measure.rss_peak_mb([c.pid]) < peak - 60
     finally:
         c.communicate(b"\n")
+
+
+@pytest.mark.parametrize("kind", [Upgrades, Managed])
+def test_a_daemon_that_is_restarted_is_another_one_and_serves(kind):
+    systems.authd.BUILD = support.BUILD
+    authd = systems.authd.Authd(password__cost=4)
+    authd.options |= {"control.audit_file": authd.folder / "audit.log", "metrics.listen": authd.folder / "metrics.sock"}
+    authd.prepare()
+    way = kind(authd)
+    try:
+        before = authd.process.pid
+        way.restart()
+        assert authd.process.pid != before
+        assert Client(authd).call("GET", authd.paths["health"])[0] == 200
+    finally:
+        way.close()
+        authd.close()
+
+
+def test_what_was_not_sent_or_refused_has_failed():
+    outcomes = {"ok": 7, "overloaded": 1, "broken": 2}
+    assert failures({"a": {"sent": 10, "unsent": 1, "outcomes": outcomes}}) == 4
