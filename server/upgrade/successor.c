@@ -32,7 +32,9 @@
 
 #define STEPS_MAX 8
 #define LOOK_MS 50 /* how soon an end of ours is seen while we wait for the other */
-#define TOLD_MS 1000
+/* For a control thread that is behind; nobody but operators waits meanwhile. Below the FREE_MS of
+ * predecessor.c. */
+#define TOLD_MS 5000
 #define TOLD_LOOK_MS 10
 #define ENDS_MS 2000 /* from the end of the conversation to that of the process */
 /* The end of what it says before it fails: the last sentence is the reason. */

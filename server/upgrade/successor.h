@@ -22,7 +22,7 @@ const char *successor_program(void);
  * successor_step() tells how far; -EBUSY: one is already, or the one before us has not ended;
  * -ERR_DRAINING: we are ending; -EPERM: we are process 1 of a container, which would end with us;
  * -EMFILE, -ENOMEM... Whoever asks says successor_told() when he has
- * been answered: the operator's socket is closed then, or a second later.
+ * been answered: the operator's socket is closed then, or seconds later.
  */
 int successor_start(uint64_t ready_ms);
 

@@ -15,7 +15,7 @@ sys.path[:0] = [str(pathlib.Path(__file__).parents[1] / d) for d in ("support", 
 from authd import BUILD, Authd, free_port  # noqa: E402
 from conftest import PASSWORD, Client  # noqa: E402
 from control import Raw, StuckThread  # noqa: E402
-from manager import Manager, Process  # noqa: E402
+from manager import Manager, Process, adopt_orphans  # noqa: E402
 from tls import TlsAuthd, TlsWire  # noqa: E402
 from wire import Wire, head, post, until  # noqa: E402
 
@@ -396,6 +396,7 @@ def test_tls_is_served_on_by_the_next_one(tmp_path):
 
 
 def test_a_client_that_asks_and_leaves_changes_nothing(authd):
+    adopt_orphans()
     pid = authd.pid
     with Raw(authd) as raw:
         raw.send("upgrade")
