@@ -2,7 +2,7 @@
  * Which library edits the shell's lines: chosen by -Dlineedit. All have readline's names; what one
  * lacks is filled in here with less. Only prompt.c includes it.
  *   readline  everything; GPL-3.0-or-later, and so is then the program as a whole
- *   libedit   no reaction to ^C before the line ends, no F1
+ *   libedit   no hints, no reaction to ^C before the line ends, no F1
  *   none      lines as the terminal gives them: no completion, no history, no hints
  */
 #pragma once

@@ -13,7 +13,8 @@ umask 022
 source_make() {
 	rm -rf "$out/deb" "$out/rpm"
 	mkdir -p "$out/deb" "$out/rpm/SOURCES"
-	git -C "$root" rev-parse --short=12 HEAD >"$out/deb/COMMIT"
+	echo "$SOURCE_DATE_EPOCH" >"$out/epoch"
+	echo "${AUTHD_COMMIT:-$(git -C "$root" rev-parse --short=12 HEAD)}" >"$out/deb/COMMIT"
 	git -C "$root" ls-files -z | LC_ALL=C sort -z |
 		tar -C "$root" --null --no-recursion -T - --ignore-failed-read --transform "s,^,authd-$version/," \
 			--mtime "@$SOURCE_DATE_EPOCH" --owner 0 --group 0 --numeric-owner --mode u+rw,go+rX,go-w \
@@ -28,9 +29,10 @@ deb_build() {
 		{ tail -n 40 "$out/deb.log"; exit 1; }
 }
 
-# Debian's rpmbuild knows nothing of what Debian has installed: --nodeps.
+# Debian's rpmbuild knows nothing of what Debian has installed: --nodeps. Tests are left out as for the .deb.
 rpm_build() {
-	rpmbuild -ba --nodeps --define "_topdir $out/rpm" --define "version_of_source $version" \
+	case " ${DEB_BUILD_OPTIONS:-} " in *" nocheck "*) set -- --nocheck ;; *) set -- ;; esac
+	rpmbuild -ba --nodeps "$@" --define "_topdir $out/rpm" --define "version_of_source $version" \
 		--define "_smp_mflags -j${JOBS:-2}" "$root/packaging/rpm/authd.spec" >"$out/rpm.log" 2>&1 ||
 		{ tail -n 40 "$out/rpm.log"; exit 1; }
 }

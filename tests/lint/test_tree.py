@@ -2,6 +2,7 @@
 import pathlib
 import re
 import subprocess
+import sys
 
 import pytest
 
@@ -102,3 +103,11 @@ def test_every_option_is_one_row_with_help():
     for section, key, _, help_, _ in rows:
         assert help_ and not help_.endswith("."), f"{section}.{key}: {help_!r}"
         assert not help_[0].islower(), f"{section}.{key}: {help_!r}"
+
+
+def test_every_option_of_the_build_is_tried_by_somebody():
+    options = set(re.findall(r"^option\('(\w+)'", (ROOT / "meson_options.txt").read_text(), re.M))
+    sys.path.insert(0, str(ROOT / "tests/support"))
+    import variants
+    tried = {word[2:].split("=")[0] for words, _ in variants.OPTIONS.values() for word in words}
+    assert options == tried | variants.ELSEWHERE, options ^ (tried | variants.ELSEWHERE)
