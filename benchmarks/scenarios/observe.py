@@ -12,6 +12,7 @@ import socket
 import threading
 
 from client import lines_write, register_many
+from instructions import are_countable, of_verify
 from scenarios.verify import TOKENS, compare
 from systems.authd import Authd
 
@@ -84,8 +85,24 @@ def scrapes(bench):
     bench.measure("scrape_series", "series of /metrics by then", "", series)
 
 
+def instructions(bench):
+    """The same comparison without noise, of the program alone: of a request's time the kernel has the larger part."""
+    if not are_countable():
+        bench.say("valgrind is not here: instructions are not counted")
+        return
+    # A collector that is not there: what is sent is not a request's.
+    kinds = {"off": OFF, "on": ON, "traces": {**ON, "trace__endpoint": "http://127.0.0.1:1/v1/traces"}}
+    count = bench.pick(8000, 2000)
+    counted = {kind: of_verify(count, **options) for kind, options in kinds.items()}
+    for kind, value in counted.items():
+        bench.measure(f"observe_{kind}_instructions", f"instructions of the program for a /verify, {kind}", "", value)
+    bench.table("Instructions of the program for each /verify, without the kernel's", ["", "instructions", "of all off"],
+                [[kind, value, value / counted["off"]] for kind, value in counted.items()])
+
+
 def run(bench):
     scrapes(bench)
+    instructions(bench)
     pairs, seconds = bench.pick((7, 3), (2, 1))
     sink = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Sink)
     threading.Thread(target=sink.serve_forever, daemon=True).start()

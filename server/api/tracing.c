@@ -27,10 +27,9 @@ void tracing_begin(struct request *request, const char *route)
 	header = request_header(request, STR("traceparent"));
 	if (header.data)
 		(void)traceparent_parse(header, &theirs); /* none, when it is wrong */
-	if (trace_begin(trace, &theirs,
-		    header.data && trusted && networks_have(trusted, request->peer),
-		    http_method_name(request->method), route, request->started_ns) == 0)
-		request->trace = trace;
+	trace_begin(trace, &theirs, header.data && trusted && networks_have(trusted, request->peer),
+		http_method_name(request->method), route, request->started_ns);
+	request->trace = trace;
 }
 
 /* 5xx is ours; 4xx is an answer (OpenTelemetry's rule for servers). */

@@ -52,6 +52,7 @@ struct trace {
 	unsigned count, current; /* spans[0] is the root */
 	unsigned dropped;
 	struct span *spans[SPANS_MAX];
+	struct span root; /* every trace has it: no allocation of its own */
 };
 
 /* Of the fiber that runs; NULL when it has none. */

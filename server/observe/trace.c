@@ -75,14 +75,12 @@ static bool is_sampled(const uint8_t trace[static 16])
 	       sampled > 0;
 }
 
-int trace_begin(struct trace *trace, const struct span_ids *theirs, bool is_trusted,
+void trace_begin(struct trace *trace, const struct span_ids *theirs, bool is_trusted,
 	const char *name, const char *name_rest, uint64_t start_ns)
 {
-	struct span *root = arena_new(trace->arena, struct span);
+	struct span *root = &trace->root;
 	bool has_theirs = span_ids_are_set(theirs), is_continued = has_theirs && is_trusted;
 
-	if (!root)
-		return -ENOMEM;
 	trace->spans[0] = root;
 	/* Both ids in one go: this is done for every request. */
 	random_bytes(&trace->ids, offsetof(struct span_ids, is_sampled));
@@ -100,7 +98,6 @@ int trace_begin(struct trace *trace, const struct span_ids *theirs, bool is_trus
 	root->kind = SPAN_SERVER;
 	root->start_ns = start_ns;
 	trace->count = 1;
-	return 0;
 }
 
 /* An outer span comes before those in it. */

@@ -61,9 +61,9 @@ void trace_tune(uint32_t sampled, uint64_t slow_ms);
 /*
  * Begins the trace of a request in zeroed memory with its arena set, and its root span. theirs:
  * what the client says of its own trace (zero: nothing). It is continued when the client may do
- * that; else a new one begins, which names theirs: anybody can send us anything. 0, -ENOMEM.
+ * that; else a new one begins, which names theirs: anybody can send us anything.
  */
-int trace_begin(struct trace *trace, const struct span_ids *theirs, bool is_trusted,
+void trace_begin(struct trace *trace, const struct span_ids *theirs, bool is_trusted,
 	const char *name, const char *name_rest, uint64_t start_ns);
 
 /* The request has ended. error: static text; NULL when it went well. True: it is to be kept:

@@ -41,7 +41,7 @@ TEST(a_ratio_keeps_about_so_many_traces_and_its_ends_keep_all_or_none)
 		for (int n = 0; n < 10000; n++) {
 			struct trace trace = { .arena = &arena };
 
-			assert_int_equal(trace_begin(&trace, &none, false, "GET", "/", 1), 0);
+			trace_begin(&trace, &none, false, "GET", "/", 1);
 			kept += trace.ids.is_sampled;
 			arena_reset(&arena);
 		}
@@ -59,7 +59,7 @@ TEST(the_queue_takes_whole_traces_up_to_its_bound)
 	unsigned put = 0;
 
 	arena_init(&arena, 4096, 65536);
-	assert_int_equal(trace_begin(&trace, &none, false, "GET", "/", 1), 0);
+	trace_begin(&trace, &none, false, "GET", "/", 1);
 	while (trace.count < 3)
 		trace.spans[trace.count++] = trace.spans[0];
 	assert_int_equal(trace_queue_start(), 0);
