@@ -47,5 +47,8 @@ BARS = {
     "plan_rss": Bar("RSS peak at 20x logins, Express after its plan / authd", "x", 3, 5, more_is_better=True),
     "day_success": Bar("2xx of a mixed day of 100 requests a second", "", 0.95, 0.999, more_is_better=True),
     "day_timeouts": Bar("time-outs of a mixed day of 100 requests a second", "", 0.05, 0),
+    "store_find_cpu": Bar("CPU of a look-up in MongoDB / a plain loop of libmongoc", "x", 1.75, 1.25),
+    "store_login_cpu": Bar("CPU of a login's four commands in MongoDB / the plain loop's two", "x", 3.0, 2.0),
+    "store_mongoose_cpu": Bar("CPU of a look-up in MongoDB / mongoose", "x", 0.2, 0.1),
     "lost_writes": Bar("acknowledged writes lost after kill -9", "", 0, 0),
 }

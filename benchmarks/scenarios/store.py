@@ -82,4 +82,11 @@ def run(bench):
         bench.measure(f"store_{call}", f"{call} per second: authd / libmongoc", "x",
                       [run["authd"][call][0] / run["libmongoc"][call][0] for run in runs], more_is_better=True)
         bench.measure(f"store_{call}_us", f"CPU time of {call}", "us", [run["authd"][call][1] for run in runs])
+    def cpu(call, other):
+        """Within a round: the machine is the same for both."""
+        return [run["authd"][call][1] / run[other][call][1] for run in runs]
+    bench.number("store_find_cpu", cpu("account_find", "libmongoc"))
+    bench.number("store_login_cpu", cpu("login", "libmongoc"))
+    if "mongoose" in runs[0]:
+        bench.number("store_mongoose_cpu", cpu("account_find", "mongoose"))
     show(bench, runs, f"Calls of the store, {AT_A_TIME} at a time, {rounds} rounds of {seconds} s each, one SecantusDB")
