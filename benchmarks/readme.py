@@ -39,7 +39,7 @@ def said(run):
     if run["options"].get("light"):
         text += " Short runs: they show that everything works, and the order of size."
     if noise > NOISY:
-        text += " That is more than numbers to be trusted allow."
+        text += " That is too much: measure again when the machine is quiet."
     return text
 
 
