@@ -30,6 +30,7 @@
 #define ROUTE_BYTES_MAX 320 /* an option's text and a path of the table */
 
 static struct router_options options;
+static char hsts[sizeof("max-age=18446744073709551615")];
 /* With the base: "/v1/auth/login". */
 static char names[METRIC_ROUTES_MAX][ROUTE_BYTES_MAX];
 
@@ -39,6 +40,7 @@ void router_init(const struct router_options *wanted)
 
 	assert(routes_count < METRIC_ROUTES_MAX);
 	options = *wanted;
+	(void)snprintf(hsts, sizeof(hsts), "max-age=%llu", (unsigned long long)options.hsts_s);
 	for (size_t i = 0; i < routes_count; i++) {
 		(void)snprintf(names[i], sizeof(names[i]), STR_FORMAT "%s",
 			STR_ARGS(routes[i].is_under_base ? options.base : (struct str){}),
@@ -350,13 +352,9 @@ static void done(const struct request *request, const struct response *response,
 /* RFC 6797: counts only when it came over TLS, so it is not said otherwise (section 7.2). */
 static void finish(const struct request *request, struct response *response)
 {
-	char value[sizeof("max-age=18446744073709551615")];
-
 	cors_finish(request, response);
-	if (!request->tls_version || !options.hsts_s)
-		return;
-	(void)snprintf(value, sizeof(value), "max-age=%llu", (unsigned long long)options.hsts_s);
-	(void)response_header(response, "Strict-Transport-Security", str_cstr(value));
+	if (request->tls_version && options.hsts_s)
+		(void)response_header(response, "Strict-Transport-Security", str_cstr(hsts));
 }
 
 static void gone(const struct request *request, uint64_t took_ns)

@@ -21,6 +21,24 @@
 
 /* --- between OpenSSL and the connection's bytes --- */
 
+/* Looks at the length that a hello announces, however its bytes drip; it must be in one record, as
+ * every client has it. What is no hello is left to OpenSSL. */
+static bool hello_is_too_long(struct tls *tls, struct str next)
+{
+	const uint8_t *front = tls->front;
+
+	if (tls->front_bytes == TLS_HELLO_FRONT_BYTES)
+		return false;
+	while (next.len && tls->front_bytes < TLS_HELLO_FRONT_BYTES) {
+		tls->front[tls->front_bytes++] = (uint8_t)next.data[0];
+		next = str_skip(next, 1);
+	}
+	return tls->front_bytes == TLS_HELLO_FRONT_BYTES && front[0] == SSL3_RT_HANDSHAKE &&
+	       front[5] == SSL3_MT_CLIENT_HELLO &&
+	       ((front[3] << 8 | front[4]) < SSL3_HM_HEADER_LENGTH ||
+		       (front[6] << 16 | front[7] << 8 | front[8]) > TLS_HELLO_BYTES_MAX);
+}
+
 static int bio_read(BIO *bio, char *bytes, size_t max, size_t *ret_count)
 {
 	struct tls *tls = BIO_get_data(bio);
@@ -30,6 +48,10 @@ static int bio_read(BIO *bio, char *bytes, size_t max, size_t *ret_count)
 	if (!count) {
 		BIO_set_retry_read(bio);
 		return 0;
+	}
+	if (hello_is_too_long(tls, str_of(tls->wire.data, count))) {
+		ERR_raise(ERR_LIB_SSL, SSL_R_LENGTH_TOO_LONG);
+		return 0; /* an error, not a wait: the session ends */
 	}
 	memcpy(bytes, tls->wire.data, count);
 	tls->dirty_bytes += count;

@@ -23,17 +23,25 @@ struct tls_certificate;
 /* A subject that is longer is cut: it is for logs. */
 #define TLS_SUBJECT_BYTES 256
 #define TLS_ERROR_BYTES 64
+/* Of a ClientHello: with keys for post-quantum groups and a ticket it has 2 to 4 KiB. OpenSSL would
+ * take 128, and make room for what is announced before any of it has come. */
+#define TLS_HELLO_BYTES_MAX 16384
+/* What it begins with: a record's header, and its own with type and length (RFC 8446 sections 5.1
+ * and 4). */
+#define TLS_HELLO_FRONT_BYTES 9
 
 enum tls_version { TLS_VERSION_NONE, TLS_VERSION_1_2, TLS_VERSION_1_3, TLS_VERSIONS };
 
 struct tls {
 	struct ssl_st *ssl;
 	struct tls_settings *settings;
-	struct str wire;          /* lent by tls_feed(), what is left of it */
-	struct buf *out;          /* for the wire; the caller sends and empties it */
-	_Atomic int64_t *account; /* of what OpenSSL has allocated for it */
-	size_t dirty_bytes;       /* of the wire, in the buffer where they are decrypted */
-	char *subject;            /* of the client's certificate; NULL: it showed none */
+	struct str wire;                      /* lent by tls_feed(), what is left of it */
+	struct buf *out;                      /* for the wire; the caller sends and empties it */
+	_Atomic int64_t *account;             /* of what OpenSSL has allocated for it */
+	uint8_t front[TLS_HELLO_FRONT_BYTES]; /* of the wire */
+	uint8_t front_bytes;
+	size_t dirty_bytes; /* of the wire, in the buffer where they are decrypted */
+	char *subject;      /* of the client's certificate; NULL: it showed none */
 	bool is_established;
 	bool is_broken;              /* nothing may be written any more but what is in `out` */
 	bool is_finished;            /* close_notify is written */

@@ -421,7 +421,10 @@ TEST(what_one_option_cannot_know_alone_is_checked)
 {
 	static const char *const bad[] = { "[io]\nbuffers = 100\n", "[core]\nstack = 65537\n",
 		"[lockout]\nbase = 2m\nmax = 1m\n", "[session]\nidle = 2d\nabsolute = 1d\n",
-		"[token]\nalgorithm = HS256\n", "[http]\nbase = v1\n", "[http]\nbase = /v1/\n" };
+		"[token]\nalgorithm = HS256\n", "[http]\nbase = v1\n", "[http]\nbase = /v1/\n",
+		"[http]\nlisten =\n", "[tls]\nlisten = *:1\n", "[tls]\nredirect_listen = *:1\n",
+		"[tls]\ncertificate_files = a b\nkey_files = a\n",
+		"[tls]\nclient_certificate = optional\n" };
 
 	folder_begin();
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {

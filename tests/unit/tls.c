@@ -352,6 +352,42 @@ TEST(what_is_no_tls_is_refused)
 	assert_false(tls_is_plain_http(&t.tls));
 }
 
+/* What a hello of so many bytes begins with, in a record of its own. */
+static int begins_with_hello_of(size_t bytes, size_t step)
+{
+	const char front[] = { 22, 3, 1, 0, 4, 1, (char)(bytes >> 16), (char)(bytes >> 8),
+		(char)bytes };
+	int r = 0;
+
+	client_begin(NULL, NULL);
+	for (size_t i = 0; r == 0 && i < sizeof(front); i += step) {
+		tls_feed(&t.tls, str_of(front + i, MIN(step, sizeof(front) - i)));
+		r = tls_handshake(&t.tls);
+	}
+	return r;
+}
+
+TEST(no_room_is_made_for_a_hello_that_is_too_long)
+{
+	int64_t longest;
+
+	scene();
+	assert_int_equal(begins_with_hello_of(TLS_HELLO_BYTES_MAX, 9), 0);
+	longest = t.account;
+	assert_int_equal(begins_with_hello_of(TLS_HELLO_BYTES_MAX + 1, 9), -EPROTO);
+	assert_string_equal(t.tls.error, "length_too_long");
+	assert_int_equal(begins_with_hello_of(128 * 1024, 1), -EPROTO);
+	assert_true(t.account < longest + 32 * 1024); /* it has an alert to send */
+}
+
+TEST(the_front_of_a_hello_is_in_one_record)
+{
+	scene();
+	client_begin(NULL, NULL);
+	tls_feed(&t.tls, STR("\x16\x03\x01\0\x02\x01\0\x16\x03\x01\0\x02\xff\xff"));
+	assert_int_equal(tls_handshake(&t.tls), -EPROTO);
+}
+
 /* --- certificates by name --- */
 
 TEST(a_name_chooses_its_certificate)
