@@ -30,11 +30,13 @@ deb_build() {
 }
 
 # Debian's rpmbuild knows nothing of what Debian has installed: --nodeps. Tests are left out as for the .deb.
+# Sources apart from programs (-bs, -bb): rpm writes this folder's name into the source package, and the sum of that
+# into programs that are built together with it.
 rpm_build() {
 	case " ${DEB_BUILD_OPTIONS:-} " in *" nocheck "*) set -- --nocheck ;; *) set -- ;; esac
-	rpmbuild -ba --nodeps "$@" --define "_topdir $out/rpm" --define "version_of_source $version" \
-		--define "_smp_mflags -j${JOBS:-2}" "$root/packaging/rpm/authd.spec" >"$out/rpm.log" 2>&1 ||
-		{ tail -n 40 "$out/rpm.log"; exit 1; }
+	set -- --nodeps --define "_topdir $out/rpm" --define "version_of_source $version" \
+		--define "_smp_mflags -j${JOBS:-2}" --define "_srcdefattr (-,root,root)" "$@" "$root/packaging/rpm/authd.spec"
+	{ rpmbuild -bs "$@" && rpmbuild -bb "$@"; } >"$out/rpm.log" 2>&1 || { tail -n 40 "$out/rpm.log"; exit 1; }
 }
 
 sbom_make() {

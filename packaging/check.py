@@ -169,7 +169,8 @@ def reproducible(out):
 
 def sums(folder):
     return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for d in ("deb", "rpm")
-            for p in (folder / d).rglob("*") if p.name.endswith((".deb", ".rpm", ".cdx.json")) and "BUILD" not in p.parts}
+            for p in (folder / d).rglob("*") if p.name.endswith((".deb", ".rpm", ".cdx.json"))
+            and not p.name.endswith(".src.rpm") and "BUILD" not in p.parts}  # see rpm_build of build.sh
 
 
 def binaries(out):
