@@ -31,6 +31,7 @@ static struct {
 	const struct keys *keys; /* in use */
 	struct outline outline;  /* of them; of the thread alone, once it runs */
 	_Atomic bool is_wanted;  /* by an operator */
+	bool is_owed;            /* a wish that the store could not fulfil yet */
 	/* Guards is_closing, and is what the thread sleeps on; no other lock under it. */
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
@@ -204,13 +205,14 @@ static bool is_secret_replaced(const struct store_key *active)
 /* Adds what is due and removes what is over: how many there are then. */
 static int stored_tend(struct store_key stored[static STORE_KEYS_MAX])
 {
-	bool is_wanted = atomic_exchange(&rotation.is_wanted, false);
+	bool is_wanted = atomic_exchange(&rotation.is_wanted, false) || rotation.is_owed;
 	int64_t now_ms = clock_wall_ms();
 	int count = store_keys_load(stored), r = 0;
 
 	if (count > 0 && (is_wanted || is_secret_replaced(&stored[0]) ||
 				 rotation_is_due(stored, count, &rotation.options, now_ms)))
 		r = key_add(stored[0].created_ms);
+	rotation.is_owed = is_wanted && (count < 0 || r < 0);
 	for (int i = 0; i < count && r >= 0; i++)
 		if (!stored[i].is_active && rotation_is_over(stored, count, i, now_ms))
 			r = store_key_remove(stored[i].kid);

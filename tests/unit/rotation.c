@@ -8,7 +8,9 @@
 
 #include "auth/keys.h"
 #include "shared/clock.h"
+#include "shared/err.h"
 #include "shared/macros.h"
+#include "store/faults.h"
 #include "support/store_scene.h"
 
 #define NOW SCENE_NOW
@@ -164,6 +166,28 @@ STORE_TEST(a_new_key_at_an_operators_wish_once)
 
 	begin(&options);
 	assert_int_equal(rotation_request(), 0);
+	pass(1);
+	assert_int_equal(store_keys_load(stored), 2);
+	pass(1);
+	assert_int_equal(store_keys_load(stored), 2);
+	end();
+}
+
+STORE_TEST(a_wish_outlives_a_store_that_is_down)
+{
+	const struct rotation_options options = { .algorithm = SIGNING_ES256, .apply = apply };
+	struct store_key stored[STORE_KEYS_MAX];
+
+	begin(&options);
+	assert_int_equal(rotation_request(), 0);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(fault_set(&(struct fault){ .point = FAULT_BEGIN,
+					 .op = FAULT_EVERY_OP,
+					 .error = -ERR_STORE_DOWN }),
+			0);
+		assert_true(rotation_tick() < 0);
+		faults_clear();
+	}
 	pass(1);
 	assert_int_equal(store_keys_load(stored), 2);
 	pass(1);
