@@ -17,7 +17,7 @@ OPTIONS = {
     "ucontext": (["-Dfiber=ucontext"], SERVES),
     "libedit": (["-Dlineedit=libedit"], SHELL),
     "no-lineedit": (["-Dlineedit=none"], ["tests/ctl/test_ctl.py"]),
-    "jemalloc": (["-Djemalloc=enabled"], ["tests/ctl/test_heap.py"]),
+    "jemalloc": (["-Djemalloc=enabled"], ["tests/ctl/test_heap.py", "-k", "not without_jemalloc"]),
     "bare": (["-Dmongodb=disabled", "-Dsmtp=disabled", "-Dotlp=disabled", "-Dsystemd=disabled", "-Dcompletions=disabled",
               "-Dapparmor=false"], SERVES),
 }
