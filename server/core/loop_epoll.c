@@ -229,6 +229,8 @@ static int stream_open(struct loop_stream *stream)
 
 static void stream_abort(struct loop_stream *stream)
 {
+	/* close() does not end it while a child that was just forked has the socket too. */
+	(void)epoll_ctl(epoll_of(stream->loop)->fd, EPOLL_CTL_DEL, stream->fd, NULL);
 	stream->is_receive_armed = false;
 	if (stream->is_writing)
 		sent_add(stream, -ECANCELED);
