@@ -176,7 +176,8 @@ static void functions_read(struct image *image)
 	for (unsigned i = 0; sections && i < header->e_shnum; i++)
 		if (sections[i].sh_type == SHT_SYMTAB || sections[i].sh_type == SHT_DYNSYM)
 			table_read(image, sections, header->e_shnum, &sections[i]);
-	qsort(image->functions, image->count, sizeof(struct function), by_begin);
+	if (image->count)
+		qsort(image->functions, image->count, sizeof(struct function), by_begin);
 }
 
 static void image_open(struct image *image, struct str path)

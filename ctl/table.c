@@ -268,7 +268,7 @@ static void rows_sort(struct output *output, unsigned columns)
 {
 	unsigned shown = 0;
 
-	if (!output->sort || !columns || output->sort > columns)
+	if (!output->sort || !output->cell_count || !columns || output->sort > columns)
 		return;
 	order.column = output->sort - 1;
 	for (const struct command_column *c = output->command->columns; c->name; c++)
