@@ -175,6 +175,7 @@ def overload(bench, c):
             c.logins[factor] = offered_logins(c.system, c.accounts, capacity * factor, seconds, limit_s(bench))
     c.rss["peak at 20x"] = c.logins[FACTORS[-1]]["rss_peak_mb"]
     c.rss["after 20x"] = settled_rss_mb(c.system.pids(), 3)
+    restart(c.system)  # or it would hash for a minute what nobody waits for, on the CPU of the next
 
 
 def show_overload(bench, contenders):
@@ -208,6 +209,7 @@ def days(bench, c):
         if len(c.refresh_tokens.read_text().split()) < len(c.accounts) // 2:
             restart(c.system)
             c.accounts_make(f"again{rate}-")
+    restart(c.system)
 
 
 def handled(c):
