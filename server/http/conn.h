@@ -66,7 +66,7 @@ struct secured;
 
 struct exchange {
 	struct exchange *pool_link;     /* the pool's while it is free */
-	struct exchange *older, *newer; /* of those that are still arriving */
+	struct list_link arriving_link; /* of those that are still arriving */
 	bool is_arriving;
 	struct conn *conn; /* NULL: the client has gone */
 	struct http_server *server;
@@ -117,7 +117,7 @@ struct http_server {
 	struct http_stats stats;
 	struct pool exchanges, conns;
 	struct conn *oldest, *newest;
-	struct exchange *arriving_oldest, *arriving_newest;
+	struct list arriving; /* exchanges, the oldest first */
 	uint64_t last_id;
 	struct compressor *compressor;
 	struct wire_date date;

@@ -6,6 +6,7 @@
 #include "http/conn.h"
 #include "shared/clock.h"
 #include "shared/err.h"
+#include "shared/list.h"
 #include "shared/macros.h"
 #include "shared/random.h"
 
@@ -25,35 +26,21 @@ static int exchange_prepare(struct exchange *exchange)
 static void arriving_add(struct http_server *server, struct exchange *exchange)
 {
 	exchange->is_arriving = true;
-	exchange->newer = NULL;
-	exchange->older = server->arriving_newest;
-	if (exchange->older)
-		exchange->older->newer = exchange;
-	else
-		server->arriving_oldest = exchange;
-	server->arriving_newest = exchange;
+	list_append(&server->arriving, &exchange->arriving_link);
 }
 
 static void arriving_remove(struct exchange *exchange)
 {
-	struct http_server *server = exchange->server;
-
 	if (!exchange->is_arriving)
 		return;
 	exchange->is_arriving = false;
-	if (exchange->older)
-		exchange->older->newer = exchange->newer;
-	else
-		server->arriving_oldest = exchange->newer;
-	if (exchange->newer)
-		exchange->newer->older = exchange->older;
-	else
-		server->arriving_newest = exchange->older;
+	list_remove(&exchange->server->arriving, &exchange->arriving_link);
 }
 
 struct exchange *exchange_slowest(struct http_server *server)
 {
-	struct exchange *oldest = server->arriving_oldest;
+	struct list_link *link = server->arriving.first;
+	struct exchange *oldest = link ? container_of(link, struct exchange, arriving_link) : NULL;
 	uint64_t now_ns = loop_now_ns(server->core->loop);
 
 	return oldest && now_ns >= clock_after_ms(oldest->request.started_ns, EXCHANGE_GIVES_WAY_MS)
