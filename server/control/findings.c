@@ -1,7 +1,6 @@
 /* The table of rules, and doctor: see findings.h. */
 #include "control/findings.h"
 
-#include <dirent.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -10,6 +9,7 @@
 #include "config/options.h"
 #include "control/audit.h"
 #include "control/control.h"
+#include "control/gauges.h"
 #include "control/handlers.h"
 #include "control/rates.h"
 #include "control/reload.h"
@@ -163,19 +163,6 @@ static void look_connections(
 
 	finding_say(finding, refused ? VERDICT_WARN : VERDICT_OK,
 		"%" PRIu64 " connections were closed at once since the start", refused);
-}
-
-static unsigned descriptors_open(void)
-{
-	DIR *folder = opendir("/proc/self/fd");
-	unsigned count = 0;
-
-	if (!folder)
-		return 0;
-	while (readdir(folder))
-		count++;
-	(void)closedir(folder);
-	return count > 3 ? count - 3 : 0; /* ".", ".." and the folder itself */
 }
 
 static void look_descriptors(

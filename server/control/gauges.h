@@ -79,3 +79,5 @@ void meter_cpu(struct metering *m);
 void meter_rss(struct metering *m);
 void meter_open_fds(struct metering *m);
 void meter_max_fds(struct metering *m);
+/* How many the process has; 0: /proc does not tell. */
+unsigned descriptors_open(void);

@@ -108,16 +108,21 @@ static unsigned fds_count(void)
 	while (readdir(folder))
 		count++;
 	(void)closedir(folder);
-	return count - 3; /* ".", ".." and the folder itself */
+	return count > 3 ? count - 3 : 0; /* ".", ".." and the folder itself */
 }
 
 /* Since Linux 6.2 the size of that folder is the answer; before, it is 0. */
-void meter_open_fds(struct metering *m)
+unsigned descriptors_open(void)
 {
 	struct stat folder;
-	unsigned count = stat("/proc/self/fd", &folder) == 0 && folder.st_size
-				 ? (unsigned)folder.st_size
-				 : fds_count();
+
+	return stat("/proc/self/fd", &folder) == 0 && folder.st_size ? (unsigned)folder.st_size
+								     : fds_count();
+}
+
+void meter_open_fds(struct metering *m)
+{
+	unsigned count = descriptors_open();
 
 	if (count)
 		put(m, count);
