@@ -85,7 +85,7 @@ struct exchange {
 struct conn {
 	struct loop_stream stream;
 	struct http_server *server;
-	struct conn *older, *newer; /* all connections of the core, by id */
+	struct list_link link; /* of all connections of the core */
 	enum conn_state state;
 	bool closes;  /* after what is in `out` */
 	bool has_eof; /* the peer sends no more */
@@ -116,8 +116,8 @@ struct http_server {
 	const struct http_service *service;
 	struct http_stats stats;
 	struct pool exchanges, conns;
-	struct conn *oldest, *newest;
-	struct list arriving; /* exchanges, the oldest first */
+	struct list connections; /* by id: the oldest first */
+	struct list arriving;    /* exchanges, the oldest first */
 	uint64_t last_id;
 	struct compressor *compressor;
 	struct wire_date date;

@@ -118,8 +118,8 @@ static struct http_listener *listener_of(struct loop_accept *accept)
 
 void server_check_drained(struct http_server *server)
 {
-	if (!server->is_draining || server->is_drained || server->listening || server->oldest ||
-		server->handshakes.is_turn_sent ||
+	if (!server->is_draining || server->is_drained || server->listening ||
+		server->connections.first || server->handshakes.is_turn_sent ||
 		atomic_load_explicit(&server->exchanges.in_use, memory_order_relaxed))
 		return;
 	server->is_drained = true;
@@ -235,28 +235,27 @@ void http_server_go_on(struct http_server *server)
 static_assert(CORES_MAX <= 1 << 8, "core and counter fit into 53 bits");
 #define CONN_COUNTER_BITS 44
 
+/* NULL behind the last. */
+static struct conn *conn_of(struct list_link *link)
+{
+	return link ? container_of(link, struct conn, link) : NULL;
+}
+
+static struct conn *conn_next(const struct conn *conn)
+{
+	return conn_of(conn->link.next);
+}
+
 void server_conn_add(struct http_server *server, struct conn *conn)
 {
 	conn->id = (uint64_t)server->core->index << CONN_COUNTER_BITS | ++server->last_id;
-	conn->older = server->newest;
-	if (server->newest)
-		server->newest->newer = conn;
-	else
-		server->oldest = conn;
-	server->newest = conn;
+	list_append(&server->connections, &conn->link);
 	atomic_fetch_add_explicit(&server->stats.connections, 1, memory_order_relaxed);
 }
 
 void server_conn_gone(struct http_server *server, struct conn *conn)
 {
-	if (conn->older)
-		conn->older->newer = conn->newer;
-	else
-		server->oldest = conn->newer;
-	if (conn->newer)
-		conn->newer->older = conn->older;
-	else
-		server->newest = conn->older;
+	list_remove(&server->connections, &conn->link);
 	atomic_fetch_sub_explicit(&server->stats.connections, 1, memory_order_relaxed);
 	pool_put(&server->conns, conn);
 	server_check_drained(server);
@@ -296,8 +295,8 @@ void http_server_drain(
 	server->on_drained = on_drained;
 	server->drained_arg = arg;
 	server->awaited = 1; /* us, until all have been looked at */
-	for (struct conn *conn = server->oldest; conn; conn = next) {
-		next = conn->newer; /* on_closed comes from a later pass */
+	for (struct conn *conn = conn_of(server->connections.first); conn; conn = next) {
+		next = conn_next(conn); /* on_closed comes from a later pass */
 		conn_drain(conn, clock_after_ms(until_ns,
 					 idle ? spread_ms * (server->awaited - 1) / idle : 0));
 	}
@@ -321,7 +320,8 @@ static const char *state_name(const struct conn *conn)
 void http_server_conns(const struct http_server *server, uint64_t after,
 	bool (*visit)(const struct http_conn_info *info, void *arg), void *arg)
 {
-	for (const struct conn *conn = server->oldest; conn; conn = conn->newer) {
+	for (const struct conn *conn = conn_of(server->connections.first); conn;
+		conn = conn_next(conn)) {
 		struct http_conn_info info = {
 			.id = conn->id,
 			.state = state_name(conn),
@@ -343,7 +343,8 @@ void http_server_conns(const struct http_server *server, uint64_t after,
 void http_server_ops(const struct http_server *server,
 	bool (*visit)(const struct http_op_info *info, void *arg), void *arg)
 {
-	for (const struct conn *conn = server->oldest; conn; conn = conn->newer) {
+	for (const struct conn *conn = conn_of(server->connections.first); conn;
+		conn = conn_next(conn)) {
 		const struct exchange *exchange = conn->exchange;
 
 		if (conn->state == CONN_HANDLING && exchange && exchange->fiber &&
@@ -357,10 +358,10 @@ void http_server_ops(const struct http_server *server,
 
 static struct conn *conn_find(struct http_server *server, uint64_t id)
 {
-	struct conn *conn = server->oldest;
+	struct conn *conn = conn_of(server->connections.first);
 
 	while (conn && conn->id != id)
-		conn = conn->newer;
+		conn = conn_next(conn);
 	return conn && conn->state != CONN_CLOSING ? conn : NULL;
 }
 
