@@ -5,22 +5,10 @@ import pty
 import signal
 import subprocess
 import time
-import urllib.error
-import urllib.request
 
 import pytest
 
-from authd import BUILD, Authd
-
-
-def ask(authd, path, body=None, headers=()):
-    request = urllib.request.Request(f"http://127.0.0.1:{authd.port}{path}", json.dumps(body).encode() if body else None,
-                                     {"Content-Type": "application/json", **dict(headers)})
-    try:
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            return answer.status, json.loads(answer.read() or b"null")
-    except urllib.error.HTTPError as error:
-        return error.code, json.loads(error.read() or b"null")
+from authd import BUILD, Authd, ask
 
 
 def records(authd, event=None, count=1, path=None):

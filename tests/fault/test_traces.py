@@ -10,13 +10,11 @@ import subprocess
 import sys
 import threading
 import time
-import urllib.error
-import urllib.request
 
 import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "support"))
-from authd import ROOT, Authd, free_port  # noqa: E402
+from authd import ROOT, Authd, free_port, ask  # noqa: E402
 
 PYTHON = ROOT / "build" / "venv" / "bin" / "python"  # ./dev puts opentelemetry-proto there
 QUEUE = 2048  # TRACE_QUEUE_SPANS
@@ -55,16 +53,6 @@ class Collector:
             if len(ids) >= count:
                 return [[span for span in spans if span["trace"] == id] for id in ids]
             self.next()
-
-
-def ask(authd, path, body=None, headers=()):
-    request = urllib.request.Request(f"http://127.0.0.1:{authd.port}{path}", json.dumps(body).encode() if body else None,
-                                     {"Content-Type": "application/json", **dict(headers)})
-    try:
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            return answer.status, json.loads(answer.read() or b"null")
-    except urllib.error.HTTPError as error:
-        return error.code, json.loads(error.read() or b"null")
 
 
 def register(authd, headers=()):

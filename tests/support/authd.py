@@ -10,6 +10,7 @@ import socket
 import subprocess
 import tempfile
 import time
+import urllib.error
 import urllib.request
 
 from manager import Process, adopt_orphans
@@ -32,6 +33,17 @@ def for_everybody(name):
     atexit.register(shutil.rmtree, folder)
     os.chmod(folder, 0o755)
     return shutil.copy(BUILD / name, folder)
+
+
+def ask(authd, path, body=None, headers=()):
+    """POSTs the body, or GETs without one: (status, what the JSON says)."""
+    request = urllib.request.Request(f"http://127.0.0.1:{authd.port}{path}", json.dumps(body).encode() if body else None,
+                                     {"Content-Type": "application/json", **dict(headers)})
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return answer.status, json.loads(answer.read() or b"null")
+    except urllib.error.HTTPError as error:
+        return error.code, json.loads(error.read() or b"null")
 
 
 class Authd:
