@@ -134,7 +134,7 @@ static void login_step_wipe(struct login_step *step)
 static int login_unverified_await(const struct account *account, int64_t *ret_retry_ms)
 {
 	int64_t now_ms = clock_wall_ms();
-	struct account now;
+	_cleanup_(account_wipe) struct account now = {};
 	int r = store_account_get_await(account->id, &now);
 
 	if (r <= 0)
@@ -178,7 +178,7 @@ static int login_accepted_await(const struct account *account, struct str passwo
 static int login_await(const char *email_key, struct str password, const struct client *client,
 	struct grant *ret_grant, int64_t *ret_retry_ms, char ret_id[static STORE_ID_BYTES_MAX + 1])
 {
-	struct account account = {};
+	_cleanup_(account_wipe) struct account account = {};
 	int found, r;
 
 	found = store_account_find_await(email_key, &account);
@@ -258,6 +258,7 @@ static int rename_step_await(void *arg)
 	int forgotten, r;
 
 	r = store_account_rename_await(step->id, step->name, clock_wall_ms(), &step->account);
+	secret_wipe(step->account.hash, sizeof(step->account.hash));
 	if (r <= 0)
 		return r;
 	forgotten = user_forget_await(step->id);

@@ -8,7 +8,6 @@
 #include "auth/sessions.h"
 #include "shared/clock.h"
 #include "shared/macros.h"
-#include "shared/secret.h"
 
 static int access_await(struct str token, struct introspection *found)
 {
@@ -33,7 +32,7 @@ static int access_await(struct str token, struct introspection *found)
 
 static int refresh_await(const uint8_t *hash, struct introspection *found)
 {
-	struct account account;
+	_cleanup_(account_wipe) struct account account = {};
 	struct session session;
 	int r = store_refresh_look_await(hash, clock_wall_ms(), &session, &account);
 
@@ -47,7 +46,6 @@ static int refresh_await(const uint8_t *hash, struct introspection *found)
 		found->issued_s = session.used_ms / 1000;
 		found->expires_s = MIN(session.idle_until_ms, session.ends_ms) / 1000;
 	}
-	secret_wipe(&account, sizeof(account));
 	return r;
 }
 

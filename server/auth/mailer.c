@@ -208,11 +208,6 @@ static int deliver(const struct mail *mail, const struct account *account,
 		why);
 }
 
-static void account_wipe(struct account *account)
-{
-	secret_wipe(account, sizeof(*account));
-}
-
 /* 0, or an error of the store: the mail is due again by itself then. */
 static int process(struct mail *mail, enum breaker_outcome *ret_outcome, char *why)
 {

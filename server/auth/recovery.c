@@ -19,11 +19,6 @@
 #include "shared/macros.h"
 #include "shared/secret.h"
 
-void account_wipe(struct account *account)
-{
-	secret_wipe(account, sizeof(*account));
-}
-
 /* --- asking for a mail --- */
 
 int mail_ask_await(enum mail_kind kind, const char *email_key)

@@ -42,5 +42,3 @@ int password_reset_await(struct str token, struct str wanted);
 
 /* Uses it to verify the address: 1, 0 when it is not good. */
 int email_verify_await(struct str token);
-
-void account_wipe(struct account *account);

@@ -181,11 +181,10 @@ int session_end_await(const char *session_id)
 
 int session_end_own_await(const char *account_id, const char *session_id)
 {
-	struct account account;
+	_cleanup_(account_wipe) struct account account = {};
 	struct session session;
 	int r = store_session_find_await(session_id, clock_wall_ms(), &session, &account);
 
-	secret_wipe(&account, sizeof(account));
 	if (r <= 0)
 		return r;
 	if (strcmp(session.account_id, account_id) != 0) /* for ever: owners do not change */

@@ -9,7 +9,6 @@
 #include "core/core.h"
 #include "crypt/signing.h"
 #include "shared/macros.h"
-#include "shared/secret.h"
 
 /* The cached value: also that there is nobody of that id. */
 struct user {
@@ -58,11 +57,6 @@ static void public_part(const struct account *from, struct account *to)
 	to->created_ms = from->created_ms;
 	to->updated_ms = from->updated_ms;
 	to->last_login_ms = from->last_login_ms;
-}
-
-static void account_wipe(struct account *account)
-{
-	secret_wipe(account, sizeof(*account));
 }
 
 static int load_await(void *account_id, struct lookup_found *found)

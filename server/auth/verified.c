@@ -103,7 +103,7 @@ static int claims_await(struct str token, int64_t now_s, struct token_unproven *
 static int session_check_await(
 	struct identity *identity, int64_t now_ms, struct lookup_found *found)
 {
-	struct account account;
+	_cleanup_(account_wipe) struct account account = {};
 	struct session session;
 	int r;
 

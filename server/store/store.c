@@ -53,6 +53,11 @@ const char *store_op_collection(enum store_op op)
 	return ops[op].collection;
 }
 
+void account_wipe(struct account *account)
+{
+	secret_wipe(account, sizeof(*account));
+}
+
 static void job_run_unused(struct job *job, void *connection)
 {
 	(void)job;

@@ -60,6 +60,9 @@ struct account {
 	struct login_attempts attempts;
 };
 
+/* A hash can be guessed at: whoever had an account from the store wipes it. */
+void account_wipe(struct account *account);
+
 struct session {
 	char id[STORE_ID_BYTES_MAX + 1];
 	char account_id[STORE_ID_BYTES_MAX + 1];
