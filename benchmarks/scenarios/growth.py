@@ -19,7 +19,7 @@ TOKENS = 256  # fewer than every cache holds
 # costs as much again, and may end the one whose token is asked with.
 LOGINS = 2000
 MODELS = 500  # different hashes: logins under way that have the same one share its work
-CACHES = (1000, 10000)  # tokens_max: the default and ten times of it
+CACHES = (1000, 10000)  # tokens_max: a tenth of the default, and the default
 
 
 class Costs:

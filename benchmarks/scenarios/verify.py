@@ -10,7 +10,7 @@ from systems.authd import Authd
 from systems.nginx import Nginx
 
 TOKENS = 512  # of as many sessions: each core has them all in its cache; a multiple of the pipelined depth
-TOKENS_MANY = 4096  # more than a core remembers by default: some requests go to the store
+TOKENS_MANY = 4096  # a core remembers them all, but the digests (auth/digests.h) of half of them at most
 
 
 def one(bench, system, tokens, seconds, depth):

@@ -120,7 +120,7 @@ const struct option options[] = {
 	{ "session", "absolute", OPTION_DURATION, "90d", 60 * SECOND, 3650 * DAY, "time", false, "A session ends after this in any case", AT(session.absolute_ms) },
 	{ "session", "grace", OPTION_DURATION, "10s", 0, 300 * SECOND, "time", false, "A replaced refresh token still answers for this long", AT(session.grace_ms) },
 	{ "cache", "users_max", OPTION_NUMBER, "1000", 1, 1000000, "per core", true, "Users kept in memory", AT(cache.users_max) },
-	{ "cache", "tokens_max", OPTION_NUMBER, "1000", 1, 1000000, "per core", true, "Verified access tokens kept in memory", AT(cache.tokens_max) },
+	{ "cache", "tokens_max", OPTION_NUMBER, "10000", 1, 1000000, "per core", true, "Verified access tokens kept in memory", AT(cache.tokens_max) },
 	{ "cache", "ttl", OPTION_DURATION, "10m", SECOND, DAY, "time", true, "What is cached is looked up again after this", AT(cache.ttl_ms) },
 	{ "cache", "sweep", OPTION_DURATION, "2m", SECOND, DAY, "time", true, "What is too old is removed this often", AT(cache.sweep_ms) },
 	{ "accounts", "hide_existing", OPTION_BOOL, "no", 0, 1, "yes or no", false, "Registering answers 202 whether or not the address is known", AT(accounts.is_hiding_existing) },
