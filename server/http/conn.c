@@ -89,6 +89,93 @@ static void linger(struct conn *conn)
 	loop_stream_receive(&conn->stream);
 }
 
+/* --- responding --- */
+
+static struct buf *out_of(struct conn *conn)
+{
+	if (!conn->out.max)
+		conn->out = server_buffer_take(conn->server);
+	return &conn->out;
+}
+
+static void count_response(
+	struct http_stats *stats, const struct exchange *exchange, uint64_t now_ns)
+{
+	const struct response *response = &exchange->response;
+
+	assert(response->status >= 100 && response->status < 600);
+	stat_add(&stats->responses[response->status / 100], 1);
+	if (response->problem == PROBLEM_SERVICE_UNAVAILABLE &&
+		now_ns >= exchange->request.deadline_ns)
+		stat_add(&stats->timeouts_server, 1);
+}
+
+/* Others behind a proxy share its connection, and it has no reason to hurry: it never rests. */
+static void rest_if_refused(struct conn *conn, enum problem problem)
+{
+	if (problem != PROBLEM_SERVICE_UNAVAILABLE && problem != PROBLEM_RATE_LIMITED) {
+		conn->refusals = 0;
+		return;
+	}
+	if (conn->refusals < CONN_REFUSALS_FREE) {
+		conn->refusals++;
+		return;
+	}
+	if (conn->is_trusted || conn->closes)
+		return;
+	stat_add(&conn->server->stats.rests, 1);
+	conn->is_resting = true;
+	timer_set(conn->server->core->wheel, &conn->rest,
+		clock_after_ms(conn_now(conn), CONN_REST_MS));
+}
+
+static void respond(struct conn *conn)
+{
+	struct exchange *exchange = conn->exchange;
+	struct http_server *server = conn->server;
+	struct response *response = &exchange->response;
+	enum wire_connection kind = WIRE_KEEP;
+	uint64_t now_ns = clock_now_ns();
+	int r;
+
+	if (response->closes || server->is_draining || !parser_keeps_alive(exchange->parser))
+		conn->closes = true;
+	if (conn->closes)
+		kind = WIRE_CLOSE;
+	else if (parser_is_http_1_0(exchange->parser))
+		kind = WIRE_KEEP_1_0;
+	if (server->service->finish)
+		server->service->finish(&exchange->request, response);
+	compress_response(server->compressor, response);
+	r = wire_response(out_of(conn), response, &server->date, kind);
+	if (r < 0) {
+		conn_close(conn); /* no memory for it: the client learns as much as it can */
+		return;
+	}
+	conn->requests++;
+	count_response(&server->stats, exchange, now_ns);
+	if (server->service->done)
+		server->service->done(
+			&exchange->request, response, now_ns - exchange->request.started_ns);
+	rest_if_refused(conn, response->problem);
+	exchange_end(TAKE(conn->exchange));
+	become(conn, CONN_IDLE);
+}
+
+static void respond_problem(struct conn *conn, enum problem problem)
+{
+	exchange_name(conn->exchange);
+	response_problem(&conn->exchange->response, problem);
+	respond(conn);
+}
+
+/* Answers a request that is not read to its end: what follows cannot be told from it. */
+static void respond_and_close(struct conn *conn, enum problem problem)
+{
+	conn->closes = true;
+	respond_problem(conn, problem);
+}
+
 /* --- settling --- */
 
 static bool has_output(const struct conn *conn)
@@ -175,93 +262,6 @@ static void settle(struct conn *conn)
 		loop_stream_receive(&conn->stream);
 	else
 		loop_stream_receive_pause(&conn->stream);
-}
-
-/* --- responding --- */
-
-static struct buf *out_of(struct conn *conn)
-{
-	if (!conn->out.max)
-		conn->out = server_buffer_take(conn->server);
-	return &conn->out;
-}
-
-static void count_response(
-	struct http_stats *stats, const struct exchange *exchange, uint64_t now_ns)
-{
-	const struct response *response = &exchange->response;
-
-	assert(response->status >= 100 && response->status < 600);
-	stat_add(&stats->responses[response->status / 100], 1);
-	if (response->problem == PROBLEM_SERVICE_UNAVAILABLE &&
-		now_ns >= exchange->request.deadline_ns)
-		stat_add(&stats->timeouts_server, 1);
-}
-
-/* Others behind a proxy share its connection, and it has no reason to hurry: it never rests. */
-static void rest_if_refused(struct conn *conn, enum problem problem)
-{
-	if (problem != PROBLEM_SERVICE_UNAVAILABLE && problem != PROBLEM_RATE_LIMITED) {
-		conn->refusals = 0;
-		return;
-	}
-	if (conn->refusals < CONN_REFUSALS_FREE) {
-		conn->refusals++;
-		return;
-	}
-	if (conn->is_trusted || conn->closes)
-		return;
-	stat_add(&conn->server->stats.rests, 1);
-	conn->is_resting = true;
-	timer_set(conn->server->core->wheel, &conn->rest,
-		clock_after_ms(conn_now(conn), CONN_REST_MS));
-}
-
-static void respond(struct conn *conn)
-{
-	struct exchange *exchange = conn->exchange;
-	struct http_server *server = conn->server;
-	struct response *response = &exchange->response;
-	enum wire_connection kind = WIRE_KEEP;
-	uint64_t now_ns = clock_now_ns();
-	int r;
-
-	if (response->closes || server->is_draining || !parser_keeps_alive(exchange->parser))
-		conn->closes = true;
-	if (conn->closes)
-		kind = WIRE_CLOSE;
-	else if (parser_is_http_1_0(exchange->parser))
-		kind = WIRE_KEEP_1_0;
-	if (server->service->finish)
-		server->service->finish(&exchange->request, response);
-	compress_response(server->compressor, response);
-	r = wire_response(out_of(conn), response, &server->date, kind);
-	if (r < 0) {
-		conn_close(conn); /* no memory for it: the client learns as much as it can */
-		return;
-	}
-	conn->requests++;
-	count_response(&server->stats, exchange, now_ns);
-	if (server->service->done)
-		server->service->done(
-			&exchange->request, response, now_ns - exchange->request.started_ns);
-	rest_if_refused(conn, response->problem);
-	exchange_end(TAKE(conn->exchange));
-	become(conn, CONN_IDLE);
-}
-
-static void respond_problem(struct conn *conn, enum problem problem)
-{
-	exchange_name(conn->exchange);
-	response_problem(&conn->exchange->response, problem);
-	respond(conn);
-}
-
-/* Answers a request that is not read to its end: what follows cannot be told from it. */
-static void respond_and_close(struct conn *conn, enum problem problem)
-{
-	conn->closes = true;
-	respond_problem(conn, problem);
 }
 
 /* --- a request, as it arrives --- */
