@@ -176,6 +176,13 @@ static void respond_and_close(struct conn *conn, enum problem problem)
 	respond_problem(conn, problem);
 }
 
+/* There is no room for it. */
+static void refuse(struct conn *conn)
+{
+	atomic_fetch_add_explicit(&conn->server->exchanges.refused, 1, memory_order_relaxed);
+	respond_and_close(conn, PROBLEM_SERVICE_UNAVAILABLE);
+}
+
 /* --- settling --- */
 
 static bool has_output(const struct conn *conn)
@@ -244,9 +251,12 @@ static void settle(struct conn *conn)
 {
 	if (conn->state == CONN_CLOSING || conn->state == CONN_LINGERING)
 		return;
+	/* What has come is read: a spare exchange is not lent until the rest comes. */
+	if (conn->state == CONN_RECEIVING && conn->exchange->is_spare)
+		refuse(conn);
 	if (conn->has_eof && !conn->in.len)
 		conn->closes = true; /* no request can come any more, or be completed */
-	if (!conn->is_sending && has_output(conn))
+	if (conn->state != CONN_CLOSING && !conn->is_sending && has_output(conn))
 		send_out(conn);
 	if (conn->state == CONN_CLOSING)
 		return;
@@ -357,11 +367,11 @@ static bool begin(struct conn *conn)
 	}
 	stat_add(&conn->server->stats.requests, 1);
 	become(conn, CONN_RECEIVING);
-	if (r == 0 || make_room(conn->server))
-		return true;
-	atomic_fetch_add_explicit(&conn->server->exchanges.refused, 1, memory_order_relaxed);
-	respond_and_close(conn, PROBLEM_SERVICE_UNAVAILABLE);
-	return false;
+	if (conn->exchange->is_spare && make_room(conn->server))
+		conn->exchange->is_spare = false;
+	else if (r < 0)
+		refuse(conn);
+	return conn->exchange != NULL;
 }
 
 static bool can_parse(const struct conn *conn)

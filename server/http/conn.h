@@ -44,8 +44,9 @@
 /* One chunk covers an ordinary request; a body of 64 KiB and its tree fit too. */
 #define EXCHANGE_ARENA_CHUNK 8192
 #define EXCHANGE_ARENA_MAX (1024 * 1024)
-/* Above exchanges_max: to say 503 with, until it is sent; beyond these a connection just ends. */
-#define EXCHANGES_REFUSED_MAX 64
+/* Above exchanges_max: for requests that are here as a whole while those that have the others drip.
+ * The last one only says 503, and is free again when it has. */
+#define EXCHANGES_SPARE 64
 /* A request that has been arriving for so long gives way to a new one when there are too many: an
  * honest client's arrives in a fraction of it, whoever drips bytes needs it all. */
 #define EXCHANGE_GIVES_WAY_MS 1000
@@ -68,6 +69,7 @@ struct exchange {
 	struct exchange *pool_link;     /* the pool's while it is free */
 	struct list_link arriving_link; /* of those that are still arriving */
 	bool is_arriving;
+	bool is_spare;     /* one of those above exchanges_max */
 	struct conn *conn; /* NULL: the client has gone */
 	struct http_server *server;
 	struct parser *parser;
@@ -157,8 +159,8 @@ static inline void stat_add(_Atomic uint64_t *counter, uint64_t value)
 }
 
 /*
- * exchange.c. Sets conn->exchange: 0; -ERR_OVERLOADED: there are too many, and this one may only
- * say so; -ENOMEM: there is none.
+ * exchange.c. Sets conn->exchange: 0, which may be a spare one; -ERR_OVERLOADED: it is the last
+ * spare one, and may only say so; -ENOMEM: there is none.
  */
 int exchange_begin(struct conn *conn);
 /* The one that has been arriving longest, if that is long enough to give way; else NULL. */

@@ -55,6 +55,7 @@ int exchange_begin(struct conn *conn)
 	struct http_server *server = conn->server;
 	struct exchange *exchange = pool_get(&server->exchanges);
 	uint64_t now_ns = loop_now_ns(server->core->loop);
+	uint32_t in_use;
 
 	if (!exchange)
 		return -ENOMEM;
@@ -78,10 +79,9 @@ int exchange_begin(struct conn *conn)
 	parser_start(exchange->parser, &exchange->request);
 	conn->exchange = exchange;
 	arriving_add(server, exchange);
-	if (atomic_load_explicit(&server->exchanges.in_use, memory_order_relaxed) <=
-		server->options.exchanges_max)
-		return 0;
-	return -ERR_OVERLOADED;
+	in_use = atomic_load_explicit(&server->exchanges.in_use, memory_order_relaxed);
+	exchange->is_spare = in_use > server->options.exchanges_max;
+	return in_use < server->options.exchanges_max + EXCHANGES_SPARE ? 0 : -ERR_OVERLOADED;
 }
 
 void exchange_end(struct exchange *exchange)

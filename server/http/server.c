@@ -35,7 +35,7 @@ int http_server_new(struct core *core, const struct http_options *options,
 			.core = core->index,
 			.object_bytes = sizeof(struct exchange),
 			.owned_bytes = EXCHANGE_ARENA_CHUNK + (uint32_t)parser_bytes(),
-			.objects_max = options->exchanges_max + EXCHANGES_REFUSED_MAX,
+			.objects_max = options->exchanges_max + EXCHANGES_SPARE,
 			.objects_kept = EXCHANGES_KEPT,
 			.object_deinit = exchange_deinit });
 	pool_init(&server->conns, &(struct pool_options){ .name = "connections",

@@ -61,7 +61,7 @@ struct http_options {
 	uint64_t handshake_timeout_ms; /* of TLS, from accepting */
 	uint64_t send_timeout_ms;      /* a client must take a batch of responses within this */
 	uint32_t connections_max;      /* one more is closed at once */
-	uint32_t exchanges_max;        /* requests in progress; one more is answered 503 */
+	uint32_t exchanges_max;        /* requests in progress; one more has to be here whole */
 	struct compress_options compression;
 	unsigned redirect_port;  /* what HTTP_LISTEN_REDIRECT sends clients to */
 	struct http_trust trust; /* whom we believe who the client is */

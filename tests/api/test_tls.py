@@ -11,10 +11,9 @@ import pytest
 from authd import BUILD, ROOT, Authd, free_port
 from conftest import PASSWORD, Client
 from tls import HandWire, TlsAuthd, TlsWire, certificate, context, refused, tcp
-from wire import Wire, head, post, until
+from wire import ENGINES, Wire, head, post, until
 
 LIVE = head("GET", "/health/live")
-ENGINES = {"multishot": {"io.receive": "multishot"}, "oneshot": {"io.receive": "oneshot"}, "epoll": {"io.engine": "epoll"}}
 HANDSHAKES_MAX = int(re.search(r"SECURED_HANDSHAKES_MAX (\d+)", (ROOT / "server/http/secured.h").read_text())[1])
 CLIENT_HELLO = bytes.fromhex("160301")  # as every client begins
 

@@ -8,6 +8,7 @@ import time
 WAIT_S = int(os.environ.get("AUTHD_WAIT_S", 30))  # for an answer, on a machine as busy as it may be
 HOST = b"Host: a.example\r\n"
 RECEIVE_MODES = ["multishot", "oneshot"]
+ENGINES = {"multishot": {"io.receive": "multishot"}, "oneshot": {"io.receive": "oneshot"}, "epoll": {"io.engine": "epoll"}}
 DATE = re.compile(r"^(Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT$")
 
 

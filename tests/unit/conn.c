@@ -136,13 +136,13 @@ static void turn_later(unsigned times)
 	turn(times);
 }
 
-static void start_with_buffers(const struct http_options *options, unsigned buffers)
+static void start_wide(const struct http_options *options, unsigned buffers, unsigned fibers_max)
 {
 	struct loop_options loop = {
 		.entries = 64, .receive_buffers = buffers, .receive_buffer_bytes = 4096
 	};
 	struct fiber_pool_options fibers = {
-		.fibers_max = FIBERS, .fibers_kept = FIBERS, .stack_bytes = 128 * 1024
+		.fibers_max = fibers_max, .fibers_kept = FIBERS, .stack_bytes = 128 * 1024
 	};
 
 	memset(&t, 0, sizeof(t));
@@ -165,7 +165,7 @@ static void start_with_buffers(const struct http_options *options, unsigned buff
 
 static void start_with(const struct http_options *options)
 {
-	start_with_buffers(options, 64);
+	start_wide(options, 64, FIBERS);
 }
 
 static const struct http_options ordinary = { .idle_timeout_ms = 60000,
@@ -659,27 +659,97 @@ TEST(input_during_a_handler_is_bounded)
 
 /* --- too much --- */
 
-TEST(one_request_too_many_is_answered_503)
+/* Takes all exchanges for requests that go on arriving; all of them are young. */
+static void exchanges_take(int fds[EXCHANGES])
 {
-	int fds[EXCHANGES], fd;
-
-	start();
 	for (unsigned i = 0; i < EXCHANGES; i++) {
 		fds[i] = client();
 		say(fds[i], "GET /a");
 	}
+	assert_int_equal(t.server->exchanges.in_use, EXCHANGES);
+}
+
+static void exchanges_leave(const int fds[EXCHANGES])
+{
+	say(fds[0], " HTTP/1.1\r\n" HOST "\r\n"); /* they were let alone */
+	assert_has(hear(fds[0]), "200 OK");
+	for (unsigned i = 0; i < EXCHANGES; i++)
+		close(fds[i]);
+	finish();
+}
+
+TEST(one_request_too_many_is_answered_503_when_it_is_not_whole)
+{
+	int fds[EXCHANGES], fd;
+
+	start();
+	exchanges_take(fds);
 	fd = client();
-	say(fd, GET("/a") "\r\n");
+	say(fd, GET("/a"));
 	assert_has(hear_last(fd), "HTTP/1.1 503 ");
 	assert_has(t.text, "SERVICE_UNAVAILABLE");
 	assert_has(t.text, "\r\nRetry-After: ");
 	assert_int_equal(t.server->exchanges.refused, 1);
 	close(fd);
-	say(fds[0], " HTTP/1.1\r\n" HOST "\r\n");
-	assert_has(hear(fds[0]), "200 OK");
-	for (unsigned i = 0; i < EXCHANGES; i++)
-		close(fds[i]);
-	finish();
+	fd = client();
+	say(fd, POST("/echo") "Content-Length: 4\r\n\r\nbod");
+	assert_has(hear_last(fd), "HTTP/1.1 503 ");
+	assert_int_equal(t.server->exchanges.in_use, EXCHANGES);
+	close(fd);
+	exchanges_leave(fds);
+}
+
+TEST(one_request_too_many_is_served_when_it_is_whole)
+{
+	int fds[EXCHANGES], fd;
+
+	start();
+	exchanges_take(fds);
+	fd = client();
+	say(fd, GET("/a") "\r\n" POST("/echo") "Content-Length: 4\r\n\r\nbody");
+	assert_int_equal(count(hear(fd), "200 OK"), 2);
+	assert_has(t.text, "\r\n\r\nbody");
+	say(fd, GET("/a") "\r\n");
+	assert_has(hear(fd), "200 OK");
+	say(fd, GET("/a") "\r\n" GET("/a"));
+	assert_has(hear_last(fd), "200 OK");
+	assert_has(t.text, "HTTP/1.1 503 ");
+	assert_int_equal(t.server->stats.gave_way, 0);
+	assert_int_equal(t.server->exchanges.refused, 1);
+	close(fd);
+	exchanges_leave(fds);
+}
+
+TEST(no_more_wait_beyond_the_others_than_there_are_spare_exchanges)
+{
+	static const struct http_options options = { .idle_timeout_ms = 60000,
+		.request_timeout_ms = 10000,
+		.send_timeout_ms = 5000,
+		.connections_max = EXCHANGES + EXCHANGES_SPARE + 1,
+		.exchanges_max = EXCHANGES };
+	int fds[EXCHANGES], waiting[EXCHANGES_SPARE - 1], fd;
+
+	start_wide(&options, 256, EXCHANGES_SPARE);
+	exchanges_take(fds);
+	for (unsigned i = 0; i < EXCHANGES_SPARE - 1; i++) {
+		waiting[i] = client();
+		say(waiting[i], GET("/wait") "\r\n");
+	}
+	assert_int_equal(t.server->exchanges.in_use, EXCHANGES + EXCHANGES_SPARE - 1);
+	fd = client();
+	say(fd, GET("/a") "\r\n");
+	assert_has(hear_last(fd), "HTTP/1.1 503 ");
+	close(fd);
+	close(waiting[0]);
+	turn(6);
+	fd = client();
+	say(fd, GET("/a") "\r\n");
+	assert_has(hear(fd), "200 OK");
+	close(fd);
+	assert_int_equal(t.server->exchanges.refused, 1);
+	for (unsigned i = 1; i < EXCHANGES_SPARE - 1; i++)
+		close(waiting[i]);
+	exchanges_leave(fds);
 }
 
 TEST(without_a_fiber_a_request_is_answered_503_and_the_connection_stays)
@@ -771,7 +841,7 @@ TEST(what_has_arrived_is_answered_however_late_we_look_at_it)
 	const char *text = GET("/a") "\r\n";
 	int first, second;
 
-	start_with_buffers(&ordinary, 1); /* one of the two has to wait for it */
+	start_wide(&ordinary, 1, FIBERS); /* one of the two has to wait for it */
 	first = client();
 	second = client();
 	clock_fake_advance_ms(ordinary.idle_timeout_ms + 50);
