@@ -34,6 +34,34 @@ bool head_is_token(struct str s)
 	return s.len > 0 && are_all(is_token, s);
 }
 
+bool head_lines_are_strict(struct str bytes, char *last_byte)
+{
+	const char *line = bytes.data, *end = bytes.data + bytes.len, *lf;
+
+	if (!bytes.len)
+		return true;
+	if (*last_byte == '\r' && *line != '\n')
+		return false;
+	for (char last = *last_byte; line < end; last = '\n', line = lf + 1) {
+		if (last == '\n' && (*line == ' ' || *line == '\t'))
+			return false;
+		lf = memchr(line, '\n', (size_t)(end - line));
+		if (!lf) {
+			const char *cr = memchr(line, '\r', (size_t)(end - line));
+
+			if (cr && cr + 1 < end)
+				return false;
+			break;
+		}
+		if ((lf > line ? lf[-1] : last) != '\r')
+			return false;
+		if (lf > line && memchr(line, '\r', (size_t)(lf - 1 - line)))
+			return false;
+	}
+	*last_byte = end[-1];
+	return true;
+}
+
 static bool is_visible(char c)
 {
 	return c > ' ' && c < 0x7f; /* a signed char above ASCII is negative */

@@ -12,8 +12,15 @@ struct head_framing {
 	bool has_length; /* any length was said, or chunks */
 };
 
-/* A field name: RFC 9110's token. */
+/* The name of a field or method: RFC 9110's token. */
 bool head_is_token(struct str s);
+
+/*
+ * Every line of head and trailer ends in CR LF, has no other CR, and none goes on in the next one
+ * (obs-fold): recipients disagree about these (RFC 9112 sections 2.2 and 5.2). The lines may come
+ * in pieces: last_byte is that of the piece before, 0 at first.
+ */
+bool head_lines_are_strict(struct str bytes, char *last_byte);
 
 /*
  * Checks the fields of request and splits the target into its path and query. PROBLEM_NONE;

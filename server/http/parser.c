@@ -44,7 +44,8 @@ struct parser {
 	size_t target_len;
 	size_t bytes; /* used so far: of the head, then of the body with its framing */
 	struct head_framing framing;
-	char last; /* byte of the head or trailer so far */
+	char last;                              /* byte of the head or trailer so far */
+	bool is_method_open, is_method_foreign; /* one that llhttp does not know */
 	bool has_line, has_head, has_trailer, is_field_open, is_keep_alive;
 	unsigned spaces; /* in the request line so far */
 	struct field fields[HTTP_HEADERS_MAX];
@@ -165,7 +166,7 @@ static enum problem head_complete(struct parser *parser)
 
 	if (llhttp->http_major != 1 || llhttp->http_minor > 1)
 		return PROBLEM_VERSION_NOT_SUPPORTED;
-	request->method = method_of(llhttp->method);
+	request->method = parser->is_method_foreign ? METHOD_OTHER : method_of(llhttp->method);
 	for (unsigned i = 0; i < parser->field_count; i++) {
 		const struct field *field = &parser->fields[i];
 		const char *head = parser->head.data;
@@ -255,46 +256,46 @@ void parser_free(struct parser *parser)
 	free(parser);
 }
 
+static void llhttp_begin(struct parser *parser)
+{
+	llhttp_init(&parser->llhttp, HTTP_REQUEST, &settings);
+	parser->llhttp.data = parser;
+}
+
 void parser_start(struct parser *parser, struct request *request)
 {
 	/* All but the table of fields, which is read as far as it was written only. */
 	memset(parser, 0, offsetof(struct parser, fields));
 	parser->field_count = 0;
 	parser->request = request;
-	llhttp_init(&parser->llhttp, HTTP_REQUEST, &settings);
-	parser->llhttp.data = parser;
+	llhttp_begin(parser);
 }
 
 /*
- * Every line of head and trailer ends in CR LF, has no other CR, and none goes on in the next one
- * (obs-fold): recipients disagree about these (RFC 9112 sections 2.2 and 5.2).
+ * llhttp refused the method at its first byte that is not in any that it knows. Every token is one,
+ * though (RFC 9110 section 9.1): when it ends the rest is read as that of a GET, so that everything
+ * else about the request is checked before it is told that nobody serves it.
  */
-static bool lines_are_strict(struct parser *parser, struct str bytes)
+static size_t method_read(struct parser *parser, struct str bytes)
 {
-	const char *line = bytes.data, *end = bytes.data + bytes.len, *lf;
+	size_t n = 0;
 
-	if (!bytes.len)
-		return true;
-	if (parser->last == '\r' && *line != '\n')
-		return false;
-	for (char last = parser->last; line < end; last = '\n', line = lf + 1) {
-		if (last == '\n' && (*line == ' ' || *line == '\t'))
-			return false;
-		lf = memchr(line, '\n', (size_t)(end - line));
-		if (!lf) {
-			const char *cr = memchr(line, '\r', (size_t)(end - line));
-
-			if (cr && cr + 1 < end)
-				return false;
-			break;
-		}
-		if ((lf > line ? lf[-1] : last) != '\r')
-			return false;
-		if (lf > line && memchr(line, '\r', (size_t)(lf - 1 - line)))
-			return false;
+	while (n < bytes.len && head_is_token(str_of(bytes.data + n, 1)))
+		n++;
+	parser->bytes += n;
+	if (parser->bytes > HTTP_HEADER_BYTES_MAX)
+		parser->problem = PROBLEM_HEADERS_TOO_LARGE;
+	else if (n < bytes.len && (bytes.data[n] != ' ' || !parser->bytes))
+		parser->problem = PROBLEM_MALFORMED_REQUEST;
+	if (parser->problem != PROBLEM_NONE) {
+		parser->event = PARSE_PROBLEM;
+	} else if (n < bytes.len) {
+		parser->is_method_open = false;
+		parser->is_method_foreign = true;
+		llhttp_begin(parser);
+		(void)llhttp_execute(&parser->llhttp, "GET", strlen("GET"));
 	}
-	parser->last = end[-1];
-	return true;
+	return n;
 }
 
 /* One space before the target and one behind it: more are read differently by different readers
@@ -310,8 +311,16 @@ static bool line_is_strict(struct parser *parser, struct str bytes)
 	return parser->spaces <= 2;
 }
 
-static enum problem problem_of_llhttp(llhttp_errno_t error)
+/* Those of RTSP are known to llhttp, and refused when the version is HTTP's. */
+static bool is_of_rtsp(const llhttp_t *llhttp)
 {
+	return llhttp->method >= HTTP_DESCRIBE && llhttp->method <= HTTP_FLUSH;
+}
+
+static enum problem problem_of_llhttp(const llhttp_t *llhttp, llhttp_errno_t error)
+{
+	if (error == HPE_INVALID_CONSTANT && is_of_rtsp(llhttp))
+		return PROBLEM_NOT_IMPLEMENTED;
 	if (error == HPE_INVALID_VERSION || error == HPE_PAUSED_H2_UPGRADE)
 		return PROBLEM_VERSION_NOT_SUPPORTED;
 	return PROBLEM_MALFORMED_REQUEST;
@@ -327,15 +336,17 @@ static enum problem step_check(struct parser *parser, struct str used, llhttp_er
 		return PROBLEM_HEADERS_TOO_LARGE;
 	if (parser->problem != PROBLEM_NONE)
 		return parser->problem;
-	if (has_lines && !lines_are_strict(parser, used))
+	if (has_lines && !head_lines_are_strict(used, &parser->last))
 		return PROBLEM_MALFORMED_REQUEST;
 	if (!parser->has_line && !line_is_strict(parser, used))
 		return PROBLEM_MALFORMED_REQUEST;
 	if (error != HPE_OK && error != HPE_PAUSED)
-		return problem_of_llhttp(error);
+		return problem_of_llhttp(&parser->llhttp, error);
 	if (parser->framing.is_chunked && parser->has_head &&
 		parser->bytes - parser->body.len > CHUNK_FRAMING_BYTES_MAX)
 		return PROBLEM_BODY_TOO_LARGE;
+	if (parser->event == PARSE_HEADERS && parser->is_method_foreign)
+		return PROBLEM_NOT_IMPLEMENTED;
 	return PROBLEM_NONE;
 }
 
@@ -346,9 +357,15 @@ static size_t step(struct parser *parser, struct str bytes)
 	bool had_trailer = parser->has_trailer;
 	llhttp_errno_t error;
 
+	if (parser->is_method_open)
+		return method_read(parser, bytes);
 	if (llhttp_get_errno(&parser->llhttp) == HPE_PAUSED)
 		llhttp_resume(&parser->llhttp);
 	error = llhttp_execute(&parser->llhttp, bytes.data, bytes.len);
+	if (error == HPE_INVALID_METHOD && !parser->spaces) {
+		parser->is_method_open = true;
+		return 0; /* they are read again */
+	}
 	if (error == HPE_PAUSED)
 		used = (size_t)(llhttp_get_error_pos(&parser->llhttp) - bytes.data);
 	parser->bytes += used;

@@ -28,7 +28,7 @@ enum http_method {
 	METHOD_PATCH,
 	METHOD_DELETE,
 	METHOD_OPTIONS,
-	METHOD_OTHER /* known to RFC 9110's registry, served by nobody here */
+	METHOD_OTHER /* served by nobody here: 405 where it is of the registry, 501 if not */
 };
 
 struct http_header {

@@ -193,18 +193,23 @@ def test_an_end_without_a_request_is_silent(wire):
     ("/v1/auth/me", {"GET", "HEAD", "PATCH"}), ("/v1/auth/login", {"POST"}), ("/health/live", {"GET", "HEAD"}),
 ])
 def test_another_method_is_told_which_are_right(wire, path, allow):
-    for method in ("DELETE", "PUT", "OPTIONS", "TRACE", "PROPFIND"):
+    for method in ("DELETE", "PUT", "OPTIONS", "TRACE", "CONNECT", "PROPFIND"):
         answer = wire.send(head(method, path)).answer()
         assert (answer.status, answer.error) == (405, "METHOD_NOT_ALLOWED")
         assert set(answer.get("allow").split(", ")) == allow
 
 
-@pytest.mark.parametrize("method", ["get", "FOO", "G<T", "", "GET,", "CONNECT"])
-def test_what_is_no_method_is_malformed(wire, method):
-    answer = wire.send(f"{method} /health/live HTTP/1.1\r\n".encode() + HOST + b"\r\n").answer()
-    assert answer.status in (400, 405) and answer.error
-    if answer.status == 400:
-        assert answer.closes and wire.ends()
+@pytest.mark.parametrize("method,status,code", [
+    ("FROB", 501, "NOT_IMPLEMENTED"), ("get", 501, "NOT_IMPLEMENTED"), ("GETS", 501, "NOT_IMPLEMENTED"),
+    ("PLAY", 501, "NOT_IMPLEMENTED"), ("X" * 8000, 501, "NOT_IMPLEMENTED"), ("X" * 17000, 431, "HEADERS_TOO_LARGE"),
+    ("G<T", 400, "MALFORMED_REQUEST"), ("", 400, "MALFORMED_REQUEST"), ("GET,", 400, "MALFORMED_REQUEST"),
+    ("FR\xd6B", 400, "MALFORMED_REQUEST"),
+])
+@pytest.mark.parametrize("path", ["/health/live", "/nothing"])
+def test_an_unknown_method_is_not_implemented_and_what_is_none_malformed(wire, path, method, status, code):
+    answer = wire.send(head(method, path)).answer()
+    assert (answer.status, answer.error) == (status, code)
+    assert answer.closes and wire.ends()
 
 
 @pytest.mark.parametrize("target,status", [

@@ -11,6 +11,7 @@ import pytest
 
 from authd import BUILD, Authd, free_port
 from tls import TlsAuthd
+from wire import Wire, head
 
 
 class Unix(http.client.HTTPConnection):
@@ -105,6 +106,15 @@ def test_requests_are_counted_by_route_method_and_class(authd):
     assert found['authd_logins_total{method="password",result="unknown"}'] == 1
     assert found['authd_tokens_issued_total{grant="register",kind="access"}'] == 1
     assert found['authd_tokens_issued_total{grant="password",kind="refresh"}'] == 1
+
+
+def test_methods_that_nobody_knows_are_counted_as_one(authd):
+    for method in ("FROB", "frob", "X" * 1000):
+        with Wire(authd.port) as wire:
+            assert wire.send(head(method, "/v1/auth/login")).answer().status == 501
+    found = samples(scrape(authd)[1])
+    assert found['authd_http_requests_total{route="unmatched",method="_OTHER",status_class="5xx"}'] == 3
+    assert not [series for series in found if "frob" in series.lower() or "XXX" in series]
 
 
 def test_the_build_says_what_it_was_built_from(authd):

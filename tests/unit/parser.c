@@ -161,6 +161,51 @@ TEST(all_methods_of_the_registry_are_told_or_other)
 	}
 }
 
+TEST(methods_that_nobody_knows_are_not_implemented_once_the_head_is_right)
+{
+	static const char *const methods[] = { "FROB", "get", "GETS", "GE", "G", "P-O_S.T", "PLAY",
+		"DESCRIBE", "!#$%&'*+-.^_`|~", "HTTP" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(methods); i++) {
+		char text[128];
+
+		(void)snprintf(text, sizeof(text), "%s / HTTP/1.1\r\n" HOST "\r\n", methods[i]);
+		refuses(text, PROBLEM_NOT_IMPLEMENTED);
+	}
+	check(STR("FROB"), PARSE_MORE, PROBLEM_NONE);
+	check(STR("FROB / HTTP/1.1\r\n" HOST), PARSE_MORE, PROBLEM_NONE);
+	refuses("FROB / HTTP/1.1\r\n" HOST "Content-Length: 1\r\n\r\n", PROBLEM_NOT_IMPLEMENTED);
+}
+
+TEST(a_request_is_malformed_whatever_its_method)
+{
+	static const char *const texts[] = { " / HTTP/1.1\r\n", "FR(B / HTTP/1.1\r\n", "FROB\r\n",
+		"FROB/ HTTP/1.1\r\n", "FROB\t/ HTTP/1.1\r\n", "FROB  / HTTP/1.1\r\n",
+		"FROB / / HTTP/1.1\r\n", "FROB x HTTP/1.1\r\n", "FROB / HTTP/1.1\n" HOST "\r\n",
+		"FROB / HTTP/1.1\r\n\r\n", "FROB / HTTP/1.1\r\n" HOST HOST "\r\n",
+		"FROB a.example:443 HTTP/1.1\r\n" HOST "\r\n",
+		"FR\xc3\xb6"
+		"B / HTTP/1.1\r\n",
+		"FROB / XTTP/1.1\r\n",
+		"FROB / HTTP/1.1\r\n" HOST
+		"Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
+		refuses(texts[i], PROBLEM_MALFORMED_REQUEST);
+	refuses("FROB / HTTP/2.0\r\n" HOST "\r\n", PROBLEM_VERSION_NOT_SUPPORTED);
+	refuses("FROB /\r\n\r\n", PROBLEM_VERSION_NOT_SUPPORTED);
+}
+
+TEST(a_method_is_bounded_with_the_head)
+{
+	static char text[HTTP_HEADER_BYTES_MAX + 2];
+
+	memset(text, 'X', sizeof(text) - 2);
+	check(str_of(text, HTTP_HEADER_BYTES_MAX), PARSE_MORE, PROBLEM_NONE);
+	memset(text, 'X', sizeof(text) - 1);
+	refuses(text, PROBLEM_HEADERS_TOO_LARGE);
+}
+
 TEST(targets_come_in_three_forms)
 {
 	static const struct {
