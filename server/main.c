@@ -414,8 +414,10 @@ int main(int argc, char **argv)
 		return 0;
 	if (config_read(line.config) < 0 || trust_parse(&config, &trust) < 0)
 		return EXIT_CONFIG;
-	if (line.is_check)
+	if (line.is_check) {
+		doubts_print(line.config ? line.config : "authd", &config);
 		return 0;
+	}
 	if (line.run)
 		return offline(line.run, line.argument) < 0 ? EXIT_FAILURE : 0;
 	if (has_parent < 0)
@@ -427,6 +429,7 @@ int main(int argc, char **argv)
 	r = log_begin();
 	if (r < 0)
 		return fail(config.log.file, r, NULL) < 0 ? EXIT_FAILURE : 0;
+	doubts_log(&config);
 	r = serve(line.config, &signals);
 	log_stop();
 	return r < 0 ? EXIT_FAILURE : 0;

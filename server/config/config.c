@@ -256,6 +256,8 @@ int config_check(const char *path, const struct config *config, struct buf *erro
 		{ config->admission.queue_time_standing_ms > config->admission.queue_time_max_ms,
 			"admission.queue_time_standing must not be above"
 			" admission.queue_time_max" },
+		{ config->mail.retry_base_ms > config->mail.retry_max_ms,
+			"mail.retry_base must not be above mail.retry_max" },
 		{ config->session.idle_ms > config->session.absolute_ms,
 			"session.idle must not be above session.absolute" },
 		/* Old keys stay for a day, and there is room for eight. */

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <sys/resource.h>
 
+#include "config/doubts.h"
 #include "config/options.h"
 #include "control/audit.h"
 #include "control/control.h"
@@ -224,6 +225,31 @@ static void look_config(_unused_ const struct control_request *request, struct f
 			current->number, pending);
 }
 
+struct doubts {
+	unsigned count;
+	const char *first;
+};
+
+static void doubt_count(const char *sentence, void *arg)
+{
+	struct doubts *doubts = arg;
+
+	if (!doubts->count++)
+		doubts->first = sentence;
+}
+
+static void look_options(_unused_ const struct control_request *request, struct finding *finding)
+{
+	struct doubts doubts = {};
+
+	config_doubts(reload_running(), doubt_count, &doubts);
+	if (doubts.count)
+		finding_say(finding, VERDICT_WARN, "%s%s", doubts.first,
+			doubts.count > 1 ? "; and there is more: authd --check" : "");
+	else
+		finding_say(finding, VERDICT_OK, "no option makes another one pointless");
+}
+
 static void look_log(_unused_ const struct control_request *request, struct finding *finding)
 {
 	uint64_t dropped = log_dropped();
@@ -269,6 +295,7 @@ static const struct rule {
 		"authctl core list -o wide" },
 	{ "config", look_config, "what is in the file is not what is in force",
 		"authctl config show" },
+	{ "options", look_options, "allowed, and most likely not meant", "authctl config show" },
 	{ "certificates", look_certificates,
 		"clients refuse it when it has ended: renew it, then authctl tls reload",
 		"authctl tls list" },

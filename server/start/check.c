@@ -5,7 +5,9 @@
 #include <stdio.h>
 
 #include "api/cors.h"
+#include "config/doubts.h"
 #include "core/listener.h"
+#include "observe/log.h"
 #include "shared/macros.h"
 #include "start/fail.h"
 #include "start/live.h"
@@ -77,6 +79,26 @@ int config_try(const struct config *tried, const struct config *in_force, struct
 	for (unsigned i = 0; i < tried->http.cors_origins.count; i++)
 		r = MIN(r, origin_try(tried->http.cors_origins.items[i], errors));
 	return r;
+}
+
+static void doubt_print(const char *sentence, void *path)
+{
+	(void)fprintf(stderr, "%s: warning: %s\n", (const char *)path, sentence);
+}
+
+void doubts_print(const char *path, const struct config *config)
+{
+	config_doubts(config, doubt_print, (void *)path);
+}
+
+static void doubt_log(const char *sentence, _unused_ void *arg)
+{
+	log_event(LOG_LEVEL_WARN, "config.doubtful", str_cstr(sentence));
+}
+
+void doubts_log(const struct config *config)
+{
+	config_doubts(config, doubt_log, NULL);
 }
 
 static int proxies_add(const char *text, struct http_trust *trust)

@@ -220,3 +220,33 @@ def test_a_temporary_value_is_no_change_of_the_file():
         row, = json.loads(authd.ctl("-o", "json", "config", "reload").stdout)
         assert (row["option"], row["before"], row["after"]) == ("log.level", "debug", "warn")
         assert row["effect"] == "when its temporary value ends"
+
+
+# --- what works and is not meant ---
+
+DOUBT = "http.request_timeout is not above breaker.call_timeout"
+
+
+def doctor(authd, rule):
+    return next(row for row in json.loads(authd.ctl("-o", "json", "doctor").stdout) if row["rule"] == rule)
+
+
+def test_a_configuration_that_is_most_likely_not_meant_is_doubted_and_taken():
+    result = Authd({"http.request_timeout": "5s"}).check()
+    assert (result.returncode, result.stdout) == (0, "")
+    assert f"authd.conf: warning: {DOUBT}" in result.stderr
+    assert result.stderr.count("warning") == 1
+    assert Authd().check().stderr == ""
+
+
+def test_doubts_are_in_the_log_and_told_by_doctor():
+    with Authd({"http.request_timeout": "6s"}) as authd:
+        assert "config.doubtful" not in authd.log()
+        assert doctor(authd, "options")["verdict"] == "ok"
+        authd.configure({"http.request_timeout": "5s"})
+        assert authd.ctl("config", "reload").returncode == 0
+        found = doctor(authd, "options")
+        assert found["verdict"] == "warn" and DOUBT in found["evidence"] and found["next"]
+        authd.stop()
+        authd.start()
+        assert authd.logged('"event.name":"config.doubtful"', DOUBT)

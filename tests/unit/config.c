@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "config/config.h"
+#include "config/doubts.h"
 #include "config/options.h"
 #include "shared/macros.h"
 
@@ -424,7 +425,8 @@ TEST(what_one_option_cannot_know_alone_is_checked)
 		"[token]\nalgorithm = HS256\n", "[http]\nbase = v1\n", "[http]\nbase = /v1/\n",
 		"[http]\nlisten =\n", "[tls]\nlisten = *:1\n", "[tls]\nredirect_listen = *:1\n",
 		"[tls]\ncertificate_files = a b\nkey_files = a\n",
-		"[tls]\nclient_certificate = optional\n" };
+		"[tls]\nclient_certificate = optional\n",
+		"[mail]\nretry_base = 1h\nretry_max = 30m\n" };
 
 	folder_begin();
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
@@ -435,4 +437,59 @@ TEST(what_one_option_cannot_know_alone_is_checked)
 		assert_said("authd.conf: error: ");
 	}
 	folder_end();
+}
+
+/* --- doubts --- */
+
+static void doubt_say(const char *sentence, void *count)
+{
+	(void)snprintf(said, sizeof(said), "%s", sentence);
+	++*(unsigned *)count;
+}
+
+static unsigned doubts_of(const char *text)
+{
+	unsigned count = 0;
+
+	assert_int_equal(parse(text), 0);
+	config_doubts(&config, doubt_say, &count);
+	return count;
+}
+
+TEST(nobody_doubts_the_defaults)
+{
+	assert_int_equal(doubts_of(""), 0);
+}
+
+TEST(values_that_make_each_other_pointless_are_doubted_from_their_boundary_on)
+{
+	static const struct {
+		const char *fine, *doubtful, *said;
+	} rows[] = {
+		{ "[http]\nrequest_timeout = 5001ms\n", "[http]\nrequest_timeout = 5s\n",
+			"breaker.call_timeout" },
+		{ "[http]\nrequest_timeout = 10s\n[admission]\nqueue_time_max = 10s\n",
+			"[http]\nrequest_timeout = 10s\n[admission]\nqueue_time_max = 10001ms\n",
+			"admission.queue_time_max" },
+		{ "[core]\nfibers_max = 51\n", "[core]\nfibers_max = 50\n",
+			"admission.concurrent_max" },
+		{ "[log]\nslow = 29s\n", "[log]\nslow = 30s\n", "log.slow" },
+		{ "[log]\naccess = yes\nslow = 30s\n", "[log]\nslow = 31s\n", "log.slow" },
+		{ "[trace]\nslow = 30s\n", "[trace]\nendpoint = http://a/\nslow = 30s\n",
+			"trace.slow" },
+		{ "[token]\nttl = 1h\n[session]\nidle = 1h\n",
+			"[token]\nttl = 61m\n[session]\nidle = 1h\n", "token.ttl" },
+		{ "[accounts]\nrequire_verified = yes\n",
+			"[accounts]\nrequire_verified = yes\n[mail]\ntransport = none\n",
+			"accounts.require_verified" },
+		{ "[mail]\ntransport = smtp\nage_max = 61s\nretry_base = 1m\n",
+			"[mail]\ntransport = smtp\nage_max = 1m\nretry_base = 1m\n",
+			"mail.retry_base" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		assert_int_equal(doubts_of(rows[i].fine), 0);
+		assert_int_equal(doubts_of(rows[i].doubtful), 1);
+		assert_said(rows[i].said);
+	}
 }
