@@ -13,6 +13,7 @@
 
 #define FIELD(name) (mongo_shared.fields.name)
 #define AWAIT_MS 400 /* how long closing waits for the stream at most */
+#define TRIAL_MS 1   /* the start would wait as long for an event that need not come */
 #define POLL_MS 400
 #define BLIND_MS 800
 /* Clocks of nodes may differ so much: what is as old is read again. */
@@ -42,14 +43,14 @@ static void nap(unsigned ms)
 
 /* --- change streams --- */
 
-static mongoc_change_stream_t *stream_open(struct mongo *c)
+static mongoc_change_stream_t *stream_open(struct mongo *c, int64_t await_ms)
 {
 	_bson_ bson_t *pipeline = BCON_NEW("pipeline", "[", "{", "$match", "{", "$or", "[", "{",
 		"ns.coll", BCON_UTF8("authd_sessions"), "operationType", BCON_UTF8("delete"), "}",
 		"{", "ns.coll", BCON_UTF8(FIELD(users)), "operationType", "{", "$in", "[",
 		BCON_UTF8("update"), BCON_UTF8("replace"), BCON_UTF8("delete"), "]", "}", "}", "]",
 		"}", "}", "]");
-	_bson_ bson_t *opts = BCON_NEW("maxAwaitTimeMS", BCON_INT64(AWAIT_MS));
+	_bson_ bson_t *opts = BCON_NEW("maxAwaitTimeMS", BCON_INT64(await_ms));
 
 	return mongoc_database_watch(c->database, pipeline, opts);
 }
@@ -99,7 +100,8 @@ static void event_tell(const bson_t *event, store_watcher *watcher)
 /* Until it fails or all is over; the driver itself resumes what can be resumed. */
 static void stream_follow(struct mongo *c, store_watcher *watcher, const _Atomic bool *is_closing)
 {
-	_cleanup_(mongoc_change_stream_destroy_p) mongoc_change_stream_t *stream = stream_open(c);
+	_cleanup_(mongoc_change_stream_destroy_p) mongoc_change_stream_t *stream =
+		stream_open(c, AWAIT_MS);
 	const bson_t *event;
 	bson_error_t error;
 	bool is_seen = false;
@@ -122,7 +124,8 @@ static void stream_follow(struct mongo *c, store_watcher *watcher, const _Atomic
 /* Does the server have them? Servers that speak its protocol may claim to be a replica set. */
 bool mongo_has_change_streams(struct mongo *c)
 {
-	_cleanup_(mongoc_change_stream_destroy_p) mongoc_change_stream_t *stream = stream_open(c);
+	_cleanup_(mongoc_change_stream_destroy_p) mongoc_change_stream_t *stream =
+		stream_open(c, TRIAL_MS);
 	const bson_t *event;
 	bson_error_t error;
 

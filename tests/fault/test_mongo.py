@@ -97,6 +97,17 @@ def test_accounts_sessions_and_tokens_are_served_and_survive_a_restart(server):
         assert client.verify(token).status == 401
 
 
+def test_a_start_does_not_wait_for_an_event_that_need_not_come(secantus):
+    """Whether there are change streams is tried by opening one, in which nothing happens."""
+    asked = []
+    with Replicas(secantus.port, members=1) as line:
+        line.hook = lambda _member, message: asked.append(message.command)
+        with node(f"mongodb://{line.members[0].name}"):
+            pass
+    waits = [command["maxTimeMS"] for command in asked if "getMore" in command]
+    assert waits and waits[0] <= 10
+
+
 def within_a_second(condition):
     end = time.monotonic() + 1
     while not condition():
