@@ -14,6 +14,7 @@ int caches_start(const struct caches_options *options)
 	struct lookup_options lookup = {
 		.cache.core = core_current()->index,
 		.wheel = core_current()->wheel,
+		.waiters_max = options->waiters_max,
 		.ttl_ms = options->ttl_ms,
 		.negative_ms = MIN(options->ttl_ms, CACHES_NEGATIVE_MS),
 		.sweep_ms = options->sweep_ms,

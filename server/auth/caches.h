@@ -16,6 +16,7 @@
 struct caches_options {
 	uint32_t users_max, tokens_max; /* entries, on each core */
 	uint64_t ttl_ms, sweep_ms;
+	uint32_t waiters_max; /* for one load of a core: cache/lookup.h */
 };
 
 /* On each core's thread. 0 or -ENOMEM. */

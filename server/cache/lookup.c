@@ -29,7 +29,7 @@ struct flight {
 	const uint8_t *key;
 	bool is_listed;
 	struct list waiters;
-	unsigned waiting;
+	uint32_t waiting;
 };
 
 /* A fiber that has joined a flight; on its stack. */
@@ -255,7 +255,7 @@ static int join_await(struct lookup *lookup, struct flight *flight, lookup_load 
 	uint8_t key[CACHE_KEY_BYTES];
 	int r;
 
-	if (flight->waiting == LOOKUP_WAITERS_MAX) {
+	if (flight->waiting == lookup->options.waiters_max) {
 		atomic_fetch_add_explicit(&stats->refused, 1, memory_order_relaxed);
 		return -ERR_OVERLOADED;
 	}

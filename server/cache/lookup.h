@@ -9,15 +9,15 @@
 #include "cache/cache.h"
 #include "core/wheel.h"
 
-/* Fibers that wait for one load; one more gets -ERR_OVERLOADED. Half of the default fibers_max: a
- * key that is slow to load must not hold every fiber of a core. */
-#define LOOKUP_WAITERS_MAX 256
-
 struct lookup;
 
 struct lookup_options {
 	struct cache_options cache;
-	struct wheel *wheel;  /* for the sweep */
+	struct wheel *wheel; /* for the sweep */
+	/* Fibers that wait for one load; one more gets -ERR_OVERLOADED. Waiting itself costs
+	 * nothing but the fiber, and a key that is slow to load must not hold every one of a core.
+	 */
+	uint32_t waiters_max;
 	uint64_t ttl_ms;      /* the longest that anything is kept */
 	uint64_t negative_ms; /* the same for negative answers */
 	uint64_t sweep_ms;    /* all that has passed its end is gone within two of these */

@@ -65,11 +65,15 @@ static int on_start(struct core *core)
 			.threshold_bytes = (uint32_t)config->http.compression_threshold_bytes },
 		.trust = *serving.trust,
 	};
+	const uint32_t fibers = (uint32_t)config->core.fibers_max;
 	const struct caches_options caches = {
 		.users_max = (uint32_t)config->cache.users_max,
 		.tokens_max = (uint32_t)config->cache.tokens_max,
 		.ttl_ms = config->cache.ttl_ms,
 		.sweep_ms = config->cache.sweep_ms,
+		/* With the one that loads: a quarter of the stacks is for other requests, as it is
+		 * with costly ones (admission_start()). */
+		.waiters_max = fibers - fibers / 4 - 1,
 	};
 	struct http_server *server;
 	int r;

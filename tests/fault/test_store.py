@@ -11,6 +11,7 @@ import pytest
 sys.path[:0] = [str(pathlib.Path(__file__).parents[1] / d) for d in ("support", "api")]
 from authd import BUILD, Authd  # noqa: E402
 from conftest import PASSWORD, Client  # noqa: E402
+from wire import Wire, head  # noqa: E402
 
 KIB = 1024
 
@@ -123,6 +124,29 @@ def test_a_store_that_hangs_ends_in_503_and_verify_goes_on():
         assert client.verify(grant["access_token"]).status == 204
         faults()
         until(lambda: client.post("/login", {"email": "a@example.org", "password": PASSWORD}).status == 200, 60)
+
+
+@pytest.mark.parametrize("fibers", [8, 64])
+def test_a_flood_of_one_token_waits_for_one_load_and_leaves_room_for_others(fibers):
+    """While the store hangs three quarters of a core's fibers may wait for it, and then all are answered."""
+    places = fibers - fibers // 4
+    with Authd({"store.backend": "memory", "core.threads": 1, "core.fibers_max": fibers}) as authd:
+        client, faults = Client(authd.port), Faults(authd)
+        token = client.register("a@example.org")["access_token"]
+        assert authd.ctl("cache", "flush", "tokens", "--yes").returncode == 0
+        faults("run delay=held")
+        wires = [Wire(authd.port) for _ in range(places)]
+        for wire in wires:
+            wire.send(head("GET", "/v1/auth/verify", "Authorization: Bearer " + token))
+        until(lambda: authd.ctl("-o", "json", "conn", "list").stdout.count('"handling"') == places)
+        refused = client.verify(token)
+        assert (refused.status, refused.error) == (503, "SERVICE_UNAVAILABLE") and refused.headers["retry-after"]
+        assert client.get("/health/live").status == 200
+        faults()
+        assert [wire.answer().status for wire in wires] == [204] * places
+        assert client.verify(token).status == 204
+        for wire in wires:
+            wire.socket.close()
 
 
 @pytest.mark.parametrize("spoil, says", [

@@ -11,7 +11,8 @@
 #include "shared/err.h"
 #include "shared/macros.h"
 
-#define FIBERS (LOOKUP_WAITERS_MAX + 8)
+#define WAITERS_MAX 5
+#define FIBERS (WAITERS_MAX + 8)
 #define SECONDS(n) ((n)*NS_PER_S)
 
 static struct wheel wheel;
@@ -93,6 +94,7 @@ static void begin(void)
 	struct lookup_options options = {
 		.cache = { .name = "test", .entries_max = 16, .value_bytes = sizeof(uint64_t) },
 		.wheel = &wheel,
+		.waiters_max = WAITERS_MAX,
 		.ttl_ms = 600000,
 		.negative_ms = 5000,
 		.sweep_ms = 120000,
@@ -252,19 +254,19 @@ TEST(one_that_waits_may_be_cancelled_and_the_others_go_on)
 
 TEST(more_than_may_wait_are_refused)
 {
-	static struct asker askers[LOOKUP_WAITERS_MAX + 2];
+	static struct asker askers[WAITERS_MAX + 2];
 
 	begin();
 	for (unsigned i = 0; i < ARRAY_SIZE(askers); i++) {
 		askers[i] = (struct asker){ .key = "a", .value = 10 };
 		ask(&askers[i]);
 	}
-	assert_true(askers[LOOKUP_WAITERS_MAX + 1].is_done);
-	assert_int_equal(askers[LOOKUP_WAITERS_MAX + 1].result, -ERR_OVERLOADED);
-	assert_false(askers[LOOKUP_WAITERS_MAX].is_done);
+	assert_true(askers[WAITERS_MAX + 1].is_done);
+	assert_int_equal(askers[WAITERS_MAX + 1].result, -ERR_OVERLOADED);
+	assert_false(askers[WAITERS_MAX].is_done);
 	assert_int_equal(cache_stats(lookup_cache(lookup))->refused, 1);
 	fiber_wake(askers[0].fiber, 0);
-	for (unsigned i = 0; i <= LOOKUP_WAITERS_MAX; i++)
+	for (unsigned i = 0; i <= WAITERS_MAX; i++)
 		assert_int_equal(askers[i].got, 10);
 	end();
 }

@@ -26,9 +26,11 @@ static struct keys *keys;
 
 static void begin(void)
 {
-	const struct caches_options options = {
-		.users_max = 50, .tokens_max = 50, .ttl_ms = 600000, .sweep_ms = 120000
-	};
+	const struct caches_options options = { .users_max = 50,
+		.tokens_max = 50,
+		.ttl_ms = 600000,
+		.sweep_ms = 120000,
+		.waiters_max = 256 };
 	struct buf material = buf_init(SIGNING_PEM_BYTES_MAX);
 	char kid[KEY_KID_BYTES_MAX + 1];
 
