@@ -14,16 +14,11 @@ import urllib.error
 import urllib.request
 
 from manager import Process, adopt_orphans
+from ports import free_port
 
 ROOT = pathlib.Path(__file__).parents[2]
 BUILD = pathlib.Path(os.environ.get("AUTHD_BUILD", ROOT / "build" / "gcc"))
 START_S = 20  # sanitizers and a busy machine
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 @functools.cache
