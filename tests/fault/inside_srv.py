@@ -12,6 +12,7 @@ sys.path[:0] = [str(pathlib.Path(__file__).parents[1] / d) for d in ("support", 
 from authd import BUILD, Authd  # noqa: E402
 from conftest import Client  # noqa: E402
 from mongo import Secantus  # noqa: E402
+from mongo_nodes import secantus  # noqa: E402
 from names import Names, address, service, text  # noqa: E402
 from replicas import Replicas  # noqa: E402
 
@@ -29,12 +30,6 @@ def network(tmp_path_factory):
     conf = tmp_path_factory.mktemp("names") / "resolv.conf"
     conf.write_text("nameserver 127.0.0.1\noptions timeout:1 attempts:1\n")
     subprocess.run(["mount", "--bind", conf, "/etc/resolv.conf"], check=True)
-
-
-@pytest.fixture(scope="module")
-def server():
-    with Secantus() as started:
-        yield started
 
 
 @pytest.fixture(scope="module")
@@ -90,15 +85,15 @@ def test_a_certificate_of_nobody_known_is_refused_unless_that_is_allowed(secured
             assert serves(authd)
 
 
-def test_tls_may_be_switched_off_and_is_not_left_out_by_itself(server):
-    with names(service(HOST, server.port)):
+def test_tls_may_be_switched_off_and_is_not_left_out_by_itself(secantus):
+    with names(service(HOST, secantus.port)):
         assert "TLS" in refused(node())
         with node("tls=false") as authd:
             assert serves(authd)
 
 
-def test_the_set_is_named_by_a_text_record_and_its_members_are_followed(server):
-    with Replicas(server.port) as replicas:
+def test_the_set_is_named_by_a_text_record_and_its_members_are_followed(secantus):
+    with Replicas(secantus.port) as replicas:
         ports = [member.port for member in replicas.members]
         with names(service(HOST, ports[0]), service(OTHER, ports[1]), replicaSet="rs"), node("tls=false") as authd:
             assert serves(authd)
@@ -114,18 +109,18 @@ def test_the_set_is_named_by_a_text_record_and_its_members_are_followed(server):
     ("cluster.test", "a name of three parts"),
     (f"cluster.{DOMAIN}:27017", "no port"),
 ])
-def test_a_name_without_service_ends_the_start_and_is_told(server, host, says):
-    with names(service(HOST, server.port)):
+def test_a_name_without_service_ends_the_start_and_is_told(secantus, host, says):
+    with names(service(HOST, secantus.port)):
         assert says in refused(node("tls=false", host))
 
 
-def test_a_host_of_another_domain_is_not_believed(server):
-    with names(service("one.elsewhere.test", server.port)):
+def test_a_host_of_another_domain_is_not_believed(secantus):
+    with names(service("one.elsewhere.test", secantus.port)):
         assert '"one.elsewhere.test"' in refused(node("tls=false"))
 
 
-def test_a_text_record_may_not_switch_off_tls(server):
-    with names(service(HOST, server.port), tls="false"):
+def test_a_text_record_may_not_switch_off_tls(secantus):
+    with names(service(HOST, secantus.port), tls="false"):
         assert "prohibited" in refused(node())
 
 

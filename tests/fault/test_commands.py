@@ -9,24 +9,15 @@ import pytest
 sys.path[:0] = [str(pathlib.Path(__file__).parents[1] / d) for d in ("support", "api")]
 from authd import BUILD, Authd  # noqa: E402
 from conftest import PASSWORD, Client  # noqa: E402
-from mongo import Secantus  # noqa: E402
+from mongo_nodes import fresh, secantus  # noqa: E402
 from replicas import COMMAND_NOT_FOUND, DRIVER_LEAKS, Replicas, refusal  # noqa: E402
 from test_mongo import FAST, LOGIN  # noqa: E402
 
 
-@pytest.fixture(scope="module")
-def server():
-    with Secantus() as started:
-        yield started
-
-
-_databases = iter(range(1000000))
-
-
 @pytest.fixture
-def lacking(server):
+def lacking(secantus):
     """lacking(command): a daemon of a server that says of this command what MongoDB says of those it does not know."""
-    with Replicas(server.port, members=1) as line:
+    with Replicas(secantus.port, members=1) as line:
         def of(command):
             def hook(member, message):
                 seen.add(message.name)
@@ -34,7 +25,7 @@ def lacking(server):
                     return refusal(COMMAND_NOT_FOUND, "CommandNotFound", errmsg=f"no such command: '{command}'")
                 return None
             line.hook = hook
-            uri = f"mongodb://{line.members[0].name}/lacking{next(_databases)}"
+            uri = f"mongodb://{line.members[0].name}/{fresh('lacking')}"
             return Authd({"store.backend": "mongodb", "store.uri": uri, **FAST}, environment=DRIVER_LEAKS)
         yield of
 

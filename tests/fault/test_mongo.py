@@ -13,6 +13,7 @@ sys.path[:0] = [str(pathlib.Path(__file__).parents[1] / d) for d in ("support", 
 from authd import BUILD, Authd  # noqa: E402
 from conftest import PASSWORD, Client  # noqa: E402
 from mongo import BUILD as SERVERS, Java, Proxy, Secantus  # noqa: E402
+from mongo_nodes import fresh, node, secantus, server  # noqa: E402
 from mongo_shapes import Shapes  # noqa: E402
 from mongo_wire import Commands  # noqa: E402
 from replicas import Replicas  # noqa: E402
@@ -21,27 +22,6 @@ from test_store import is_healthy, until  # noqa: E402
 
 LOGIN = {"email": "a@example.org", "password": PASSWORD}
 FAST = {"store.connect_timeout": "1s", "store.op_timeout": "2s", "store.select_timeout": "1s"}
-
-
-@pytest.fixture(scope="module", params=[Secantus, Java], ids=["secantus", "java"])
-def server(request):
-    with request.param() as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def secantus():
-    with Secantus() as started:
-        yield started
-
-
-_databases = iter(range(1000000))
-
-
-def node(uri, database=None, **config):
-    """A daemon on that server, in a database of its own unless it shares one."""
-    database = database or f"node{next(_databases)}"
-    return Authd({"store.backend": "mongodb", "store.uri": f"{uri}/{database}", **config})
 
 
 # --- the suites in C ---
@@ -121,7 +101,7 @@ def refuses(client, grant):
 
 
 def test_what_one_node_revokes_every_node_refuses_within_a_second(server):
-    database = f"shared{next(_databases)}"
+    database = fresh("shared")
     with node(server.uri, database) as first, node(server.uri, database) as second:
         here, there = Client(first.port), Client(second.port)
         grants = [here.register("a@example.org")]
@@ -138,7 +118,7 @@ def test_what_one_node_revokes_every_node_refuses_within_a_second(server):
 
 
 def test_nodes_that_start_at_a_time_agree_on_one_key(server):
-    database = f"keys{next(_databases)}"
+    database = fresh("keys")
     first, second = node(server.uri, database), node(server.uri, database)
     processes = [subprocess.Popen([BUILD / "authd", "-c", n.conf], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
                  for n in (first, second)]

@@ -8,35 +8,21 @@ import pytest
 
 sys.path[:0] = [str(pathlib.Path(__file__).parents[1] / d) for d in ("support", "api")]
 from conftest import PASSWORD, Client  # noqa: E402
-from mongo import Java, Proxy, Secantus  # noqa: E402
+from mongo import Proxy  # noqa: E402
+from mongo_nodes import fresh, node, secantus, server  # noqa: E402
 from test_admin import Admin, make_admin  # noqa: E402
-from test_mongo import FAST, LOGIN, mongo, node, refuses, within_a_second  # noqa: E402
+from test_mongo import FAST, LOGIN, mongo, refuses, within_a_second  # noqa: E402
 from test_rotation import header, kids  # noqa: E402
 from test_store import until  # noqa: E402
 
 AT_A_TIME = 50
 
 
-@pytest.fixture(scope="module", params=[Secantus, Java], ids=["streams", "polling"])
-def server(request):
-    with request.param() as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def secantus():
-    with Secantus() as started:
-        yield started
-
-
-_databases = iter(range(1000000))
-
-
 class Pair:
     """Two nodes in a database of their own."""
 
     def __init__(self, uri, **config):
-        self.database = f"pair{next(_databases)}"
+        self.database = fresh("pair")
         self.nodes = [node(uri, self.database, **config) for _ in range(2)]
 
     def __enter__(self):

@@ -10,15 +10,10 @@ import pytest
 
 sys.path[:0] = [str(pathlib.Path(__file__).parents[1] / d) for d in ("support", "api")]
 from conftest import Client  # noqa: E402
-from mongo import Proxy, Secantus  # noqa: E402
-from test_mongo import FAST, mongo, node  # noqa: E402
+from mongo import Proxy  # noqa: E402
+from mongo_nodes import node, secantus  # noqa: E402
+from test_mongo import FAST, mongo  # noqa: E402
 from test_store import until  # noqa: E402
-
-
-@pytest.fixture(scope="module")
-def secantus():
-    with Secantus() as started:
-        yield started
 
 
 def shown(authd, *words, code=0):

@@ -11,7 +11,7 @@ import pytest
 sys.path[:0] = [str(pathlib.Path(__file__).parents[1] / d) for d in ("support", "api")]
 from authd import Authd  # noqa: E402
 from conftest import PASSWORD, Client  # noqa: E402
-from mongo import Secantus  # noqa: E402
+from mongo_nodes import fresh, secantus  # noqa: E402
 from mongo_wire import Commands  # noqa: E402
 from replicas import DRIVER_LEAKS, READS, SILENCE, Replicas  # noqa: E402
 from test_kill import Writer  # noqa: E402
@@ -22,24 +22,15 @@ SELECT_S, OP_S = 1, 2
 FAST = {"store.connect_timeout": "1s", "store.op_timeout": f"{OP_S}s", "store.select_timeout": f"{SELECT_S}s"}
 
 
-@pytest.fixture(scope="module")
-def server():
-    with Secantus() as started:
-        yield started
-
-
 @pytest.fixture
-def replicas(server):
-    with Replicas(server.port) as started:
+def replicas(secantus):
+    with Replicas(secantus.port) as started:
         yield started
-
-
-_databases = iter(range(1000000))
 
 
 def node(replicas, database=None, heartbeat_ms=10000, **config):
     """A daemon of the set, in a database of its own unless it shares one."""
-    uri = replicas.uri(database or f"set{next(_databases)}", heartbeatFrequencyMS=heartbeat_ms)
+    uri = replicas.uri(database or fresh("set"), heartbeatFrequencyMS=heartbeat_ms)
     return Authd({"store.backend": "mongodb", "store.uri": uri, **FAST, **config}, environment=DRIVER_LEAKS)
 
 
@@ -148,13 +139,13 @@ def test_a_daemon_starts_while_some_of_the_set_are_dead(replicas):
 # --- partitions ---
 
 @pytest.mark.parametrize("is_done", [False, True], ids=["before", "after"])
-def test_a_primary_that_is_cut_off_in_the_middle_of_a_write_loses_nothing_and_does_nothing_twice(replicas, server, is_done):
+def test_a_primary_that_is_cut_off_in_the_middle_of_a_write_loses_nothing_and_does_nothing_twice(replicas, secantus, is_done):
     def event(member, message):
         replicas.cut_off(member)
         replicas.change_now(1)
         return SILENCE if is_done else None  # the write is held, and not passed on before it is healed
 
-    database, commands = f"cut{is_done}", Commands(server.port)
+    database, commands = f"cut{is_done}", Commands(secantus.port)
     config = {"breaker.call_timeout": "20s", "http.request_timeout": "25s", "breaker.calls_min": 1000}
     with node(replicas, database, **config) as authd:
         client = Client(authd.port)
@@ -201,7 +192,7 @@ def test_one_that_still_believes_to_be_primary_is_not_believed(replicas):
 
 # --- all at once ---
 
-def test_what_was_acknowledged_while_primaries_came_and_went_is_there(replicas, server):
+def test_what_was_acknowledged_while_primaries_came_and_went_is_there(replicas, secantus):
     database = "stormy"
     with node(replicas, database, **{"breaker.calls_min": 10000}) as authd:
         client = Client(authd.port)
@@ -222,7 +213,7 @@ def test_what_was_acknowledged_while_primaries_came_and_went_is_there(replicas, 
             writer.stopped = True
         for writer in writers:
             writer.join()
-        commands = Commands(server.port)
+        commands = Commands(secantus.port)
         there = {row["email"] for row in commands.find(database, "users")}
         commands.close()
         for writer in writers:

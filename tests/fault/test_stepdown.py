@@ -11,10 +11,10 @@ import pytest
 sys.path[:0] = [str(pathlib.Path(__file__).parents[1] / d) for d in ("support", "api")]
 from authd import Authd  # noqa: E402
 from conftest import PASSWORD, Client  # noqa: E402
-from mongo import Secantus  # noqa: E402
+from mongo_nodes import secantus  # noqa: E402
 from mongo_wire import Commands  # noqa: E402
 from replicas import DRIVER_LEAKS, DROP, LOSE, Replicas  # noqa: E402
-from test_store import is_healthy  # noqa: E402
+from test_store import is_healthy, until  # noqa: E402
 
 DATABASE = "stepdown"
 STEPS_DOWN = {"NotWritablePrimary": 10107, "PrimarySteppedDown": 189, "InterruptedDueToReplStateChange": 11602,
@@ -24,14 +24,8 @@ DEADLINE_S = 20  # far more than any of it takes; a test for "never" needs an en
 
 
 @pytest.fixture(scope="module")
-def server():
-    with Secantus() as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def database(server):
-    commands = Commands(server.port)
+def database(secantus):
+    commands = Commands(secantus.port)
     yield commands
     commands.close()
 
@@ -141,9 +135,9 @@ FAIL_POINTS = {**{name: {"errorCode": code} for name, code in STEPS_DOWN.items()
 
 
 @pytest.fixture(scope="module")
-def daemon(server):
+def daemon(secantus):
     # A fail point changes no topologyVersion, so the driver learns only by its next hello that nothing has changed.
-    with Authd({"store.backend": "mongodb", "store.uri": f"{server.uri}/{DATABASE}?heartbeatFrequencyMS=500"}) as authd:
+    with Authd({"store.backend": "mongodb", "store.uri": f"{secantus.uri}/{DATABASE}?heartbeatFrequencyMS=500"}) as authd:
         yield authd
 
 
@@ -187,9 +181,15 @@ def test_commands_that_go_on_failing_are_told_and_may_be_done_again(daemon, clie
 
 # --- by a set whose primary hands over ---
 
+def begin(kind, client):
+    """The call with the account that it needs, once the daemon knows the primary that was elected last."""
+    until(lambda: client.post("/register", {"email": address(), "password": PASSWORD}).status == 201)
+    return kind(client)
+
+
 @pytest.fixture(scope="module")
-def replicas(server):
-    with Replicas(server.port) as started:
+def replicas(secantus):
+    with Replicas(secantus.port) as started:
         yield started
 
 
@@ -220,7 +220,7 @@ def test_a_primary_that_hands_over_at_any_command_is_followed(follower, replicas
     client = Client(follower.port)
     event = refuses(replicas, STEPS_DOWN[how], how) if how in STEPS_DOWN else breaks(replicas, how)
     for position in range(kind.commands + 1):
-        call = kind(client)
+        call = begin(kind, client)
         happened = replicas.at(position, COMMANDS, event)
         assert answered(call).status == kind.good, position
         replicas.hook = None
@@ -247,7 +247,7 @@ def test_a_primary_without_successor_is_told_at_any_command_and_nothing_is_half_
     client = Client(impatient.port)
     for position in range(kind.commands):
         replicas.elect(position % 3)
-        call = kind(client)
+        call = begin(kind, client)
         happened = replicas.at(position, COMMANDS, event)
         answer = answered(call)
         replicas.hook = None

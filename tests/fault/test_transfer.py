@@ -10,16 +10,10 @@ import pytest
 sys.path[:0] = [str(pathlib.Path(__file__).parents[1] / d) for d in ("support", "api")]
 from authd import BUILD, Authd  # noqa: E402
 from conftest import PASSWORD, Client  # noqa: E402
-from mongo import Secantus  # noqa: E402
+from mongo_nodes import secantus  # noqa: E402
 from test_mongo import mongo  # noqa: E402
 
 ACCOUNTS = 70  # more than are read at a time
-
-
-@pytest.fixture(scope="module")
-def secantus():
-    with Secantus() as started:
-        yield started
 
 
 @pytest.fixture(scope="module")
