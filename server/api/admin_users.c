@@ -253,9 +253,6 @@ int api_admin_change(struct call *call, struct response *response)
 		return response_invalid(response, "body", "names nothing to change");
 	if (is_self(call) && fields & ACCOUNT_FIELD_ROLES && !account_has_role(&values, ADMIN_ROLE))
 		return response_problem(response, PROBLEM_FORBIDDEN);
-	/* Another address has not been proven by anybody, unless it is said. */
-	if (fields & ACCOUNT_FIELD_EMAIL)
-		fields |= ACCOUNT_FIELD_VERIFIED;
 	return change_await(call, response, fields, &values, "admin.user_changed");
 }
 

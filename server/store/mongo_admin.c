@@ -66,6 +66,7 @@ int mongo_accounts_list(struct mongo *c, struct store_call *call)
 int mongo_account_change(struct mongo *c, struct store_call *call)
 {
 	_bson_ bson_t *filter = mongo_id_filter(call->key), *update = bson_new();
+	bool is_address_new = false;
 	struct account account;
 	int r;
 
@@ -74,6 +75,11 @@ int mongo_account_change(struct mongo *c, struct store_call *call)
 		r = mongo_account_by_key(c, call->account.email_key, &account);
 		if (r != 0 && (r < 0 || strcmp(account.id, call->key) != 0))
 			return r < 0 ? r : CHANGE_EMAIL_TAKEN;
+		is_address_new = r == 0;
+	}
+	if (is_address_new && !(call->fields & ACCOUNT_FIELD_VERIFIED)) {
+		call->fields |= ACCOUNT_FIELD_VERIFIED;
+		call->account.is_email_verified = false;
 	}
 	mongo_change_append(update, call);
 	r = mongo_update(c, c->users, filter, update, false);

@@ -63,6 +63,8 @@ void change_apply(struct account *account, const struct store_call *call)
 	const struct account *values = &call->account;
 
 	if (call->fields & ACCOUNT_FIELD_EMAIL) {
+		if (strcmp(account->email_key, values->email_key) != 0)
+			account->is_email_verified = false;
 		memcpy(account->email, values->email, sizeof(account->email));
 		memcpy(account->email_key, values->email_key, sizeof(account->email_key));
 	}

@@ -108,7 +108,8 @@ int store_account_rename_await(
 
 /* Which values of struct account_change are meant. */
 enum account_field {
-	ACCOUNT_FIELD_EMAIL = 1, /* and email_key */
+	/* And email_key: another one is not verified, unless that is said too. */
+	ACCOUNT_FIELD_EMAIL = 1,
 	ACCOUNT_FIELD_NAME = 2,
 	ACCOUNT_FIELD_ROLES = 4,
 	ACCOUNT_FIELD_STATUS = 8,

@@ -181,9 +181,20 @@ def test_another_address_is_not_verified_and_logs_in(client, admin):
     assert user["email"] == "Fresh@example.org" and user["email_verified"] is False
     assert login(client, "fresh@example.org").status == 200
     assert login(client, "old@example.org").status == 401
+    proven = {"email": "third@example.org", "email_verified": True}
+    assert admin.user(admin.call("PATCH", f"/{id}", proven))["email_verified"] is True
     client.register("taken@example.org")
     answer = admin.call("PATCH", f"/{id}", {"email": "TAKEN@example.org"})
     assert (answer.status, answer.error) == (409, "EMAIL_TAKEN")
+
+
+@pytest.mark.parametrize("is_verified", [True, False])
+def test_the_same_address_stays_as_verified_as_it_was(client, admin, is_verified):
+    id = client.register(f"same{is_verified}@example.org")["user"]["id"]
+    admin.user(admin.call("PATCH", f"/{id}", {"email_verified": is_verified}))
+    for email in (f"same{is_verified}@example.org", f"Same{is_verified}@EXAMPLE.org"):
+        user = admin.user(admin.call("PATCH", f"/{id}", {"email": email}))
+        assert (user["email"], user["email_verified"]) == (email, is_verified)
 
 
 @pytest.mark.parametrize("body,field", [({}, "body"), ({"password": OTHER}, "password"), ({"roles": None}, "body"), ({"roles": "x"}, "roles")])

@@ -291,6 +291,31 @@ STORE_TEST(a_change_writes_what_it_names_and_nothing_else)
 	assert_int_equal(change("b", ACCOUNT_FIELD_NAME, &other, &now), CHANGE_NOBODY);
 }
 
+STORE_TEST(another_address_is_not_verified_and_the_same_stays_as_it_is)
+{
+	struct account same = { .email = "A@example.ORG", .email_key = "a@example.org" };
+	struct account other = { .email = "b@example.org", .email_key = "b@example.org" };
+	struct account third = {
+		.email = "c@example.org", .email_key = "c@example.org", .is_email_verified = true
+	};
+	struct account now, found;
+
+	scene_register("a");
+	assert_int_equal(change("a", ACCOUNT_FIELD_VERIFIED, &third, &now), CHANGE_DONE);
+	assert_int_equal(change("a", ACCOUNT_FIELD_EMAIL, &same, &now), CHANGE_DONE);
+	assert_true(now.is_email_verified);
+	assert_string_equal(now.email, "A@example.ORG");
+	assert_int_equal(change("a", ACCOUNT_FIELD_EMAIL, &other, &now), CHANGE_DONE);
+	assert_false(now.is_email_verified);
+	assert_int_equal(change("a", ACCOUNT_FIELD_EMAIL, &other, &now), CHANGE_DONE);
+	assert_false(now.is_email_verified);
+	assert_int_equal(change("a", ACCOUNT_FIELD_EMAIL | ACCOUNT_FIELD_VERIFIED, &third, &now),
+		CHANGE_DONE);
+	assert_true(now.is_email_verified);
+	assert_int_equal(store_account_get_await("id-a", &found), 1);
+	assert_true(found.is_email_verified);
+}
+
 STORE_TEST(another_address_is_found_and_the_old_one_is_free)
 {
 	struct account other = { .email = "New@Example.org", .email_key = "new@example.org" };
