@@ -11,6 +11,7 @@
 #include "shared/json.h"
 #include "shared/macros.h"
 #include "shared/secret.h"
+#include "store/records.h"
 
 #define VERSION 1
 
@@ -219,7 +220,7 @@ static void read_roles(struct reader *reader, struct account *account)
 	for (const struct json *i = json_first(roles); i; i = json_next(i)) {
 		struct str role;
 
-		if (json_get_str(i, &role) < 0 || !role.len || role.len > STORE_ROLE_BYTES_MAX ||
+		if (json_get_str(i, &role) < 0 || !role_is_fit(role) ||
 			account->role_count == STORE_ROLES_MAX) {
 			reader->error = -ERR_MALFORMED;
 			return;
@@ -231,6 +232,8 @@ static void read_roles(struct reader *reader, struct account *account)
 static void read_account(struct reader *reader, struct account *account)
 {
 	READ_TEXT(reader, "id", account->id);
+	if (!id_is_fit(str_cstr(account->id)))
+		reader->error = -ERR_MALFORMED;
 	READ_TEXT(reader, "email", account->email);
 	READ_TEXT(reader, "email_key", account->email_key);
 	READ_TEXT(reader, "name", account->name);
@@ -270,6 +273,8 @@ static void read_session(struct reader *reader, struct session_record *record)
 	struct session *session = &record->session;
 
 	READ_TEXT(reader, "id", session->id);
+	if (!id_is_fit(str_cstr(session->id)))
+		reader->error = -ERR_MALFORMED;
 	READ_TEXT(reader, "account", session->account_id);
 	read_digest(reader, "client", session->client);
 	READ_TEXT(reader, "agent", session->agent);

@@ -21,6 +21,7 @@ enum finding {
 	FOUND_CASE,
 	FOUND_STATUS,
 	FOUND_NAME,
+	FOUND_ROLE,
 	FOUNDS
 };
 
@@ -28,7 +29,8 @@ static const struct {
 	const char *what;
 	bool is_problem;
 } findings[FOUNDS] = {
-	[FOUND_ID] = { "have an id that is neither text nor an ObjectId, or is too long", true },
+	[FOUND_ID] = { "have an id that is neither a line of text nor an ObjectId, or is too long",
+		true },
 	[FOUND_EMAIL] = { "have no address, or one of more than 254 bytes", true },
 	[FOUND_ODD_EMAIL] = { "have an address without @ or with white space around it", true },
 	[FOUND_DUPLICATE] = { "addresses are the same when case is ignored", true },
@@ -39,6 +41,9 @@ static const struct {
 		false },
 	[FOUND_STATUS] = { "have a status that suspends them", false },
 	[FOUND_NAME] = { "have a name of more than 256 bytes: shown cut", false },
+	[FOUND_ROLE] = { "have a role with a comma, a control character or more than 32 bytes, or"
+			 " more than 16 of them: left out",
+		false },
 };
 
 struct tally {
@@ -103,9 +108,10 @@ static void account_look(struct tally *tally, const bson_t *document)
 {
 	char id[STORE_ID_BYTES_MAX + 1], email[STORE_EMAIL_BYTES_MAX + 1];
 	char name[STORE_NAME_BYTES_MAX + 1], hash[STORE_HASH_BYTES_MAX + 1];
+	struct account account;
 
 	tally->accounts++;
-	if (!mongo_text_read(document, "_id", id, sizeof(id)))
+	if (!mongo_id_read(document, id))
 		count(tally, FOUND_ID, id);
 	if (mongo_text_read(document, FIELD(email), email, sizeof(email)))
 		email_look(tally, email);
@@ -117,6 +123,8 @@ static void account_look(struct tally *tally, const bson_t *document)
 		count(tally, FOUND_HASH, id);
 	if (!mongo_text_read(document, FIELD(name), name, sizeof(name)) && name[0])
 		count(tally, FOUND_NAME, id);
+	if (mongo_roles_read(document, &account))
+		count(tally, FOUND_ROLE, id);
 	status_look(tally, document);
 }
 
@@ -133,6 +141,7 @@ static int accounts_look(struct mongo *c, struct tally *tally)
 	bson_append_int32(&fields, FIELD(password), -1, 1);
 	bson_append_int32(&fields, FIELD(name), -1, 1);
 	bson_append_int32(&fields, FIELD(status), -1, 1);
+	bson_append_int32(&fields, FIELD(roles), -1, 1);
 	bson_append_document_end(opts, &fields);
 	cursor = mongoc_collection_find_with_opts(c->users, filter, opts, NULL);
 	while (mongoc_cursor_next(cursor, &document))

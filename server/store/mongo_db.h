@@ -87,6 +87,10 @@ bson_t *mongo_id_filter(const char *id);
 bool mongo_is_object_id(const char *id);
 
 bool mongo_account_read(const bson_t *document, struct account *account);
+/* False: none, or one that is not fit (records.h). */
+bool mongo_id_read(const bson_t *document, char id[static STORE_ID_BYTES_MAX + 1]);
+/* How many were left out. */
+unsigned mongo_roles_read(const bson_t *document, struct account *account);
 
 /* What an update sets for a new account. */
 void mongo_account_append(bson_t *set, const struct account *account);

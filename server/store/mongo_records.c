@@ -138,31 +138,36 @@ static enum account_status status_read(const bson_t *document)
 								    : ACCOUNT_SUSPENDED;
 }
 
-static void role_take(const bson_iter_t *iter, struct account *account)
+/* False: it is left out. */
+static bool role_take(const bson_iter_t *iter, struct account *account)
 {
 	uint32_t length;
 	const char *role = bson_iter_utf8(iter, &length);
 
-	if (length == 0 || length > STORE_ROLE_BYTES_MAX || account->role_count == STORE_ROLES_MAX)
-		return;
+	if (length == 0)
+		return true; /* none */
+	if (!role_is_fit(str_of(role, length)) || account->role_count == STORE_ROLES_MAX)
+		return false;
 	memcpy(account->roles[account->role_count++], role, length + 1);
+	return true;
 }
 
-/* A list of words, or one. */
-static void roles_take(const bson_t *document, struct account *account)
+unsigned mongo_roles_read(const bson_t *document, struct account *account)
 {
 	bson_iter_t iter, role;
+	unsigned left_out = 0;
 
 	account->role_count = 0;
 	if (!find(document, FIELD(roles), &iter))
-		return;
+		return 0;
 	if (BSON_ITER_HOLDS_UTF8(&iter))
-		role_take(&iter, account);
+		return !role_take(&iter, account);
 	if (!BSON_ITER_HOLDS_ARRAY(&iter) || !bson_iter_recurse(&iter, &role))
-		return;
+		return 0;
 	while (bson_iter_next(&role))
 		if (BSON_ITER_HOLDS_UTF8(&role))
-			role_take(&role, account);
+			left_out += !role_take(&role, account);
+	return left_out;
 }
 
 void mongo_attempts_read(const bson_t *document, const char *count_key, const char *until_key,
@@ -174,11 +179,17 @@ void mongo_attempts_read(const bson_t *document, const char *count_key, const ch
 	attempts->locked_until_ms = mongo_time_read(document, until_key);
 }
 
+bool mongo_id_read(const bson_t *document, char id[static STORE_ID_BYTES_MAX + 1])
+{
+	return mongo_text_read(document, "_id", id, STORE_ID_BYTES_MAX + 1) &&
+	       id_is_fit(str_cstr(id));
+}
+
 /* False: it has no id or address that we could work with. */
 bool mongo_account_read(const bson_t *document, struct account *account)
 {
 	memset(account, 0, sizeof(*account));
-	if (!TEXT_READ(document, "_id", account->id) ||
+	if (!mongo_id_read(document, account->id) ||
 		!TEXT_READ(document, FIELD(email), account->email_key))
 		return false;
 	for (char *c = account->email_key; *c; c++)
@@ -189,7 +200,7 @@ bool mongo_account_read(const bson_t *document, struct account *account)
 	/* An account without a password, or with one that was cut, cannot log in by one. */
 	if (!TEXT_READ(document, FIELD(password), account->hash))
 		memcpy(account->hash, "!", 2);
-	roles_take(document, account);
+	(void)mongo_roles_read(document, account);
 	account->status = status_read(document);
 	account->is_email_verified = bool_read(document, FIELD(verified));
 	account->created_ms = mongo_time_read(document, FIELD(created));

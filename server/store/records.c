@@ -6,6 +6,25 @@
 
 #include "shared/macros.h"
 
+/* Text in one line. */
+static bool is_plain(struct str text)
+{
+	for (size_t i = 0; i < text.len; i++)
+		if ((unsigned char)text.data[i] < ' ' || text.data[i] == 0x7f)
+			return false;
+	return text.len > 0 && str_is_utf8(text);
+}
+
+bool id_is_fit(struct str id)
+{
+	return id.len <= STORE_ID_BYTES_MAX && is_plain(id);
+}
+
+bool role_is_fit(struct str role)
+{
+	return role.len <= STORE_ROLE_BYTES_MAX && is_plain(role) && str_index(role, ',') < 0;
+}
+
 bool session_lives(const struct session *session, int64_t now_ms)
 {
 	return session->idle_until_ms > now_ms && session->ends_ms > now_ms;

@@ -6,6 +6,14 @@
 
 #include "store/store_backend.h"
 
+/*
+ * What an application or a file has made an account of may hold anything. An id is the value of a
+ * header field (X-Auth-User), and a role one of a list in which commas part them: one with a comma
+ * would be several, of which one may be an administrator's.
+ */
+bool id_is_fit(struct str id);
+bool role_is_fit(struct str role);
+
 /* Does a session live at that time? */
 bool session_lives(const struct session *session, int64_t now_ms);
 

@@ -188,6 +188,31 @@ c.adopted.users.create_index('email', unique=True)""")
         within_a_second(lambda: refuses(client, grant))
 
 
+def test_roles_and_ids_that_no_answer_can_carry_are_left_out(secantus):
+    """A comma would make one role two, of which one may be an administrator's; a line end would end the field."""
+    with node(secantus.uri, "giver_of_roles") as giver:
+        Client(giver.port).register("a@example.org")
+    mongo(secantus, """
+hash = c.giver_of_roles.users.find_one()['password']
+def add(id, roles): c.odd.users.insert_one({'_id': id, 'email': id.strip() + '@example.org', 'password': hash, 'roles': roles})
+add('fine', ['clerk,admin', 'a\\nb', 'a\\x7fb', '', 'clerk', 'Café Manager', 'admin,'])
+add('word', 'admin,x')
+add('odd\\n', ['clerk'])""")
+    done = adopt_check(f"{secantus.uri}/odd")
+    assert "PROBLEM" in done.stdout and "1 have an id that is neither a line of text" in done.stdout
+    assert "2 have a role with a comma" in done.stdout
+    with node(secantus.uri, "odd") as authd:
+        client = Client(authd.port)
+        for id, roles in (("fine", ["clerk", "Café Manager"]), ("word", [])):
+            grant = client.post("/login", {**LOGIN, "email": f"{id}@example.org"}).json["data"]
+            assert grant["user"]["roles"] == roles
+            verified = client.verify(grant["access_token"])
+            assert verified.status == 204
+            assert verified.headers["x-auth-roles"].encode("latin-1").decode() == ",".join(roles)
+            assert client.get("/v1/admin/users", token=grant["access_token"]).status == 403
+        assert client.post("/login", {**LOGIN, "email": "odd@example.org"}).status == 401
+
+
 def adopt_check(uri, **config):
     daemon = Authd({"store.backend": "mongodb", "store.uri": uri, **config})
     done = subprocess.run([BUILD / "authd", "-c", daemon.conf, "--adopt-check"], capture_output=True, text=True, timeout=60)
