@@ -104,9 +104,9 @@ static bool target_split(struct request *request, struct str target)
 	return request->path.data[0] == '/';
 }
 
-/* How often each field that frames the message was sent. */
+/* How often each field that may be there once was sent. */
 struct counts {
-	unsigned hosts, lengths, codings;
+	unsigned hosts, lengths, codings, credentials;
 };
 
 static enum problem field_check(
@@ -121,6 +121,9 @@ static enum problem field_check(
 		counts->hosts++;
 		if (!are_all(is_authority, header->value))
 			return PROBLEM_MALFORMED_REQUEST;
+		break;
+	case sizeof("Authorization") - 1:
+		counts->credentials += str_equal_nocase(header->name, STR("Authorization"));
 		break;
 	case sizeof("Content-Length") - 1:
 		if (!str_equal_nocase(header->name, STR("Content-Length")))
@@ -141,8 +144,8 @@ static enum problem field_check(
 }
 
 /*
- * The fields that frame a message or say whom it is for must have one meaning, or two readers of
- * the same bytes see different requests (RFC 9112 sections 3.2, 6.1, 6.3 and 11.2).
+ * The fields that frame a message, or say whom it is for or from, must have one meaning, or two
+ * readers of the same bytes see different requests (RFC 9112 sections 3.2, 6.1, 6.3 and 11.2).
  */
 enum problem head_check(struct request *request, struct str target, bool is_http_1_0,
 	struct head_framing *ret_framing)
@@ -159,6 +162,9 @@ enum problem head_check(struct request *request, struct str target, bool is_http
 			return problem;
 	}
 	if (counts.hosts > 1 || (counts.hosts == 0 && !is_http_1_0))
+		return PROBLEM_MALFORMED_REQUEST;
+	/* Of two the application behind a proxy may take the one that we do not. */
+	if (counts.credentials > 1)
 		return PROBLEM_MALFORMED_REQUEST;
 	if (counts.lengths + counts.codings > 1 || (counts.codings && is_http_1_0))
 		return PROBLEM_MALFORMED_REQUEST;

@@ -55,6 +55,7 @@ FRAMINGS = {
     "field without a colon": ["Transfer-Encoding chunked"],
     "field without a name": [": chunked"],
     "no host's second host": ["Host: b.example"],
+    "two credentials": ["Authorization: Bearer a", "Authorization: Bearer b"],
     "name with a byte above ASCII": ["X-\xfc: 1"],
     "name with a slash": ["X/Y: 1"],
     "value with a NUL": ["X: a\x00b"],

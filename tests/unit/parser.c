@@ -264,6 +264,16 @@ TEST(a_host_is_said_exactly_once)
 	refuses("GET / HTTP/1.1\r\nHost: u@a\r\n\r\n", PROBLEM_MALFORMED_REQUEST);
 }
 
+TEST(credentials_are_said_at_most_once)
+{
+	accepts(GET "Authorization: Bearer a\r\n\r\n");
+	refuses(GET "Authorization: Bearer a\r\nAuthorization: Bearer b\r\n\r\n",
+		PROBLEM_MALFORMED_REQUEST);
+	refuses(GET "Authorization: Bearer a\r\nX: 1\r\nauthorization:\r\n\r\n",
+		PROBLEM_MALFORMED_REQUEST);
+	accepts(GET "Authorizatiom: a\r\nAuthorizatiom: b\r\n\r\n");
+}
+
 TEST(a_body_whose_length_is_ambiguous_is_refused)
 {
 	static const char *const lengths[] = { "Content-Length: 5\r\nContent-Length: 5\r\n",
