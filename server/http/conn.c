@@ -493,16 +493,29 @@ void conn_turn(struct conn *conn)
 	settle(conn);
 }
 
+/* Who a PROXY header says that it is: maybe another proxy, that speaks HTTP. Of somebody unknown
+ * the balancer's address has to do, but nobody is believed whom such bytes name. */
+static void peer_become(struct conn *conn, const struct address *source)
+{
+	if (!source->bytes) {
+		conn->is_trusted = false;
+		return;
+	}
+	conn->peer = *source;
+	peer_set(conn);
+}
+
 /* The PROXY header comes first, and only then anything else. */
 static void greet(struct conn *conn, struct str bytes)
 {
+	struct address source = conn->peer;
 	size_t used;
 	int r;
 
 	conn_keep(conn, bytes);
 	if (conn->state == CONN_CLOSING)
 		return;
-	r = proxy_parse(buf_str(&conn->in), &used, &conn->peer);
+	r = proxy_parse(buf_str(&conn->in), &used, &source);
 	if (r < 0) {
 		stat_add(&conn->server->stats.proxy_errors, 1);
 		conn_close(conn);
@@ -510,7 +523,7 @@ static void greet(struct conn *conn, struct str bytes)
 	}
 	if (r > 0) {
 		buf_consume(&conn->in, used);
-		peer_set(conn); /* it may be another proxy, that speaks HTTP */
+		peer_become(conn, &source);
 		become(conn, conn->secured ? CONN_HANDSHAKING : CONN_IDLE);
 		if (conn->secured)
 			kept_decrypt(conn);

@@ -67,14 +67,16 @@ static int v1_parse(struct str bytes, size_t *ret_used, struct address *ret_sour
 	line = str_skip(str_of(line.data, (size_t)newline - 1), sizeof("PROXY ") - 1);
 	if (!str_split(&line, ' ', &word))
 		return -ERR_MALFORMED;
-	if (str_equal(word, STR("UNKNOWN")))
-		r = 0; /* whatever follows is to be ignored */
-	else if (str_equal(word, STR("TCP4")))
+	if (str_equal(word, STR("UNKNOWN"))) {
+		*ret_source = (struct address){}; /* whatever follows is to be ignored */
+		r = 0;
+	} else if (str_equal(word, STR("TCP4"))) {
 		r = v1_addresses(AF_INET, line, ret_source);
-	else if (str_equal(word, STR("TCP6")))
+	} else if (str_equal(word, STR("TCP6"))) {
 		r = v1_addresses(AF_INET6, line, ret_source);
-	else
+	} else {
 		r = -ERR_MALFORMED;
+	}
 	if (r < 0)
 		return r;
 	*ret_used = (size_t)newline + 1;
@@ -137,8 +139,10 @@ static int v2_parse(struct str bytes, size_t *ret_used, struct address *ret_sour
 		return -ERR_MALFORMED;
 	if (bytes.len < V2_HEAD_BYTES + length)
 		return 0;
-	if (data[12] == COMMAND_PROXY && family->source_of)
-		*ret_source = family->source_of(body, number_at(body + family->port_at));
+	if (data[12] == COMMAND_PROXY)
+		*ret_source = family->source_of
+				      ? family->source_of(body, number_at(body + family->port_at))
+				      : (struct address){};
 	*ret_used = V2_HEAD_BYTES + length;
 	return 1;
 }

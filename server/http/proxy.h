@@ -15,8 +15,9 @@
 
 /*
  * Looks at all bytes that have come so far. 1: the header is complete, *ret_used bytes long, and
- * *ret_source is the client; it is left alone when the balancer speaks for itself (LOCAL) or does
- * not say (UNKNOWN, UNSPEC, Unix sockets, datagrams). 0: more bytes are needed. -ERR_MALFORMED: at
- * the first byte that cannot belong to a header of at most PROXY_BYTES_MAX.
+ * *ret_source is the client: no address (bytes 0) when the balancer does not say whose the bytes
+ * are that follow (UNKNOWN, UNSPEC, Unix sockets, datagrams), and left alone when it speaks for
+ * itself (LOCAL). 0: more bytes are needed. -ERR_MALFORMED: at the first byte that cannot belong to
+ * a header of at most PROXY_BYTES_MAX.
  */
 int proxy_parse(struct str bytes, size_t *ret_used, struct address *ret_source);

@@ -1107,6 +1107,31 @@ TEST(a_proxy_header_is_who_the_client_is)
 	finish();
 }
 
+/* A balancer of TCP relays whatever a client says: only a proxy's own words count. */
+TEST(whom_bytes_of_somebody_unknown_name_is_not_believed)
+{
+	static const struct {
+		const char *header, *who;
+	} rows[] = {
+		{ "PROXY UNKNOWN\r\n", "\r\n\r\n127.0.0.1" },
+		{ HEADER, "\r\n\r\n192.0.2.1" },
+		/* This is the next proxy, which speaks HTTP. */
+		{ "PROXY TCP4 127.0.0.1 192.0.2.2 56324 443\r\n", "\r\n\r\n203.0.113.9" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		int fd;
+
+		start_behind_proxy(true);
+		fd = client_by_tcp();
+		say(fd, rows[i].header);
+		say(fd, GET("/who") "X-Forwarded-For: 203.0.113.9\r\n\r\n");
+		assert_has(hear(fd), rows[i].who);
+		close(fd);
+		finish();
+	}
+}
+
 TEST(a_proxy_header_may_come_in_single_bytes_and_a_request_behind_it)
 {
 	static const char text[] = HEADER GET("/who") "\r\n";
