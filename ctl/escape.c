@@ -22,6 +22,12 @@ static unsigned dangerous(struct str text, size_t i, unsigned flags)
 		return 2; /* C1 */
 	if (first == 0xd8 && second == 0x9c)
 		return 2; /* U+061C */
+	if (first == 0xc2 && second == 0xad)
+		return 2; /* U+00AD, seen only where a line breaks */
+	if (first == 0xef && second == 0xbb && third == 0xbf)
+		return 3; /* U+FEFF */
+	if (first == 0xf3 && second == 0xa0 && (third == 0x80 || third == 0x81))
+		return 4; /* U+E0000..7F: text that is never seen */
 	if (first != 0xe2)
 		return 0;
 	/* U+200B..F, U+2028..E, U+2060..9 */

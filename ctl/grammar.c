@@ -326,6 +326,21 @@ static int check_required(const struct parsing *parsing)
 	return 0;
 }
 
+/* Only what looks at something may be shortened: "u" must not be an upgrade. */
+static int refuse_short(const struct command *command, int used, char *const *words)
+{
+	char typed[GRAMMAR_NAME_BYTES];
+
+	(void)grammar_typed(command, typed);
+	if (!(command->flags & COMMAND_MUTATES) ||
+		strlen(typed) == strlen(words[0]) + (used > 1 ? 1 + strlen(words[1]) : 0))
+		return 0;
+	(void)fprintf(stderr,
+		"authctl: '%s' changes something: write it out, or press Tab (authctl help %s)\n",
+		typed, typed);
+	return -EINVAL;
+}
+
 int grammar_parse(int count, char *const *words, bool is_lenient, struct invocation *ret_invocation)
 {
 	struct parsing parsing = { .invocation = ret_invocation };
@@ -340,6 +355,7 @@ int grammar_parse(int count, char *const *words, bool is_lenient, struct invocat
 	redacted_add(&parsing, grammar_typed(ret_invocation->command, typed));
 	parsing.w = json_writer_init(&ret_invocation->args);
 	json_begin_object(&parsing.w, NULL);
+	r = refuse_short(ret_invocation->command, used, words);
 	for (int i = used; i < count && r >= 0; i += r)
 		r = take_argument(&parsing, count - i, words + i);
 	if (r >= 0)

@@ -21,9 +21,9 @@ struct invocation {
 
 /*
  * words: NOUN [VERB] [NAME]... [--name VALUE]... With is_lenient unambiguous beginnings of nouns
- * and verbs are enough: in the shell only, or a new command would break a script. The words must
- * stay. 0; -EINVAL and a sentence on standard error; then redacted is nothing, or what of the words
- * may be kept.
+ * and verbs are enough for what changes nothing: in the shell only, or a new command would break a
+ * script. The words must stay. 0; -EINVAL and a sentence on standard error; then redacted is
+ * nothing, or what of the words may be kept.
  */
 int grammar_parse(
 	int count, char *const *words, bool is_lenient, struct invocation *ret_invocation);

@@ -97,6 +97,15 @@ double human_number(const struct json *value)
 	return strtod(text.data, NULL);
 }
 
+/* Counts without a point; of the others what can be seen, also of a thousandth. */
+static void put_number(FILE *out, double number)
+{
+	if (number == trunc(number))
+		(void)fprintf(out, "%.0f", number);
+	else
+		(void)fprintf(out, fabs(number) < 1 ? "%.6f" : "%.1f", number);
+}
+
 void human_value(FILE *out, enum column_type type, const struct json *value)
 {
 	_cleanup_(buf_deinit) struct buf text = buf_init(VALUE_BYTES_MAX);
@@ -133,7 +142,7 @@ void human_value(FILE *out, enum column_type type, const struct json *value)
 		(void)fprintf(out, "%.0f %%", human_number(value) * 100);
 		break;
 	case COLUMN_NUMBER:
-		(void)fprintf(out, "%.1f", human_number(value));
+		put_number(out, human_number(value));
 		break;
 	case COLUMN_USER:
 		human_user(out, human_number(value));

@@ -76,28 +76,41 @@ static void status_head(FILE *out, const struct json *row, const struct settings
 	screen_size(&columns, &lines);
 	columns = columns ? columns : 80;
 	(void)snprintf(word, sizeof(word), STR_FORMAT, STR_ARGS(state));
-	(void)fprintf(out, "%s%*s", line,
-		(int)MAX(2, (int)columns - (int)(screen_width(line) + strlen(word))), "");
+	/* Without room it has a line of its own: it is the word that must be seen. */
+	if (screen_width(line) + 2 + strlen(word) > columns)
+		(void)fprintf(out, "%s\n%-*s", line, LABEL_WIDTH, "state");
+	else
+		(void)fprintf(
+			out, "%s%*s", line, (int)(columns - screen_width(line) - strlen(word)), "");
 	put_colored(out, settings, word, color_of_word(word));
 	(void)fputc('\n', out);
 	free(line);
 }
 
-static void status_load(FILE *out, const struct json *row)
+static void put_times(FILE *out, const struct json *row)
+{
+	(void)fputs("p50 ", out);
+	human_seconds(out, number_of(row, "p50"));
+	(void)fputs("   p99 ", out);
+	human_seconds(out, number_of(row, "p99"));
+}
+
+static void status_load(FILE *out, const struct json *row, const struct settings *settings)
 {
 	(void)fprintf(out, "%-*s", LABEL_WIDTH, "requests");
 	human_count(out, number_of(row, "requests_per_second"));
 	(void)fprintf(
 		out, "/s   errors %.2f %%   connections ", number_of(row, "error_ratio") * 100);
 	human_count(out, number_of(row, "connections"));
+	if (has_number(row, "p50")) {
+		if (settings->is_brief)
+			(void)fputs("   ", out);
+		else
+			(void)fprintf(out, "\n%-*s", LABEL_WIDTH, "times");
+		put_times(out, row);
+		(void)fputs(settings->is_brief ? "" : "   (last minute)", out);
+	}
 	(void)fputc('\n', out);
-	if (!has_number(row, "p50"))
-		return;
-	(void)fprintf(out, "%-*sp50 ", LABEL_WIDTH, "times");
-	human_seconds(out, number_of(row, "p50"));
-	(void)fputs("   p99 ", out);
-	human_seconds(out, number_of(row, "p99"));
-	(void)fputs("   (last minute)\n", out);
 }
 
 static void status_cores(FILE *out, const struct json *row, const struct settings *settings)
@@ -122,19 +135,29 @@ static void status_store(FILE *out, const struct json *row, const struct setting
 	(void)snprintf(word, sizeof(word), STR_FORMAT, STR_ARGS(store));
 	(void)fprintf(out, "%-*s", LABEL_WIDTH, "store");
 	put_colored(out, settings, word, color_of_word(word));
-	(void)fputs(" in ", out);
-	human_seconds(out, number_of(row, "store_latency"));
+	/* How long a store that is down took says nothing. */
+	if (str_equal(store, STR("up"))) {
+		(void)fputs(", answers in ", out);
+		human_seconds(out, number_of(row, "store_latency"));
+	}
 	(void)fputs("   failures ", out);
 	human_count(out, number_of(row, "store_failures"));
+	if (settings->is_brief) {
+		(void)fputs("   memory ", out);
+		human_bytes(out, number_of(row, "memory"));
+	}
 	(void)fputc('\n', out);
 }
 
-/* Parts between separators, wrapped at the edge of the screen. */
+/* Parts between separators, wrapped at the edge of the screen; a '+' or ',' ends a line. */
 static void put_wrapped(FILE *out, const char *label, struct str parts, struct str separator)
 {
 	unsigned columns, lines, used = LABEL_WIDTH;
+	size_t sign = separator.len;
 	bool is_first = true;
 
+	while (sign && separator.data[sign - 1] == ' ')
+		sign--;
 	screen_size(&columns, &lines);
 	columns = columns ? columns : 80;
 	(void)fprintf(out, "%-*s", LABEL_WIDTH, label);
@@ -142,8 +165,8 @@ static void put_wrapped(FILE *out, const char *label, struct str parts, struct s
 		const char *gap = memmem(parts.data, parts.len, separator.data, separator.len);
 		struct str part = gap ? str_of(parts.data, (size_t)(gap - parts.data)) : parts;
 
-		if (!is_first && used + separator.len + part.len > columns) {
-			(void)fprintf(out, "\n%*s", LABEL_WIDTH, "");
+		if (!is_first && used + separator.len + part.len + (gap ? sign : 0) > columns) {
+			(void)fprintf(out, "%.*s\n%*s", (int)sign, separator.data, LABEL_WIDTH, "");
 			used = LABEL_WIDTH;
 		} else if (!is_first) {
 			(void)fprintf(out, STR_FORMAT, STR_ARGS(separator));
@@ -219,13 +242,15 @@ static void print_status(FILE *out, const struct json *row, const struct setting
 		put_colored(out, settings, text, COLOR_BAD);
 		(void)fputc('\n', out);
 	}
-	status_load(out, row);
+	status_load(out, row, settings);
 	status_cores(out, row, settings);
 	status_store(out, row, settings);
-	if (text_of(row, "breakers").len)
+	if (text_of(row, "breakers").len && !settings->is_brief)
 		put_wrapped(out, "breakers", text_of(row, "breakers"), STR("   "));
-	put_wrapped(out, "queues", text_of(row, "pools"), STR("   "));
-	status_memory(out, row);
+	if (!settings->is_brief) {
+		put_wrapped(out, "queues", text_of(row, "pools"), STR("   "));
+		status_memory(out, row);
+	}
 	if (text_of(row, "overrides").len)
 		put_wrapped(out, "temporary", text_of(row, "overrides"), STR(", "));
 	status_warnings(out, row, settings);

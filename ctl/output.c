@@ -32,7 +32,11 @@ static const struct command_column *column_find(const struct command *command, s
 
 static int complain(const struct command *command, struct str name)
 {
-	(void)fprintf(stderr, "authctl: no field '" STR_FORMAT "', there are:", STR_ARGS(name));
+	if (name.len)
+		(void)fprintf(
+			stderr, "authctl: no field '" STR_FORMAT "', there are:", STR_ARGS(name));
+	else
+		(void)fputs("authctl: this format needs --field, of:", stderr);
 	for (const struct command_column *c = command->columns; c->name; c++)
 		(void)fprintf(stderr, " %s", c->name);
 	(void)fputc('\n', stderr);
@@ -114,6 +118,9 @@ static void print_single(const struct output *output, const struct json *row)
 		char name[64], *text;
 		enum color color;
 
+		/* Before it is asked for, "done: no" is no news. */
+		if (output->settings->is_preview && !strcmp(c->name, "done"))
+			continue;
 		text = table_cell(c, json_member(row, c->name));
 		(void)snprintf(name, sizeof(name), "%s", c->name);
 		for (char *at = name; *at; at++)

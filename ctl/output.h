@@ -11,9 +11,12 @@
 #include "shared/commands.h"
 #include "shared/json.h"
 
+#define OUTPUT_COLUMNS_MAX 64
+
 struct output_cell {
 	char *text;
 	double number;   /* the raw value */
+	unsigned row;    /* as the daemon sent it */
 	bool is_changed; /* since the table before */
 };
 
@@ -36,6 +39,7 @@ struct output {
 	double seconds;     /* since then */
 	unsigned sort;      /* by this column, from 1; 0: as the daemon sends them */
 	const char *filter; /* only rows with this text; NULL, "": all */
+	unsigned widths[OUTPUT_COLUMNS_MAX]; /* that the columns of the last text wanted */
 };
 
 /* 0; -EINVAL and a sentence: the format needs a field that is not there. */
@@ -48,6 +52,7 @@ void output_event(const struct json *frame, void *output);
 void output_end(struct output *output);
 /* The same, but the cells stay, for the next table: output_free(). */
 void output_print(struct output *output);
-/* The table as text, for the caller to free; instead of output_print(). */
+/* The table as text, for the caller to free; instead of output_print(). output_begin() and this
+ * once more make another text of the same rows: sort and filter may differ. */
 void output_text(struct output *output, char **ret_text);
 void output_free(struct output *output);

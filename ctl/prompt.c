@@ -96,7 +96,7 @@ static void redisplay(void)
 		typed_read(&typed, rl_end);
 		hint = complete_hint(typed.count, typed.words);
 		screen_size(&columns, &lines);
-		used = screen_width(rl_display_prompt) + (unsigned)rl_end;
+		used = screen_width(rl_display_prompt) + screen_width(rl_line_buffer);
 		if (*hint && used + strlen(hint) < columns)
 			(void)fprintf(
 				rl_outstream, "\033[2m%s\033[0m\033[%zuD", hint, strlen(hint));

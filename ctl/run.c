@@ -259,6 +259,7 @@ static int ask(const struct invocation *invocation, char *answer, size_t bytes)
 {
 	bool by_name = invocation->command->flags & COMMAND_ASKS_NAME;
 
+	(void)fprintf(stderr, "%s.\n", invocation->command->help);
 	if (by_name)
 		(void)fprintf(
 			stderr, "It cannot be undone.\nType '%s' to go on: ", invocation->subject);
@@ -295,6 +296,7 @@ static int confirm(struct session *session, const struct settings *settings,
 	}
 	table.format = OUTPUT_TABLE;
 	table.is_quiet = true; /* notices are about what was done */
+	table.is_preview = true;
 	request->is_dry_run = true;
 	r = run_once(session, &table, invocation, request, 0);
 	request->is_dry_run = false;

@@ -1,10 +1,12 @@
 /* See screen.h. */
 #include "ctl/screen.h"
 
+#include <locale.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
+#include <wchar.h>
 
 #include "ctl/settings.h"
 #include "ctl/spawn.h"
@@ -58,7 +60,7 @@ enum color color_of_word(const char *word)
 	return COLOR_NONE;
 }
 
-static bool is_dumb(void)
+bool screen_is_dumb(void)
 {
 	const char *term = getenv("TERM");
 
@@ -76,7 +78,7 @@ bool screen_has_color(const struct settings *settings)
 
 	if (settings->color != COLOR_AUTO)
 		return settings->color == COLOR_ALWAYS;
-	return screen_is_terminal() && !is_dumb() && !(no_color && *no_color);
+	return screen_is_terminal() && !screen_is_dumb() && !(no_color && *no_color);
 }
 
 void screen_size(unsigned *ret_columns, unsigned *ret_lines)
@@ -121,7 +123,7 @@ static bool wants_pager(const struct settings *settings, const char *text, size_
 	unsigned columns, lines;
 
 	screen_size(&columns, &lines);
-	return columns && !settings->no_pager && !settings->watch_ms && !is_dumb() &&
+	return columns && !settings->no_pager && !settings->watch_ms && !screen_is_dumb() &&
 	       isatty(STDIN_FILENO) && lines_of(text, bytes) >= lines && *pager_command();
 }
 
@@ -144,19 +146,72 @@ void screen_print(const struct settings *settings, const char *text, size_t byte
 	(void)fwrite(text, 1, bytes, stdout);
 }
 
+/* Widths are those of Unicode, whatever LANG says: what is shown is UTF-8 in any case. The tables
+ * are loaded for the first character that needs them. */
+static unsigned wide_width(wchar_t character)
+{
+	static locale_t unicode;
+	locale_t before;
+	int width;
+
+	if (!unicode)
+		unicode = newlocale(LC_CTYPE_MASK, "C.UTF-8", NULL);
+	if (!unicode)
+		return 1;
+	before = uselocale(unicode);
+	width = wcwidth(character);
+	(void)uselocale(before);
+	return width < 0 ? 1 : (unsigned)width;
+}
+
+/* How many bytes the next character or colour has, and how many columns it takes. */
+static size_t next_width(const char *text, unsigned *ret_columns)
+{
+	unsigned char first = (unsigned char)*text;
+	unsigned more = first >= 0xf0 ? 3 : first >= 0xe0 ? 2 : first >= 0xc0 ? 1 : 0;
+	wchar_t character = first & (0x3f >> more);
+	size_t len = 1;
+
+	*ret_columns = 0;
+	if (first == '\033') {
+		len = strcspn(text, "m");
+		return len + (text[len] == 'm');
+	}
+	for (; more && ((unsigned char)text[len] & 0xc0) == 0x80; more--)
+		character = character << 6 | ((unsigned char)text[len++] & 0x3f);
+	*ret_columns = first < 0x80 ? 1 : wide_width(character);
+	return len;
+}
+
 unsigned screen_width(const char *text)
 {
-	unsigned width = 0;
+	unsigned width = 0, columns;
 
 	while (*text) {
-		if (*text == '\033') {
-			while (*text && *text != 'm')
-				text++;
-			text += *text != '\0';
-			continue;
-		}
-		width += ((unsigned char)*text & 0xc0) != 0x80;
-		text++;
+		text += next_width(text, &columns);
+		width += columns;
 	}
 	return width;
+}
+
+unsigned screen_print_cut(FILE *out, const char *text, unsigned columns)
+{
+	bool fits = screen_width(text) <= columns, has_ended = !columns;
+	unsigned used = 0, width;
+
+	while (*text) {
+		size_t len = next_width(text, &width);
+
+		if (!fits && !has_ended && width && used + width >= columns) {
+			has_ended = true;
+			used++;
+			(void)fputc('~', out);
+		}
+		if (!has_ended || *text == '\033') {
+			(void)fwrite(text, 1, len, out);
+			used += width;
+		}
+		text += len;
+	}
+	return used;
 }

@@ -47,21 +47,26 @@ static int set_field(struct settings *s, const char *value)
 	return 0;
 }
 
-/* Seconds, as `--timeout 0.3`, or a time with its unit, as `--timeout 2m`. */
-static int set_timeout(struct settings *s, const char *value)
+/* Seconds, as `--timeout 0.3`, or a time with its unit, as `--timeout 2m`; a day at most. */
+static int time_parse(const char *text, uint64_t *ret_ms)
 {
 	uint64_t ms = 0;
 	double seconds;
 	char *end;
 
-	seconds = strtod(value, &end);
-	if (end != value && !*end && seconds > 0 && seconds <= 86400)
-		ms = (uint64_t)(seconds * 1000) + 1;
-	else if (duration_parse(str_cstr(value), &ms) < 0 || ms == 0 || ms > 86400000)
+	seconds = strtod(text, &end);
+	if (end != text && !*end && seconds > 0 && seconds <= 86400)
+		ms = (uint64_t)(seconds * 1000);
+	else if (duration_parse(str_cstr(text), &ms) < 0 || ms == 0 || ms > 86400000)
 		return -EINVAL;
-	s->timeout_ms = ms;
-	s->has_timeout = true;
+	*ret_ms = MAX(ms, 1);
 	return 0;
+}
+
+static int set_timeout(struct settings *s, const char *value)
+{
+	s->has_timeout = true;
+	return time_parse(value, &s->timeout_ms);
 }
 
 static int set_color(struct settings *s, const char *value)
@@ -79,9 +84,7 @@ static int set_watch(struct settings *s, const char *value)
 	s->watch_ms = WATCH_DEFAULT_MS;
 	if (!value)
 		return 0;
-	return duration_parse(str_cstr(value), &s->watch_ms) < 0 || s->watch_ms < WATCH_MIN_MS
-		       ? -EINVAL
-		       : 0;
+	return time_parse(value, &s->watch_ms) < 0 || s->watch_ms < WATCH_MIN_MS ? -EINVAL : 0;
 }
 
 static int set_as(struct settings *s, const char *value)

@@ -32,6 +32,9 @@ struct settings {
 	const char *secret_file; /* NULL none */
 	int secret_fd;           /* -1 none */
 	int64_t generation;      /* if_gen; -1 any */
+	/* Not options: status in a few lines, above what top shows; what a change would do, shown
+	 * before it is confirmed. */
+	bool is_brief, is_preview;
 };
 
 struct settings_option {

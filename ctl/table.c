@@ -8,7 +8,6 @@
 #include "ctl/screen.h"
 #include "shared/macros.h"
 
-#define COLUMNS_MAX 64
 #define GAP 2 /* spaces between columns */
 /* A text that gives way keeps so many characters: an address stays whole. */
 #define CELL_WIDTH_FAIR 24
@@ -126,10 +125,15 @@ void table_add(struct output *output, const struct json *row)
 	unsigned columns = columns_shown(output), first = output->cell_count, i = 0;
 	const struct output_cell *before;
 
-	for (const struct command_column *c = output->command->columns; c->name; c++)
-		if (table_shows(output, c))
-			cell_add(output, table_cell(c, json_member(row, c->name)))->number =
-				human_number(json_member(row, c->name));
+	for (const struct command_column *c = output->command->columns; c->name; c++) {
+		struct output_cell *cell;
+
+		if (!table_shows(output, c))
+			continue;
+		cell = cell_add(output, table_cell(c, json_member(row, c->name)));
+		cell->number = human_number(json_member(row, c->name));
+		cell->row = first;
+	}
 	before = row_before(output, &output->cells[first], columns);
 	for (const struct command_column *c = output->command->columns; before && c->name; c++) {
 		struct output_cell *cell = &output->cells[first + i];
@@ -148,9 +152,10 @@ void table_add(struct output *output, const struct json *row)
 
 struct table {
 	struct output *output;
-	const struct command_column *shown[COLUMNS_MAX];
-	unsigned width[COLUMNS_MAX], columns, last;
-	bool is_hidden[COLUMNS_MAX], has_color;
+	const struct command_column *shown[OUTPUT_COLUMNS_MAX];
+	unsigned width[OUTPUT_COLUMNS_MAX], columns, last;
+	unsigned cells; /* that the filter leaves: they are the first */
+	bool is_hidden[OUTPUT_COLUMNS_MAX], has_color;
 };
 
 /* --- what a terminal has room for --- */
@@ -210,38 +215,19 @@ static void tell_hidden(const struct table *table)
 		(void)fputs("; -o wide has all)\n", out);
 }
 
-/* As many characters as fit, "~" for what is missing. */
-static void print_cut(FILE *out, const char *text, unsigned width)
-{
-	unsigned shown = 0;
-
-	for (; *text; text++) {
-		bool is_start = ((unsigned char)*text & 0xc0) != 0x80;
-
-		if (is_start && ++shown == width) {
-			(void)fputc('~', out);
-			return;
-		}
-		(void)fputc(*text, out);
-	}
-}
-
 static void print_cell(
 	const struct table *table, unsigned column, const char *text, enum color color)
 {
 	FILE *out = table->output->out;
-	unsigned want = table->width[column], have = MIN(screen_width(text), want);
+	unsigned want = table->width[column], wide = screen_width(text), have;
 	bool right = is_right(table->shown[column]->type), is_last = column == table->last;
 	const char *begin = table->has_color ? color_begin(color) : "";
 	const char *end = table->has_color ? color_end(color) : "";
 
 	if (table->is_hidden[column])
 		return;
-	(void)fprintf(out, "%*s%s", right ? (int)(want - have) : 0, "", begin);
-	if (screen_width(text) > want)
-		print_cut(out, text, want);
-	else
-		(void)fputs(text, out);
+	(void)fprintf(out, "%*s%s", right && wide < want ? (int)(want - wide) : 0, "", begin);
+	have = screen_print_cut(out, text, want);
 	(void)fprintf(out, "%s%*s%s", end, right || is_last ? 0 : (int)(want - have), "",
 		is_last ? "\n" : "  ");
 }
@@ -249,72 +235,99 @@ static void print_cell(
 /* --- choosing and ordering rows --- */
 
 static struct {
-	unsigned column, columns;
-	bool is_text;
+	unsigned column; /* from 0 */
+	bool is_text, is_sorted;
 } order;
 
-/* Numbers from the largest, text from its beginning. */
+/* Numbers from the largest, text from its beginning; what is equal stays as the daemon sent it. */
 static int by_order(const void *a, const void *b)
 {
 	const struct output_cell *left = (const struct output_cell *)a + order.column;
 	const struct output_cell *right = (const struct output_cell *)b + order.column;
+	int r = 0;
 
-	if (order.is_text)
-		return strcmp(left->text, right->text);
-	return (left->number < right->number) - (left->number > right->number);
+	if (order.is_sorted && order.is_text)
+		r = strcmp(left->text, right->text);
+	else if (order.is_sorted)
+		r = (left->number < right->number) - (left->number > right->number);
+	return r ? r : (left->row > right->row) - (left->row < right->row);
 }
 
-static void rows_sort(struct output *output, unsigned columns)
+static void rows_sort(struct table *table)
 {
-	unsigned shown = 0;
+	struct output *output = table->output;
 
-	if (!output->sort || !output->cell_count || !columns || output->sort > columns)
+	if (!table->cells)
 		return;
-	order.column = output->sort - 1;
-	for (const struct command_column *c = output->command->columns; c->name; c++)
-		if (table_shows(output, c) && shown++ == order.column)
-			order.is_text = !is_right(c->type);
-	qsort(output->cells, output->cell_count / columns, columns * sizeof(output->cells[0]),
-		by_order);
+	order.is_sorted = output->sort && output->sort <= table->columns;
+	order.column = order.is_sorted ? output->sort - 1 : 0;
+	order.is_text = !is_right(table->shown[order.column]->type);
+	qsort(output->cells, table->cells / table->columns,
+		table->columns * sizeof(output->cells[0]), by_order);
 }
 
-static void rows_filter(struct output *output, unsigned columns)
+static bool row_has(const struct output_cell *row, unsigned columns, const char *text)
 {
-	unsigned kept = 0;
+	for (unsigned i = 0; i < columns; i++)
+		if (strstr(row[i].text, text))
+			return true;
+	return false;
+}
 
-	if (!output->filter || !*output->filter || !columns)
-		return;
+/* The others move behind those that are kept. */
+static void rows_filter(struct table *table)
+{
+	struct output *output = table->output;
+	unsigned columns = table->columns;
+
+	table->cells = 0;
 	for (unsigned i = 0; i < output->cell_count; i += columns) {
-		bool has_text = false;
+		struct output_cell *row = &output->cells[i];
 
-		for (unsigned j = 0; j < columns; j++)
-			has_text |= strstr(output->cells[i + j].text, output->filter) != NULL;
-		for (unsigned j = 0; j < columns; j++)
-			if (has_text)
-				output->cells[kept++] = output->cells[i + j];
-			else
-				free(output->cells[i + j].text);
+		if (output->filter && !row_has(row, columns, output->filter))
+			continue;
+		for (unsigned j = 0; j < columns; j++) {
+			struct output_cell kept = row[j];
+
+			row[j] = output->cells[table->cells + j];
+			output->cells[table->cells + j] = kept;
+		}
+		table->cells += columns;
 	}
-	output->cell_count = kept;
 }
 
 /* --- all of it --- */
+
+/* A column of numbers does not shrink while a table is shown again and again: nothing jumps. */
+static void widths_find(struct table *table)
+{
+	struct output *output = table->output;
+
+	for (unsigned i = 0; i < table->columns; i++)
+		if (output->before && is_right(table->shown[i]->type))
+			table->width[i] = MAX(table->width[i], output->before->widths[i]);
+	for (unsigned i = 0; i < table->cells; i++)
+		table->width[i % table->columns] =
+			MAX(table->width[i % table->columns], screen_width(output->cells[i].text));
+	for (unsigned i = 0; i < table->columns; i++)
+		output->widths[i] = table->width[i];
+}
 
 void table_print(struct output *output)
 {
 	struct table table = { .output = output, .has_color = screen_has_color(output->settings) };
 	unsigned screen, lines;
 
-	rows_filter(output, columns_shown(output));
-	rows_sort(output, columns_shown(output));
 	for (const struct command_column *c = output->command->columns; c->name; c++)
-		if (table_shows(output, c) && table.columns < COLUMNS_MAX) {
+		if (table_shows(output, c) && table.columns < OUTPUT_COLUMNS_MAX) {
 			table.width[table.columns] = screen_width(c->name);
 			table.shown[table.columns++] = c;
 		}
-	for (unsigned i = 0; i < output->cell_count; i++)
-		table.width[i % table.columns] =
-			MAX(table.width[i % table.columns], screen_width(output->cells[i].text));
+	if (!table.columns)
+		return;
+	rows_filter(&table);
+	rows_sort(&table);
+	widths_find(&table);
 	screen_size(&screen, &lines);
 	if (screen && output->settings->format == OUTPUT_TABLE)
 		table_fit(&table, screen);
@@ -322,7 +335,7 @@ void table_print(struct output *output)
 		table.last = table.is_hidden[i] ? table.last : i;
 	for (unsigned i = 0; i < table.columns; i++)
 		print_cell(&table, i, table.shown[i]->name, COLOR_HEAD);
-	for (unsigned i = 0; i < output->cell_count; i++)
+	for (unsigned i = 0; i < table.cells; i++)
 		print_cell(&table, i % table.columns, output->cells[i].text,
 			output->cells[i].is_changed ? COLOR_CHANGED
 						    : color_of_word(output->cells[i].text));

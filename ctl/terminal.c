@@ -92,9 +92,9 @@ static int byte_read(int timeout_ms)
 
 int terminal_key(int timeout_ms)
 {
-	int key = byte_read(timeout_ms);
+	int key = is_resized ? -1 : byte_read(timeout_ms);
 
-	if (is_resized) {
+	if (key < 0 && is_resized) {
 		is_resized = 0;
 		return KEY_RESIZED;
 	}
@@ -114,6 +114,10 @@ int terminal_key(int timeout_ms)
 		return KEY_RIGHT;
 	case 'D':
 		return KEY_LEFT;
+	case '5':
+		return byte_read(SEQUENCE_MS) == '~' ? KEY_PAGE_UP : KEY_ESCAPE;
+	case '6':
+		return byte_read(SEQUENCE_MS) == '~' ? KEY_PAGE_DOWN : KEY_ESCAPE;
 	default:
 		return KEY_ESCAPE;
 	}

@@ -17,6 +17,8 @@ enum terminal_key {
 	KEY_RIGHT,
 	KEY_UP,
 	KEY_DOWN,
+	KEY_PAGE_UP,
+	KEY_PAGE_DOWN,
 	KEY_RESIZED,
 };
 

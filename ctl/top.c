@@ -5,6 +5,7 @@
  */
 #include "ctl/top.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,49 +14,16 @@
 #include "ctl/run.h"
 #include "ctl/screen.h"
 #include "ctl/terminal.h"
+#include "ctl/top_view.h"
 #include "shared/clock.h"
 #include "shared/duration.h"
 #include "shared/macros.h"
 
 #define INTERVAL_MS 1000
 #define INTERVAL_MIN_MS 200
-#define FILTER_BYTES 64
-
-static const struct tab {
-	char key;
-	const char *name, *command;
-} tabs[] = {
-	{ '1', "routes", "route.list" },
-	{ '2', "cores", "core.list" },
-	{ '3', "pools", "pool.list" },
-	{ '4', "caches", "cache.list" },
-	{ '5', "breakers", "breaker.list" },
-	{ '6', "clients", "conn.list" },
-	{ '7', "requests", "op.list" },
-};
-
-struct top {
-	struct session *session;
-	struct settings settings; /* table, no pager */
-	uint64_t interval_ms;
-	const struct tab *tab;
-	unsigned sort; /* column to sort by, from 1; 0: as it comes */
-	bool is_frozen, is_filtering, is_helping;
-	char filter[FILTER_BYTES];
-	/* The latest answers as text, and when they came. */
-	char *status, *list;
-	uint64_t status_ns, list_ns;
-	struct output tables[2];
-	uint64_t tables_ns[2];
-	unsigned turn;
-	int code; /* of the last answer */
-};
-
-/* A tab exists when the daemon has its command. */
-static bool has_tab(const struct tab *tab)
-{
-	return command_find(str_cstr(tab->command)) != NULL;
-}
+#define PAGE_LINES 10 /* that PgUp and PgDn move a list */
+/* With more lines status is shown whole, with fewer in brief: the list is what top is for. */
+#define LINES_WHOLE 40
 
 /* --- asking --- */
 
@@ -92,7 +60,10 @@ static bool is_whole(int code)
 static void ask_status(struct top *top)
 {
 	struct output output = {};
+	unsigned columns, lines;
 
+	screen_size(&columns, &lines);
+	top->settings.is_brief = lines < LINES_WHOLE;
 	top->code = ask(top, "status", &output);
 	output_text(&output, &output.text);
 	if (is_whole(top->code)) {
@@ -104,128 +75,111 @@ static void ask_status(struct top *top)
 	output_free(&output);
 }
 
+static struct output *latest(struct top *top)
+{
+	return &top->tables[(top->turn + 1) % 2];
+}
+
 /* Rows by a column, the largest first for numbers. */
+static void list_render(struct top *top, struct output *table)
+{
+	table->sort = top->sort;
+	table->filter = top->filter;
+	output_text(table, &table->text);
+	free(top->list);
+	top->list = TAKE(table->text);
+}
+
 static void ask_list(struct top *top)
 {
-	unsigned now = top->turn % 2, then = (top->turn + 1) % 2;
-	struct output *table = &top->tables[now];
-	bool has_before = top->tables[then].command == command_find(str_cstr(top->tab->command));
+	struct output *table = &top->tables[top->turn % 2], *before = latest(top);
+	uint64_t *at_ns = &top->tables_ns[top->turn % 2];
 	int r;
 
 	output_free(table);
-	*table = (struct output){ .before = has_before ? &top->tables[then] : NULL,
-		.sort = top->sort,
-		.filter = top->filter };
-	top->tables_ns[now] = clock_now_ns();
-	table->seconds = (double)(top->tables_ns[now] - top->tables_ns[then]) / NS_PER_S;
+	*table = (struct output){
+		.before = before->command == command_find(str_cstr(top->tab->command)) ? before
+										       : NULL,
+	};
+	*at_ns = clock_now_ns();
+	table->seconds = (double)(*at_ns - top->tables_ns[(top->turn + 1) % 2]) / NS_PER_S;
 	r = ask(top, top->tab->command, table);
 	top->code = is_whole(top->code) ? r : top->code;
-	output_text(table, &table->text);
 	if (is_whole(r)) {
-		free(top->list);
-		top->list = TAKE(table->text);
+		list_render(top, table);
 		top->list_ns = clock_now_ns();
 		top->turn++;
+	} else {
+		output_text(table, &table->text);
+		free(TAKE(table->text));
 	}
-	free(TAKE(table->text));
 }
 
-/* --- drawing --- */
-
-/* At most so many lines, each cut at the edge; what is left of the screen is cleared. */
-static unsigned put_lines(const char *text, unsigned lines)
+/* The same rows in another order, or others of them: at once, and no rate is made of half a second.
+ */
+static void list_again(struct top *top)
 {
-	unsigned used = 0;
+	struct output *table = latest(top);
 
-	while (text && *text && used < lines) {
-		size_t len = strcspn(text, "\n");
-
-		/* Cleared first: behind the last column there is nowhere to clear from. */
-		(void)printf("\033[2K%.*s\r\n", (int)len, text);
-		text += len + (text[len] == '\n');
-		used++;
-	}
-	return used;
-}
-
-static void put_tabs(const struct top *top)
-{
-	for (unsigned i = 0; i < ARRAY_SIZE(tabs); i++)
-		if (has_tab(&tabs[i]))
-			(void)printf("%s %c %s %s ", &tabs[i] == top->tab ? "\033[7m" : "",
-				tabs[i].key, tabs[i].name, &tabs[i] == top->tab ? "\033[0m" : "");
-	if (top->is_frozen)
-		(void)fputs(" frozen", stdout);
-	if (top->filter[0] || top->is_filtering)
-		(void)printf(" /%s%s", top->filter, top->is_filtering ? "_" : "");
-	if (top->sort)
-		(void)printf(" by column %u", top->sort);
-	(void)fputs("\033[K\r\n", stdout);
-}
-
-/* Never old numbers as if they were new. */
-static void put_age(const struct top *top)
-{
-	uint64_t age_ms = (clock_now_ns() - MIN(top->status_ns, top->list_ns)) / NS_PER_MS;
-
-	if (top->code == EXIT_CONNECTION)
-		(void)printf("\033[1;31mno connection: the numbers are %.1f s old\033[0m",
-			(double)age_ms / 1000);
-	else if (top->code == EXIT_PARTIAL)
-		(void)fputs("\033[33msome cores did not answer\033[0m", stdout);
-	else if (age_ms > 2 * top->interval_ms && !top->is_frozen)
-		(void)printf("\033[33mthe numbers are %.1f s old\033[0m", (double)age_ms / 1000);
-	(void)fputs("\033[K\r\n", stdout);
-}
-
-static const char help_text[] =
-	"1..7, arrows  another list          < >    sort by another column\n"
-	"space         freeze and go on      /      show only lines with a text, Esc: all\n"
-	"w             write the screen      q      leave\n";
-
-static void draw(const struct top *top)
-{
-	unsigned columns, lines, used;
-
-	screen_size(&columns, &lines);
-	(void)fputs("\033[H\033[?7l", stdout); /* home; lines are cut, not wrapped */
-	used = put_lines(top->status, lines > 6 ? lines - 4 : lines);
-	if (used + 3 < lines) {
-		put_age(top);
-		put_tabs(top);
-		(void)put_lines(top->is_helping ? help_text : top->list, lines - used - 3);
-	}
-	(void)fputs("\033[J\033[?7h", stdout);
-	(void)fflush(stdout);
+	top->scroll = 0;
+	if (!top->list || table->command != command_find(str_cstr(top->tab->command)))
+		return;
+	output_begin(table);
+	list_render(top, table);
 }
 
 /* --- keys --- */
 
-static void write_screen(const struct top *top)
+/* A file is read by people and grep: without colours. */
+static void put_plain(FILE *file, const char *text)
+{
+	while (text && *text) {
+		size_t plain = strcspn(text, "\033");
+
+		(void)fwrite(text, 1, plain, file);
+		text += plain;
+		text += strcspn(text, "m");
+		text += *text != '\0';
+	}
+	(void)fputc('\n', file);
+}
+
+static void write_screen(struct top *top)
 {
 	char path[64], time[CLOCK_RFC3339_BYTES];
 	FILE *file;
 
 	clock_rfc3339(clock_wall_ms(), time);
-	(void)snprintf(path, sizeof(path), "authctl-top-%.19s.txt", time);
+	(void)snprintf(path, sizeof(path), "authctl-top-%s.txt", time);
 	file = fopen(path, "wxe");
-	if (!file)
-		return;
-	(void)fprintf(file, "%s\n\n%s\n%s", time, top->status ? top->status : "",
-		top->list ? top->list : "");
-	(void)fclose(file);
+	if (file) {
+		(void)fprintf(file, "%s %s\n\n", time, top->tab->name);
+		put_plain(file, top->status);
+		put_plain(file, top->list);
+	}
+	if (file && !ferror(file) && fclose(file) == 0)
+		(void)snprintf(top->notice, sizeof(top->notice), "written to %s", path);
+	else
+		(void)snprintf(top->notice, sizeof(top->notice), "%s: %s", path, strerror(errno));
+}
+
+static void tab_set(struct top *top, const struct top_tab *tab)
+{
+	top->tab = tab;
+	top->sort = 0;
+	top->scroll = 0;
+	top->is_due = true;
+	free(TAKE(top->list));
 }
 
 static void tab_move(struct top *top, int step)
 {
-	long at = top->tab - tabs;
+	long at = top->tab - top_tabs;
 
 	do
-		at = (at + step + (long)ARRAY_SIZE(tabs)) % (long)ARRAY_SIZE(tabs);
-	while (!has_tab(&tabs[at]));
-	top->tab = &tabs[at];
-	top->sort = 0;
-	free(TAKE(top->list));
+		at = (at + step + (long)top_tab_count) % (long)top_tab_count;
+	while (!top_has_tab(&top_tabs[at]));
+	tab_set(top, &top_tabs[at]);
 }
 
 static void filter_key(struct top *top, int key)
@@ -240,6 +194,25 @@ static void filter_key(struct top *top, int key)
 		top->filter[len - 1] = '\0';
 	else if (key > 31 && key < 127 && len + 1 < sizeof(top->filter))
 		top->filter[len] = (char)key;
+	list_again(top);
+}
+
+/* Through the columns and back to the order of the daemon. */
+static void sort_move(struct top *top, int step)
+{
+	unsigned columns = 0;
+
+	for (const struct command_column *c = command_find(str_cstr(top->tab->command))->columns;
+		c->name; c++)
+		columns += !(c->flags & COLUMN_WIDE);
+	top->sort = (top->sort + columns + 1 + (unsigned)step) % (columns + 1);
+	list_again(top);
+}
+
+static void scroll_move(struct top *top, int lines)
+{
+	top->scroll =
+		lines < 0 && top->scroll < (unsigned)-lines ? 0 : top->scroll + (unsigned)lines;
 }
 
 /* False: leave. */
@@ -249,12 +222,9 @@ static bool handle_key(struct top *top, int key)
 		filter_key(top, key);
 		return true;
 	}
-	for (unsigned i = 0; i < ARRAY_SIZE(tabs); i++)
-		if (key == tabs[i].key && has_tab(&tabs[i])) {
-			top->tab = &tabs[i];
-			top->sort = 0;
-			free(TAKE(top->list));
-		}
+	for (unsigned i = 0; i < top_tab_count; i++)
+		if (key == top_tabs[i].key && top_has_tab(&top_tabs[i]))
+			tab_set(top, &top_tabs[i]);
 	switch (key) {
 	case 'q':
 		return false;
@@ -266,10 +236,22 @@ static bool handle_key(struct top *top, int key)
 		tab_move(top, -1);
 		break;
 	case '>':
-		top->sort++;
+		sort_move(top, 1);
 		break;
 	case '<':
-		top->sort -= top->sort > 0;
+		sort_move(top, -1);
+		break;
+	case KEY_UP:
+		scroll_move(top, -1);
+		break;
+	case KEY_DOWN:
+		scroll_move(top, 1);
+		break;
+	case KEY_PAGE_UP:
+		scroll_move(top, -PAGE_LINES);
+		break;
+	case KEY_PAGE_DOWN:
+		scroll_move(top, PAGE_LINES);
 		break;
 	case ' ':
 		top->is_frozen = !top->is_frozen;
@@ -279,6 +261,7 @@ static bool handle_key(struct top *top, int key)
 		break;
 	case KEY_ESCAPE:
 		top->filter[0] = '\0';
+		list_again(top);
 		break;
 	case 'w':
 		write_screen(top);
@@ -304,20 +287,24 @@ static void loop(struct top *top)
 		int key;
 
 		if (now_ns >= next_ns) {
-			if (!top->is_frozen) {
+			if (!top->is_frozen || top->is_due) {
 				ask_status(top);
 				ask_list(top);
 			}
+			top->is_due = false;
 			next_ns = clock_after_ms(now_ns, top->interval_ms);
 		}
-		draw(top);
+		top_draw(top);
 		now_ns = clock_now_ns();
 		key = terminal_key(
 			next_ns > now_ns ? (int)((next_ns - now_ns) / NS_PER_MS) + 1 : 0);
+		if (key != KEY_NONE)
+			top->notice[0] = '\0';
 		if (!handle_key(top, key))
 			return;
-		if (key != KEY_NONE && !top->is_frozen && !top->is_filtering)
-			next_ns = 0; /* what was asked for shows at once */
+		top->is_due |= key == KEY_RESIZED;
+		if (top->is_due)
+			next_ns = 0;
 	}
 }
 
@@ -343,7 +330,7 @@ int top_run(struct session *session, struct settings *settings, int count, char 
 	struct top top = { .session = session,
 		.settings = *settings,
 		.interval_ms = INTERVAL_MS,
-		.tab = &tabs[1] };
+		.tab = &top_tabs[0] };
 	int r = interval_take(&top, count, words);
 
 	if (r)
@@ -354,8 +341,9 @@ int top_run(struct session *session, struct settings *settings, int count, char 
 	r = session_connect(session, settings);
 	if (r != EXIT_DONE)
 		return r;
-	if (terminal_enter() < 0) {
-		(void)fputs("authctl: top needs a terminal; in a pipe: authctl status --watch\n",
+	if (screen_is_dumb() || terminal_enter() < 0) {
+		(void)fputs("authctl: top needs a terminal that can more than print (TERM); else: "
+			    "authctl status --watch\n",
 			stderr);
 		return EXIT_USAGE;
 	}

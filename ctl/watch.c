@@ -45,8 +45,9 @@ static void print_head(const struct settings *settings, const struct invocation 
 {
 	char typed[GRAMMAR_NAME_BYTES], time[CLOCK_RFC3339_BYTES];
 
-	(void)printf(TERMINAL_CLEAR "every %.1f s: %s   %s   ^C ends\n\n",
-		(double)settings->watch_ms / 1000, grammar_typed(invocation->command, typed),
+	(void)printf("%severy %.1f s: %s   %s   ^C ends\n\n",
+		screen_is_dumb() ? "\n" : TERMINAL_CLEAR, (double)settings->watch_ms / 1000,
+		grammar_typed(invocation->command, typed),
 		clock_rfc3339(clock_wall_ms(), time).data);
 }
 

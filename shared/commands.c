@@ -799,6 +799,7 @@ static const struct command_column audit_columns[] = {
 	{ "exe", COLUMN_TEXT, "of the client", WIDE },
 	{ "command", COLUMN_TEXT, "noun and verb", 0 },
 	{ "args", COLUMN_TEXT, "without secrets", 0 },
+	{ "dry_run", COLUMN_BOOL, "was it only asked what would happen?", 0 },
 	{ "result", COLUMN_TEXT, "how it ended; started: it has not", 0 },
 	{ "us", COLUMN_INTEGER, "how long it took", WIDE },
 	{ "generation", COLUMN_INTEGER, "of the configuration", WIDE },

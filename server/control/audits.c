@@ -119,6 +119,7 @@ static void record_row(struct control_request *request, const char *line)
 {
 	_cleanup_(buf_deinit) struct buf args = buf_init(AUDIT_RECORD_BYTES_MAX);
 	const struct json *record;
+	bool is_dry_run = false;
 	struct json_writer *w;
 	struct arena arena;
 
@@ -138,6 +139,8 @@ static void record_row(struct control_request *request, const char *line)
 		copy_text(w, record, "exe");
 		copy_text(w, record, "command");
 		json_put_str(w, "args", buf_str(&args));
+		(void)json_get_bool(json_member(record, "dry_run"), &is_dry_run);
+		json_put_bool(w, "dry_run", is_dry_run);
 		copy_text(w, record, "result");
 		json_put_i64(w, "us", i64_of(record, "us"));
 		json_put_i64(w, "generation", i64_of(record, "gen"));

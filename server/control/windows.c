@@ -58,7 +58,8 @@ static bool is_route_known(struct control_request *request)
 		if (str_equal(route, str_cstr(metrics_route_name(i))))
 			return true;
 	if (route.len)
-		request_fail(request, OUTCOME_NOT_FOUND, "authctl route list",
+		request_fail(request, OUTCOME_NOT_FOUND,
+			"the path alone, as in: authctl route list",
 			"no route named '" STR_FORMAT "'", STR_ARGS(route));
 	return !route.len;
 }

@@ -75,6 +75,15 @@ def test_beginnings_are_enough_in_the_shell_only(authd, tmp_path):
     assert authd.ctl("po", "l").returncode == 2
 
 
+def test_what_changes_something_is_written_out(authd, tmp_path):
+    pid = authd.pid
+    with Shell(authd, tmp_path) as shell:
+        assert "'upgrade' changes something: write it out" in shell.say("u")
+        assert "'cache flush' changes something" in shell.say("ca flush tokens --yes")
+        assert "READY" in shell.say("stat")
+    assert authd.pid == pid and authd.process.poll() is None
+
+
 def test_tab_completes_commands_flags_and_live_names(authd, tmp_path):
     with Shell(authd, tmp_path) as shell:
         shell.child.send("pool sh\t")
@@ -271,7 +280,8 @@ def test_top_shows_tabs_and_gives_the_terminal_back(authd, tmp_path):
         shell = Shell(authd, tmp_path, "top", "--interval", "200ms")
         child = shell.child
         child.expect(re.escape("\x1b[?1049h"))
-        child.expect("2 cores")
+        child.expect("1 routes")
+        child.expect("route +method")
         child.send("3")
         child.expect("store-write")
         child.send("6")
@@ -291,8 +301,56 @@ def test_top_says_that_the_numbers_are_old(tmp_path):
         shell.child.expect(pexpect.EOF)
 
 
-def test_top_without_a_terminal_is_refused(authd):
+def test_top_without_a_terminal_is_refused(authd, tmp_path):
     assert authd.ctl("top").returncode == 2
+    shell = Shell(authd, tmp_path, "top", term="dumb")
+    shell.child.expect("top needs a terminal")
+    assert "\x1b" not in shell.child.before
+    shell.child.expect(pexpect.EOF)
+
+
+def top_draws(authd, home, keys, size, what):
+    """top draws this after these keys."""
+    shell = Shell(authd, home, "top", "--interval", "30s", size=size)
+    shell.child.expect("1 routes")
+    shell.child.expect("route +method")
+    for key in keys:
+        shell.child.send(key)
+        time.sleep(0.1)  # an escape sequence is known by what follows at once
+    shell.child.expect(what)
+    shell.child.close(force=True)
+
+
+@pytest.mark.parametrize("columns", [40, 60, 80])
+def test_no_line_of_top_is_wider_than_the_screen(authd, tmp_path, columns):
+    shell = Shell(authd, tmp_path, "top", "--interval", "200ms", size=(24, columns))
+    shell.child.expect("1 routes")
+    shell.child.send("3")
+    shell.child.expect("exchanges")
+    shell.child.send("q")
+    shell.child.expect(pexpect.EOF)
+    lines = ANSI.sub("", shell.child.before.replace("\r\n", "\n")).splitlines()
+    assert any("connections" in line for line in lines) and max(map(len, lines)) <= columns
+
+
+@pytest.mark.parametrize("keys, what", [
+    (["3", ">", ">"], "by core"), (["3", "<"], "by refused"), (["3", "/", "h", "a", "s", "h"], r"/hash_[\s\S]*refused\s+\x1b\[2Khash "),
+    (["3", ">", ">", ">", "<", "<", "<"], "7 requests *\x1b?.{0,20}\r\n"),
+])
+def test_top_sorts_and_finds_at_once_without_asking_again(authd, tmp_path, keys, what):
+    top_draws(authd, tmp_path, keys, (24, 100), what)
+
+
+def test_top_scrolls_what_has_no_room(authd, tmp_path):
+    top_draws(authd, tmp_path, ["3", "\x1b[B", "\x1b[6~"], (14, 100), r"4\.\.8 of 8")
+
+
+def test_top_writes_a_plain_file_and_says_where(authd, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    top_draws(authd, tmp_path, ["3", "w"], (24, 100), "written to authctl-top-")
+    (file,) = tmp_path.glob("authctl-top-*.txt")
+    text = file.read_text()
+    assert " pools\n" in text and "store-write" in text and "READY" in text and "\x1b" not in text
 
 
 def test_no_line_of_status_is_longer_than_the_terminal(authd, tmp_path):

@@ -8,6 +8,7 @@
 
 #include "ctl/escape.h"
 #include "ctl/grammar.h"
+#include "ctl/screen.h"
 #include "ctl/settings.h"
 #include "shared/duration.h"
 #include "shared/macros.h"
@@ -97,6 +98,17 @@ TEST(beginnings_are_understood_in_the_shell_when_one_command_has_them)
 	assert_string_equal(invocation.command->name, "pool.list");
 	invocation_deinit(&invocation);
 	assert_int_equal(parse("c l", true, &invocation), -EINVAL);
+}
+
+TEST(what_changes_something_has_no_short_form)
+{
+	static const char *const lines[] = { "u", "drai", "ca flush tokens", "cache fl tokens" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
+		_cleanup_(invocation_deinit) struct invocation invocation = {};
+
+		assert_int_equal(parse(lines[i], true, &invocation), -EINVAL);
+	}
 }
 
 TEST(lines_are_cut_at_spaces_outside_of_quotes)
@@ -225,11 +237,14 @@ TEST(what_moves_a_terminal_is_shown_and_not_obeyed)
 	assert_escaped("plain \xc3\xa4 \xe2\x82\xac", "plain \xc3\xa4 \xe2\x82\xac");
 	assert_escaped("\x1b[31m", "\\x1b[31m");
 	assert_escaped("a\nb\tc\x7f", "a\\x0ab\\x09c\\x7f");
-	assert_escaped("\xc2\x9b", "\\xc2\\x9b");          /* C1: CSI in one character */
-	assert_escaped("\xe2\x80\xae", "\\xe2\\x80\\xae"); /* U+202E turns text around */
-	assert_escaped("\xe2\x81\xa6", "\\xe2\\x81\\xa6"); /* U+2066 */
-	assert_escaped("\xd8\x9c", "\\xd8\\x9c");          /* U+061C */
-	assert_escaped("\xe2\x80\x8b", "\\xe2\\x80\\x8b"); /* U+200B hides */
+	assert_escaped("\xc2\x9b", "\\xc2\\x9b");                   /* C1: CSI in one character */
+	assert_escaped("\xe2\x80\xae", "\\xe2\\x80\\xae");          /* U+202E turns text around */
+	assert_escaped("\xe2\x81\xa6", "\\xe2\\x81\\xa6");          /* U+2066 */
+	assert_escaped("\xd8\x9c", "\\xd8\\x9c");                   /* U+061C */
+	assert_escaped("\xe2\x80\x8b", "\\xe2\\x80\\x8b");          /* U+200B hides */
+	assert_escaped("\xef\xbb\xbf", "\\xef\\xbb\\xbf");          /* U+FEFF */
+	assert_escaped("\xc2\xad", "\\xc2\\xad");                   /* U+00AD */
+	assert_escaped("\xf3\xa0\x81\x81", "\\xf3\\xa0\\x81\\x81"); /* U+E0041 */
 }
 
 TEST(lines_are_kept_only_where_they_are_wanted)
@@ -278,4 +293,37 @@ TEST(outcomes_have_exit_codes_and_unknown_ones_are_refusals)
 	assert_int_equal(outcome_exit_code(STR("forbidden")), 8);
 	assert_int_equal(outcome_exit_code(STR("timeout")), 9);
 	assert_int_equal(outcome_exit_code(STR("of_tomorrow")), 1);
+}
+
+static void assert_cut(const char *text, unsigned columns, const char *shown, unsigned used)
+{
+	char *out = NULL;
+	size_t bytes;
+	FILE *file = open_memstream(&out, &bytes);
+
+	assert_int_equal(screen_print_cut(file, text, columns), used);
+	(void)fclose(file);
+	assert_string_equal(out, shown);
+	free(out);
+}
+
+TEST(columns_are_counted_as_a_terminal_does)
+{
+	assert_int_equal(screen_width("plain"), 5);
+	assert_int_equal(screen_width("\033[1mbold\033[0m"), 4);
+	assert_int_equal(screen_width("M\xc3\xbcller"), 6);
+	assert_int_equal(screen_width("e\xcc\x81"), 1);                /* an accent that combines */
+	assert_int_equal(screen_width("\xe6\x97\xa5\xe6\x9c\xac"), 4); /* two of Japanese */
+	assert_int_equal(screen_width("\xf0\x9f\x98\x80"), 2);         /* an emoji */
+}
+
+TEST(what_is_too_wide_is_cut_at_a_whole_character)
+{
+	assert_cut("abcd", 4, "abcd", 4);
+	assert_cut("abcde", 4, "abc~", 4);
+	assert_cut("\xe6\x97\xa5\xe6\x9c\xac", 4, "\xe6\x97\xa5\xe6\x9c\xac", 4);
+	assert_cut("\xe6\x97\xa5\xe6\x9c\xac", 3, "\xe6\x97\xa5~", 3);
+	assert_cut("\xe6\x97\xa5\xe6\x9c\xac\xe8\xaa\x9e", 4, "\xe6\x97\xa5~", 3);
+	assert_cut("\033[1mabcde\033[0mf", 3, "\033[1mab~\033[0m", 3);
+	assert_cut("abc", 0, "", 0);
 }
