@@ -38,6 +38,7 @@
 #include "shared/err.h"
 #include "shared/macros.h"
 #include "shared/random.h"
+#include "start/alone.h"
 #include "start/check.h"
 #include "start/fail.h"
 #include "start/listening.h"
@@ -270,6 +271,13 @@ static void serve_end(void)
 		LOG_NUMBER("exit", 0));
 }
 
+/* The daemon before us has gone: what it shared is ours. */
+static void followed(void)
+{
+	listening_retire();
+	(void)alone_follow(&config);
+}
+
 static int serve(const char *path, const sigset_t *signals)
 {
 	struct control_context context;
@@ -278,7 +286,9 @@ static int serve(const char *path, const sigset_t *signals)
 
 	descriptors_raise();
 	breakers_watch();
-	r = store_start(&config);
+	r = predecessor_is_there() ? 0 : alone_begin(&config);
+	if (r == 0)
+		r = store_start(&config);
 	if (r < 0)
 		return r;
 	r = keys_make(&config, &keys);
@@ -343,7 +353,7 @@ static int serve(const char *path, const sigset_t *signals)
 	listening_keep();
 	tell_serving();
 	if (predecessor_is_there())
-		predecessor_watch(listening_retire);
+		predecessor_watch(followed);
 	else
 		listening_retire();
 

@@ -315,7 +315,7 @@ static int file_parse(
 	if (r == 0) {
 		text.len = fread(text.data, 1, FILE_BYTES_MAX + 1, file);
 		if (ferror(file))
-			r = -EIO;
+			r = errno == EISDIR ? -EISDIR : -EIO;
 		else if (text.len > FILE_BYTES_MAX)
 			r = -EFBIG;
 	}

@@ -225,6 +225,25 @@ static int socket_prepare(int fd, const struct address *address, int backlog)
 	return 0;
 }
 
+int listener_probe(const struct address *address)
+{
+	const int on = 1, off = 0;
+	int fd = socket(address->storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int r = 0;
+
+	if (fd < 0)
+		return -errno;
+	/* Connections of a daemon before us may still linger; without SO_REUSEPORT only those
+	 * who listen are in the way. */
+	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	if (address->storage.ss_family == AF_INET6)
+		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
+	if (bind(fd, (const struct sockaddr *)&address->storage, address->bytes) < 0)
+		r = -errno;
+	close(fd);
+	return r;
+}
+
 int listener_open(const struct address *address, int backlog, int *ret_fd)
 {
 	int fd, r;

@@ -45,5 +45,9 @@ bool address_equal(const struct address *a, const struct address *b);
 /* Of a listening TCP socket that somebody else has made. 0, or -EINVAL: it is none. */
 int listener_address(int fd, struct address *ret_address);
 
+/* Would somebody else's socket share the address with ours? Without asking, two daemons of one user
+ * would both get their part of the clients. 0; -EADDRINUSE: yes; another -errno. */
+int listener_probe(const struct address *address);
+
 /* A bound, listening, close-on-exec socket with SO_REUSEPORT and TCP_NODELAY; -errno. */
 int listener_open(const struct address *address, int backlog, int *ret_fd);

@@ -144,6 +144,21 @@ static int shared_open(struct inherited *shared, enum http_listen serves, unsign
 	return r < 0 ? r : row_add(ROW_SHARED, serves, shared->fd, 0, shared->name);
 }
 
+/* Then the daemon before us has it, and shares it. */
+static bool is_port_inherited(const struct address *address)
+{
+	struct inherited *row;
+
+	for (unsigned i = 0; (row = inherited_at(i)); i++) {
+		struct address theirs;
+
+		if (listener_address(row->fd, &theirs) == 0 &&
+			address_port(&theirs) == address_port(address))
+			return true;
+	}
+	return false;
+}
+
 static int address_open(const char *text, enum http_listen serves, unsigned cores, int backlog)
 {
 	struct inherited *shared;
@@ -155,6 +170,8 @@ static int address_open(const char *text, enum http_listen serves, unsigned core
 	shared = inherited_find(&address, -1);
 	if (shared)
 		return shared_open(shared, serves, cores);
+	if (!is_port_inherited(&address))
+		r = listener_probe(&address);
 	for (unsigned core = 0; r == 0 && core < cores; core++)
 		r = core_open(&address, serves, backlog, core);
 	return r;
@@ -242,6 +259,20 @@ int listening_start(
 		return r;
 	*ret_where = "sockets of the service manager";
 	return rest_take(config, cores);
+}
+
+const char *listening_why(int error)
+{
+	switch (error) {
+	case -EADDRINUSE:
+		return "Address already in use: ss -ltnp tells by whom";
+	case -EADDRNOTAVAIL:
+		return "Cannot assign requested address: no interface has it, see ip addr";
+	case -EACCES:
+		return "Permission denied: ports below 1024 need CAP_NET_BIND_SERVICE";
+	default:
+		return NULL;
+	}
 }
 
 /* --- what became of it --- */

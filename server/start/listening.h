@@ -25,6 +25,9 @@
 int listening_start(
 	const struct config *config, unsigned cores, int backlog, const char **ret_where);
 
+/* What to do about an error of listening_start(); NULL: its own words say it. */
+const char *listening_why(int error);
+
 /* Any thread from then on: what this core serves. The number. */
 struct listening_socket {
 	int fd;

@@ -63,7 +63,8 @@ int mail_start(const struct config *config)
 	if (config->mail.transport == MAIL_TRANSPORT_NONE)
 		return 0;
 	if (config->mail.password_file[0])
-		r = secret_file_read(config->mail.password_file, password, sizeof(password));
+		r = secret_file_read("mail.password_file", config->mail.password_file, password,
+			sizeof(password));
 	if (r < 0)
 		return r;
 	r = mailer_start(&options, &why);

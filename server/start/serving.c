@@ -137,7 +137,7 @@ int serving_start(const struct serving_options *options)
 	serving = *options;
 	r = listening_start(config, cores.cores, LISTEN_BACKLOG, &where);
 	if (r < 0)
-		return fail(where, r, NULL);
+		return fail(where, r, listening_why(r));
 	r = cores_start(&cores, &app);
 	return r < 0 ? fail("cores", r, loop_error_remedy(r)) : r;
 }

@@ -32,7 +32,7 @@ static bool has_password(const char *text)
 static int uri_make(const struct config *config)
 {
 	if (config->store.uri_file[0])
-		return secret_file_read(config->store.uri_file, uri, sizeof(uri));
+		return secret_file_read("store.uri_file", config->store.uri_file, uri, sizeof(uri));
 	if (has_password(config->store.uri))
 		return fail("store.uri", -EINVAL,
 			"has a password in it: write the URI into a file of its own and name that in"

@@ -5,6 +5,7 @@ import resource
 import socket
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -110,6 +111,36 @@ def test_a_port_in_use_is_named_once_and_nothing_else_is_blamed(authd):
         other.listen()
         err = fails(authd, f"127.0.0.1:{authd.port}", "Address already in use")
     assert "io_uring" not in err and "event loop" not in err, err
+
+
+def test_two_daemons_do_not_share_a_port(authd):
+    with Authd() as other:
+        authd.configure({"http.listen": f"127.0.0.1:{other.port}"})
+        err = fails(authd, f"127.0.0.1:{other.port}", "Address already in use")
+        assert "ss -ltnp" in err and other.process.poll() is None
+
+
+def test_two_daemons_do_not_share_a_database(authd):
+    with Authd({"store.path": authd.dir / "authd.db"}) as other:
+        fails(authd, "authd.db", f"another authd (pid {other.pid}) serves from it", "mongodb")
+    authd.start()  # the lock has gone with its holder
+    authd.stop()
+
+
+def test_who_follows_by_an_upgrade_has_the_database_too(authd):
+    with Authd({"store.path": authd.dir / "authd.db"}) as other:
+        assert other.ctl("upgrade").returncode == 0
+        other.logged("upgrade.finished")
+        end = time.monotonic() + 20
+        while not (authd.dir / "authd.db-lock").read_text().strip() == other.ctl("status", "-o", "value", "-F", "pid").stdout.strip():
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        fails(authd, "authd.db", "another authd")
+
+
+def test_a_folder_is_no_configuration(tmp_path):
+    out = run("-c", tmp_path)
+    assert out.returncode == CONFIG and "Is a directory" in out.stderr
 
 
 def test_a_store_that_cannot_be_written_is_named(authd):

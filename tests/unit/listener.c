@@ -107,6 +107,19 @@ TEST(an_address_in_use_by_another_is_an_error)
 	close(reserved);
 }
 
+TEST(an_address_that_somebody_would_share_with_us_is_taken)
+{
+	struct address address;
+	int reserved, theirs;
+
+	address = free_address(&reserved);
+	assert_int_equal(listener_open(&address, 16, &theirs), 0);
+	assert_int_equal(listener_probe(&address), -EADDRINUSE);
+	close(theirs);
+	close(reserved);
+	assert_int_equal(listener_probe(&address), 0);
+}
+
 TEST(an_address_of_another_machine_is_an_error)
 {
 	struct address address;
