@@ -46,21 +46,18 @@ static int origin_try(const char *text, struct buf *errors)
 }
 
 /* An address serves one thing: the kernel would give half of its clients to the other. */
-static int addresses_differ(const struct config *tried, struct buf *errors)
+static int lists_differ(
+	const struct config_list *one, const struct config_list *other, struct buf *errors)
 {
-	const struct config_list *lists[] = { &tried->http.listen, &tried->tls.listen,
-		&tried->tls.redirect_listen };
 	int r = 0;
 
-	for (unsigned i = 0; i < ARRAY_SIZE(lists); i++)
-		for (unsigned j = 0; j < lists[i]->count; j++)
-			for (unsigned k = i + 1; k < ARRAY_SIZE(lists); k++)
-				if (config_list_has(lists[k], lists[i]->items[j])) {
-					(void)!buf_printf(errors,
-						"error: %s is to serve with TLS and without\n",
-						lists[i]->items[j]);
-					r = -EINVAL;
-				}
+	for (unsigned i = 0; i < one->count; i++) {
+		if (!config_list_has(other, one->items[i]))
+			continue;
+		(void)!buf_printf(
+			errors, "error: %s is to serve with TLS and without\n", one->items[i]);
+		r = -EINVAL;
+	}
 	return r;
 }
 
@@ -72,7 +69,9 @@ int config_try(const struct config *tried, const struct config *in_force, struct
 	r = MIN(r, addresses_try("http.listen", &tried->http.listen, errors));
 	r = MIN(r, addresses_try("tls.listen", &tried->tls.listen, errors));
 	r = MIN(r, addresses_try("tls.redirect_listen", &tried->tls.redirect_listen, errors));
-	r = MIN(r, addresses_differ(tried, errors));
+	r = MIN(r, lists_differ(&tried->http.listen, &tried->tls.listen, errors));
+	r = MIN(r, lists_differ(&tried->http.listen, &tried->tls.redirect_listen, errors));
+	r = MIN(r, lists_differ(&tried->tls.listen, &tried->tls.redirect_listen, errors));
 	r = MIN(r, live_tls_try(tried, in_force, errors));
 	if (scraped[0] && scraped[0] != '/')
 		r = MIN(r, address_try("metrics.listen", scraped, errors));
