@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -25,6 +26,7 @@ static struct {
 	uint64_t seq;                /* of the last record */
 	char head[AUDIT_HASH_BYTES]; /* its hash; zeros before the first */
 	uint64_t bytes;
+	bool is_anothers; /* who writes it now: the end of the chain is to be found again */
 } audit = { .fd = -1 };
 
 static void hash_of(struct str line, char hex[static AUDIT_HASH_BYTES])
@@ -220,9 +222,26 @@ static int file_open(void)
 		close(fd);
 		return -EINVAL;
 	}
+	/* Two that append would each continue its own chain. */
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		int r = -errno;
+
+		audit.is_anothers = r == -EWOULDBLOCK;
+		close(fd);
+		return r;
+	}
+	if (audit.is_anothers)
+		(void)end_find();
+	audit.is_anothers = false;
 	audit.fd = fd;
 	audit.bytes = (uint64_t)stat.st_size;
 	return 0;
+}
+
+const char *audit_why(int error)
+{
+	return error == -EWOULDBLOCK ? "another process writes it: each needs a file of its own"
+				     : strerror(-error);
 }
 
 int audit_open(const char *path)
@@ -267,9 +286,22 @@ bool audit_has_file(void)
 	return audit.path[0] != '\0';
 }
 
-bool audit_is_good(void)
+int audit_check(void)
 {
-	return !audit.path[0] || audit.fd >= 0;
+	int r;
+
+	if (!audit.path[0] || audit.fd >= 0)
+		return 0;
+	r = file_open();
+	/* Room for a record is kept behind the end; a file system that cannot do that says so. */
+	if (r == 0 &&
+		fallocate(audit.fd, FALLOC_FL_KEEP_SIZE, (off_t)audit.bytes,
+			AUDIT_RECORD_BYTES_MAX) < 0 &&
+		errno != EOPNOTSUPP && errno != ENOSYS)
+		r = -errno;
+	if (r < 0)
+		audit_close();
+	return r;
 }
 
 /* --- writing --- */

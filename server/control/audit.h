@@ -32,7 +32,8 @@ struct audit_record {
 
 /*
  * Opens, or makes, the file and finds the end of its chain. path "": no file, records go to the log
- * alone and never fail. 0; -errno: the file cannot be used now (audit_write() tries again);
+ * alone and never fail. 0; -errno: the file cannot be used now (audit_write() tries again), as when
+ * another process writes it (-EWOULDBLOCK), whose chain would break;
  * -EBADMSG: its last line is no record of ours, a new chain begins behind it.
  */
 int audit_open(const char *path);
@@ -44,9 +45,12 @@ int audit_reopen(void);
  * returns. */
 int audit_write(const struct audit_record *record, bool is_durable, uint64_t *ret_seq);
 
-/* Is there a file at all, and did the last record get into it? */
 bool audit_has_file(void);
-bool audit_is_good(void);
+/* Can the next record be written? After a failure it tries: a disk may have room again. 0, -errno;
+ * -EWOULDBLOCK: another process writes this file. */
+int audit_check(void);
+/* Of audit_open(), audit_write() and audit_check(), for people. */
+const char *audit_why(int error);
 
 /* What audit_verify() found. */
 struct audit_verdict {

@@ -342,7 +342,7 @@ static void audit_start(const char *path)
 			STR("commands that change something will be refused until it can be "
 			    "written"),
 			LOG_TEXT("path", str_cstr(path)),
-			LOG_TEXT("error.message", str_cstr(strerror(-r))));
+			LOG_TEXT("error.message", str_cstr(audit_why(r))));
 }
 
 static int failed(int error, const char *what, const char **ret_why)

@@ -25,8 +25,6 @@
 #define READ(counter) atomic_load_explicit(&(counter), memory_order_relaxed)
 /* A core that works this much of its time has no reserve for a burst. */
 #define BUSY_WARN 0.9
-/* Everybody on a core waits for its longest pass: 50 ms is what the alert rules call too long. */
-#define TURN_WARN_MS 50
 #define ERRORS_WARN 0.01
 /* Of the limit: the rest is for files and the store. */
 #define DESCRIPTORS_WARN 0.8
@@ -69,9 +67,10 @@ static void look_busy(_unused_ const struct control_request *request, struct fin
 		"core %u works %.0f %% of its time", busiest, rates_now()->busy[busiest] * 100);
 }
 
+/* Everybody on a core waits for its longest pass. */
 static void look_turns(_unused_ const struct control_request *request, struct finding *finding)
 {
-	uint64_t longest = 0;
+	uint64_t longest = 0, stalls = rates_lately().stalls;
 	unsigned core = 0;
 
 	for (unsigned i = 0; i < cores_count(); i++)
@@ -79,9 +78,11 @@ static void look_turns(_unused_ const struct control_request *request, struct fi
 			longest = READ(core_at(i)->stats.turn_ns_max);
 			core = i;
 		}
-	finding_say(finding, longest > TURN_WARN_MS * NS_PER_MS ? VERDICT_WARN : VERDICT_OK,
-		"the longest pass of a loop was %.1f ms, on core %u", (double)longest / NS_PER_MS,
-		core);
+	finding_say(finding, stalls ? VERDICT_WARN : VERDICT_OK,
+		"%" PRIu64 " passes of loops took more than %d ms in the last %u min; the longest "
+		"ever %.1f ms, on core %u",
+		stalls, (int)(CORE_STALL_NS / NS_PER_MS), RATES_LATELY_MINUTES,
+		(double)longest / NS_PER_MS, core);
 }
 
 static void look_store(_unused_ const struct control_request *request, struct finding *finding)
@@ -160,10 +161,11 @@ static void look_errors(_unused_ const struct control_request *request, struct f
 static void look_connections(
 	_unused_ const struct control_request *request, struct finding *finding)
 {
-	uint64_t refused = rates_now()->connections_refused;
+	uint64_t refused = rates_lately().refused;
 
 	finding_say(finding, refused ? VERDICT_WARN : VERDICT_OK,
-		"%" PRIu64 " connections were closed at once since the start", refused);
+		"%" PRIu64 " connections were closed at once in the last %u min", refused,
+		RATES_LATELY_MINUTES);
 }
 
 static void look_descriptors(
@@ -252,19 +254,23 @@ static void look_options(_unused_ const struct control_request *request, struct 
 
 static void look_log(_unused_ const struct control_request *request, struct finding *finding)
 {
-	uint64_t dropped = log_dropped();
+	uint64_t dropped = rates_lately().dropped;
 
 	finding_say(finding, dropped ? VERDICT_WARN : VERDICT_OK,
-		"%" PRIu64 " records were dropped since the start", dropped);
+		"%" PRIu64 " records were dropped in the last %u min, %" PRIu64 " since the start",
+		dropped, RATES_LATELY_MINUTES, log_dropped());
 }
 
 static void look_audit(_unused_ const struct control_request *request, struct finding *finding)
 {
+	int r = audit_check();
+
 	if (!audit_has_file())
 		finding_say(finding, VERDICT_INFO, "records go to the log alone");
+	else if (r < 0)
+		finding_say(finding, VERDICT_BAD, "the file cannot be written: %s", audit_why(r));
 	else
-		finding_say(finding, audit_is_good() ? VERDICT_OK : VERDICT_BAD,
-			audit_is_good() ? "records are written" : "the file cannot be written");
+		finding_say(finding, VERDICT_OK, "records are written");
 }
 
 static const struct rule {
@@ -275,9 +281,9 @@ static const struct rule {
 	{ "cores", look_cores, "a core is stuck: its clients wait", "authctl core list" },
 	{ "load", look_busy, "no reserve for a burst: more cores, or fewer requests",
 		"authctl core list" },
-	{ "loops", look_turns, "everybody on that core waited so long once",
+	{ "loops", look_turns, "everybody on that core waited meanwhile",
 		"authctl core list -o wide" },
-	{ "store", look_store, "logins and refreshes fail", "authctl health" },
+	{ "store", look_store, "logins and refreshes fail", "authctl db ping" },
 	{ "breakers", look_breakers, "calls are refused without being tried",
 		"authctl breaker list" },
 	{ "queues", look_queues, "requests were refused because of a full queue",

@@ -4,6 +4,7 @@
 #include "control/control.h"
 #include "core/job.h"
 #include "http/server.h"
+#include "observe/log.h"
 #include "shared/clock.h"
 #include "shared/macros.h"
 
@@ -96,6 +97,40 @@ bool rates_queue(unsigned i, struct rates_queue *ret_queue)
 	return true;
 }
 
+/* --- the last minutes --- */
+
+static struct {
+	uint64_t minute; /* the present one */
+	struct rates_troubles now;
+	/* The counters when each minute began; zeros before the start. */
+	struct rates_troubles began[RATES_LATELY_MINUTES];
+} lately;
+
+static void lately_sample(uint64_t now_ns)
+{
+	const uint64_t minute = now_ns / (60 * NS_PER_S);
+	struct rates_troubles now = { .refused = latest.totals.refused, .dropped = log_dropped() };
+
+	for (unsigned i = 0; i < cores_count(); i++)
+		now.stalls += READ(core_at(i)->stats.stalls);
+	if (!lately.minute)
+		lately.minute = minute;
+	for (unsigned i = 0; lately.minute < minute && i < RATES_LATELY_MINUTES; i++)
+		lately.began[++lately.minute % RATES_LATELY_MINUTES] = now;
+	lately.minute = minute;
+	lately.now = now;
+}
+
+struct rates_troubles rates_lately(void)
+{
+	const struct rates_troubles *then =
+		&lately.began[(lately.minute + 1) % RATES_LATELY_MINUTES];
+
+	return (struct rates_troubles){ .stalls = lately.now.stalls - then->stalls,
+		.refused = lately.now.refused - then->refused,
+		.dropped = lately.now.dropped - then->dropped };
+}
+
 /* --- the tick --- */
 
 void rates_tick(const struct control_context *context, uint64_t now_ns)
@@ -107,7 +142,7 @@ void rates_tick(const struct control_context *context, uint64_t now_ns)
 	rates.seconds = (double)(latest.at_ns - before.at_ns) / NS_PER_S;
 	rates.requests = per_second(latest.totals.requests, before.totals.requests, rates.seconds);
 	rates.errors = per_second(latest.totals.errors, before.totals.errors, rates.seconds);
-	rates.connections_refused = latest.totals.refused;
+	lately_sample(now_ns);
 	job_queue_each(queue_sample, NULL);
 	for (unsigned i = 0; i < cores_count(); i++) {
 		double busy = per_second(latest.busy_ns[i], before.busy_ns[i], rates.seconds);

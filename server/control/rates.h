@@ -16,11 +16,19 @@ struct job_queue;
 #define RATES_QUEUES_MAX 16
 #define RATES_MINUTE 60 /* ticks that are remembered of a queue */
 
+#define RATES_LATELY_MINUTES 10
+
 struct rates {
-	double seconds;               /* what the rates are over */
-	double requests, errors;      /* per second; errors are answers of 500 and above */
-	uint64_t connections_refused; /* since the start */
-	double busy[CORES_MAX];       /* 0..1 */
+	double seconds;          /* what the rates are over */
+	double requests, errors; /* per second; errors are answers of 500 and above */
+	double busy[CORES_MAX];  /* 0..1 */
+};
+
+/* What must not go wrong at all, and how often it did: a warning about it ends by itself. */
+struct rates_troubles {
+	uint64_t stalls;  /* passes of loops longer than CORE_STALL_NS */
+	uint64_t refused; /* connections that were closed at once */
+	uint64_t dropped; /* records of the log */
 };
 
 /* A queue of jobs in the last minute. */
@@ -44,6 +52,9 @@ void rates_tick(const struct control_context *context, uint64_t now_ns);
 
 /* Since the sample before the last tick. */
 const struct rates *rates_now(void);
+
+/* In the last RATES_LATELY_MINUTES, or since the start when that is less ago. */
+struct rates_troubles rates_lately(void);
 
 /* The i-th queue; false behind the last. */
 bool rates_queue(unsigned i, struct rates_queue *ret_queue);

@@ -120,8 +120,10 @@ static int turn(struct core *core)
 	counter_add(&core->stats.turns, 1);
 	counter_add(&core->stats.completions, (uint64_t)handled);
 	histogram_record(&core->stats.turn_ns, busy_ns);
-	if (busy_ns >= CORE_STALL_NS)
+	if (busy_ns >= CORE_STALL_NS) {
+		counter_add(&core->stats.stalls, 1);
 		PROBE2(loop__stall, core->index, busy_ns);
+	}
 	if (busy_ns > atomic_load_explicit(&core->stats.turn_ns_max, memory_order_relaxed))
 		atomic_store_explicit(&core->stats.turn_ns_max, busy_ns, memory_order_relaxed);
 	return 0;

@@ -28,6 +28,7 @@
 struct core_stats {
 	_Atomic uint64_t turns;       /* passes of the loop */
 	_Atomic uint64_t turn_ns_max; /* the longest pass so far */
+	_Atomic uint64_t stalls;      /* passes longer than CORE_STALL_NS */
 	_Atomic uint64_t completions; /* completions handled */
 	_Atomic uint64_t messages;    /* inbox items handled */
 	struct histogram turn_ns;     /* of every pass */

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -141,10 +142,48 @@ TEST(a_file_that_cannot_be_written_is_tried_again)
 	(void)unlink(path);
 	assert_int_equal(rmdir(folder), 0);
 	assert_int_equal(add("{}", &seq), -ENOENT);
-	assert_false(audit_is_good());
+	assert_int_equal(audit_check(), -ENOENT);
 	assert_int_equal(mkdir(folder, 0700), 0);
 	assert_int_equal(add("{}", &seq), 0);
 	assert_int_equal(seq, 2);
-	assert_true(audit_is_good());
+	assert_int_equal(audit_check(), 0);
+	close_all();
+}
+
+TEST(a_file_that_can_be_written_again_is_found_good_without_a_record)
+{
+	uint64_t seq = 0;
+
+	open_new();
+	audit_close();
+	(void)unlink(path);
+	assert_int_equal(rmdir(folder), 0);
+	assert_int_equal(audit_check(), -ENOENT);
+	assert_int_equal(mkdir(folder, 0700), 0);
+	assert_int_equal(audit_check(), 0);
+	assert_int_equal(add("{}", &seq), 0);
+	assert_int_equal(seq, 1);
+	assert_true(verdict().is_ok);
+	close_all();
+}
+
+TEST(a_file_that_another_process_writes_is_left_to_it_and_its_chain_goes_on_later)
+{
+	uint64_t seq = 0;
+	int other;
+
+	open_new();
+	assert_int_equal(add("{}", &seq), 0);
+	audit_close();
+	other = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
+	assert_int_equal(flock(other, LOCK_EX | LOCK_NB), 0);
+	assert_int_equal(audit_open(path), -EWOULDBLOCK);
+	assert_int_equal(add("{}", &seq), -EWOULDBLOCK);
+	assert_int_equal(audit_check(), -EWOULDBLOCK);
+	close(other);
+	assert_int_equal(add("{}", &seq), 0);
+	assert_int_equal(seq, 2);
+	assert_true(verdict().is_ok);
+	assert_int_equal(verdict().records, 2);
 	close_all();
 }
