@@ -10,6 +10,7 @@
 #define _printf_(text, first) __attribute__((format(printf, text, first)))
 #define _unused_ __attribute__((unused))
 #define _must_check_ __attribute__((warn_unused_result))
+#define _noinline_ __attribute__((noinline))
 
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 #define MIN(a, b) ((a) < (b) ? (a) : (b))

@@ -22,6 +22,28 @@ TEST(what_was_handed_out_is_wiped_at_reset)
 	arena_deinit(&arena);
 }
 
+/* Whatever is handed out is zero, also where a text grew, and behind a chunk that is not kept. */
+TEST(memory_is_zero_whatever_was_there_before)
+{
+	struct arena arena;
+
+	arena_init(&arena, 256, 4096);
+	for (int round = 0; round < 3; round++) {
+		for (size_t bytes = 1; bytes < 400; bytes += 57) {
+			char *memory = arena_alloc(&arena, bytes);
+
+			assert_non_null(memory);
+			memory = arena_grow(&arena, memory, bytes, bytes + 64);
+			assert_non_null(memory);
+			for (size_t i = 0; i < bytes + 64; i++)
+				assert_int_equal(memory[i], 0);
+			memset(memory, 'x', bytes + 64);
+		}
+		arena_reset(&arena);
+	}
+	arena_deinit(&arena);
+}
+
 TEST(nothing_is_handed_out_past_the_maximum)
 {
 	struct arena arena;
