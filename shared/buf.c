@@ -49,7 +49,9 @@ int buf_append(struct buf *buf, struct str text)
 {
 	int r;
 
-	r = buf_reserve(buf, text.len);
+	assert(buf->len <= buf->cap);
+	/* Nearly always there is room. */
+	r = text.len <= buf->cap - buf->len ? 0 : buf_reserve(buf, text.len);
 	if (r < 0)
 		return r;
 	if (text.len)

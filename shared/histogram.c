@@ -27,7 +27,7 @@ static void raise_to(_Atomic uint64_t *maximum, uint64_t value)
 		atomic_store_explicit(maximum, value, memory_order_relaxed);
 }
 
-size_t histogram_bucket_of(uint64_t value)
+static inline size_t bucket_of(uint64_t value)
 {
 	unsigned shift;
 
@@ -38,6 +38,11 @@ size_t histogram_bucket_of(uint64_t value)
 	/* What remains of the value after the shift is in [SUB_BUCKETS, 2 * SUB_BUCKETS). */
 	shift = 63 - (unsigned)__builtin_clzll(value) - HISTOGRAM_SUB_BITS;
 	return (size_t)(shift * SUB_BUCKETS + (value >> shift));
+}
+
+size_t histogram_bucket_of(uint64_t value)
+{
+	return bucket_of(value);
 }
 
 uint64_t histogram_bucket_last(size_t bucket)
@@ -53,7 +58,7 @@ uint64_t histogram_bucket_last(size_t bucket)
 
 void histogram_record(struct histogram *histogram, uint64_t value)
 {
-	add(&histogram->buckets[histogram_bucket_of(value)], 1);
+	add(&histogram->buckets[bucket_of(value)], 1);
 	add(&histogram->sum, value);
 	raise_to(&histogram->max, value);
 	add(&histogram->count, 1);

@@ -34,20 +34,41 @@ static void kernel_bytes(void *memory, size_t bytes)
 	}
 }
 
+_noinline_ static void block_fill(void)
+{
+	kernel_bytes(block.bytes, sizeof(block.bytes));
+	block.used = 0;
+	block.is_filled = true;
+}
+
+/* Inline: for a size that is known there is nothing to call. */
+static inline void block_take(void *memory, size_t bytes)
+{
+	if (!block.is_filled || bytes > sizeof(block.bytes) - block.used)
+		block_fill();
+	memcpy(memory, block.bytes + block.used, bytes);
+	for (size_t i = 0; i < bytes; i++)
+		block.bytes[block.used + i] = 0;
+	/* The block is read again only where it has been filled: without this nothing is cleared.
+	 */
+	__asm__ volatile("" : : : "memory");
+	block.used += bytes;
+}
+
 void random_bytes(void *memory, size_t bytes)
 {
-	if (bytes > sizeof(block.bytes)) {
+	if (bytes > sizeof(block.bytes))
 		kernel_bytes(memory, bytes);
-		return;
-	}
-	if (!block.is_filled || bytes > sizeof(block.bytes) - block.used) {
-		kernel_bytes(block.bytes, sizeof(block.bytes));
-		block.used = 0;
-		block.is_filled = true;
-	}
-	memcpy(memory, block.bytes + block.used, bytes);
-	explicit_bzero(block.bytes + block.used, bytes);
-	block.used += bytes;
+	else
+		block_take(memory, bytes);
+}
+
+uint64_t random_u64(void)
+{
+	uint64_t value;
+
+	block_take(&value, sizeof(value));
+	return value;
 }
 
 static const char hex[] = "0123456789abcdef";
@@ -58,7 +79,7 @@ struct str uuid_new(char text[static UUID_BYTES])
 	unsigned char bytes[16];
 	char *at = text;
 
-	random_bytes(bytes, sizeof(bytes));
+	block_take(bytes, sizeof(bytes));
 	for (int i = 0; i < 6; i++)
 		bytes[i] = (unsigned char)(now_ms >> (40 - 8 * i));
 	bytes[6] = (unsigned char)((bytes[6] & 0x0f) | 0x70);

@@ -5,11 +5,14 @@
 #pragma once
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "shared/str.h"
 
 /* Fills memory with unpredictable bytes. Cannot fail: without the kernel's generator we abort. */
 void random_bytes(void *memory, size_t bytes);
+
+uint64_t random_u64(void);
 
 /* A UUIDv7 (RFC 9562 section 5.7) in its text form: 36 characters and the terminator. */
 #define UUID_BYTES 37
