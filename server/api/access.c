@@ -81,7 +81,7 @@ static void record_write(const struct request *request, const struct response *r
 		fields[count++] =
 			LOG_TEXT("error.type", str_cstr(problem_row(response->problem)->code));
 	if (request->trace) {
-		const struct span_ids *ids = &request->trace->ids;
+		const struct span_ids *ids = trace_ids(request->trace);
 
 		fields[count++] =
 			LOG_TEXT("trace_id", span_hex(ids->trace, sizeof(ids->trace), trace_id));

@@ -118,7 +118,7 @@ static bool admit(struct request *request, struct response *response)
 		request->body_bytes_max = route->body_bytes_max;
 		request->is_body_required = route->body_bytes_max && !route->is_body_optional;
 		request->is_patient = route->is_costly;
-		tracing_begin(request, names[i]);
+		tracing_begin(request);
 		PROBE2(request__start, http_method_name(request->method), names[i]);
 		return true;
 	}
@@ -312,12 +312,19 @@ static enum metric_error reason_of(enum problem problem)
 	}
 }
 
+static const char *name_of(const struct request *request)
+{
+	const struct route *route = request->route;
+
+	return route ? names[route - routes] : "";
+}
+
 static void example(const struct request *request, unsigned index, unsigned method, unsigned status,
 	uint64_t took_ns)
 {
 	struct exemplar example = { .ns = took_ns, .wall_ms = clock_wall_ms() };
 
-	memcpy(example.trace, request->trace->ids.trace, sizeof(example.trace));
+	memcpy(example.trace, trace_ids(request->trace)->trace, sizeof(example.trace));
 	metric_request_example(index, method, status, &example);
 }
 
@@ -330,12 +337,12 @@ static void done(const struct request *request, const struct response *response,
 	/* What was no request to its end has no method. */
 	unsigned method = request->path.len ? request->method : METHOD_OTHER;
 	enum metric_error reason = reason_of(response->problem);
+	const char *name = name_of(request);
 	bool is_traced;
 
-	access_log(request, response, route ? names[index - 1] : "", took_ns);
-	is_traced = tracing_end(request, response, took_ns);
-	PROBE4(request__end, http_method_name(request->method), route ? names[index - 1] : "",
-		response->status, took_ns);
+	access_log(request, response, name, took_ns);
+	is_traced = tracing_end(request, response, name, took_ns);
+	PROBE4(request__end, http_method_name(request->method), name, response->status, took_ns);
 	metric_request(index, method, response->status, took_ns);
 	if (is_traced)
 		example(request, index, method, response->status, took_ns);
@@ -360,7 +367,7 @@ static void finish(const struct request *request, struct response *response)
 static void gone(const struct request *request, uint64_t took_ns)
 {
 	metric_error(ERROR_ABORTED);
-	tracing_end(request, NULL, took_ns);
+	tracing_end(request, NULL, name_of(request), took_ns);
 }
 
 const struct http_service router_service = { .admit = admit,

@@ -9,14 +9,22 @@ static const struct networks *trusted;
 
 void tracing_trust(const struct networks *networks)
 {
-	trusted = networks;
+	trusted = networks->count ? networks : NULL;
 }
 
-void tracing_begin(struct request *request, const char *route)
+/* False when there is none, or it is wrong. */
+static bool has_theirs(const struct request *request, struct span_ids *ret_theirs)
 {
-	struct span_ids theirs = {};
+	struct str header = request_header(request, STR("traceparent"));
+
+	return header.data && traceparent_parse(header, ret_theirs) == 0;
+}
+
+void tracing_begin(struct request *request)
+{
+	struct span_ids theirs;
 	struct trace *trace;
-	struct str header;
+	bool is_continued;
 
 	if (!trace_is_on())
 		return;
@@ -24,11 +32,9 @@ void tracing_begin(struct request *request, const char *route)
 	if (!trace)
 		return;
 	trace->arena = request->arena;
-	header = request_header(request, STR("traceparent"));
-	if (header.data)
-		(void)traceparent_parse(header, &theirs); /* none, when it is wrong */
-	trace_begin(trace, &theirs, header.data && trusted && networks_have(trusted, request->peer),
-		http_method_name(request->method), route, request->started_ns);
+	is_continued =
+		trusted && networks_have(trusted, request->peer) && has_theirs(request, &theirs);
+	trace_begin(trace, is_continued ? &theirs : NULL, request->started_ns);
 	request->trace = trace;
 }
 
@@ -40,12 +46,13 @@ static const char *error_of(const struct response *response)
 	return response->status >= 500 ? problem_row(response->problem)->code : NULL;
 }
 
-static void describe(
-	struct span *root, const struct request *request, const struct response *response)
+static void describe(struct span *root, const struct request *request,
+	const struct response *response, const char *route)
 {
-	span_text(root, "http.request.method", http_method_name(request->method));
-	if (root->name_rest && *root->name_rest)
-		span_text(root, "http.route", root->name_rest);
+	root->name = http_method_name(request->method);
+	root->name_rest = route;
+	span_text(root, "http.request.method", root->name);
+	span_text(root, "http.route", route);
 	if (response)
 		span_number(root, "http.response.status_code", (int64_t)response->status);
 	span_text(root, "url.scheme", request->tls_version ? "https" : "http");
@@ -55,12 +62,23 @@ static void describe(
 	span_label(root, "authd.request.id", request->id);
 }
 
-bool tracing_end(const struct request *request, const struct response *response, uint64_t took_ns)
+/* Anybody can name any trace as his own: one that may not be continued is a hint to it. */
+static void link_theirs(struct trace *trace, const struct request *request)
+{
+	struct span_ids theirs;
+
+	if (!span_has_parent(&trace->root) && has_theirs(request, &theirs))
+		trace->linked = theirs;
+}
+
+bool tracing_end(const struct request *request, const struct response *response, const char *route,
+	uint64_t took_ns)
 {
 	struct trace *trace = request->trace;
 
 	if (!trace || !trace_end(trace, error_of(response), request->started_ns + took_ns))
 		return false;
-	describe(trace->spans[0], request, response);
+	describe(&trace->root, request, response, route);
+	link_theirs(trace, request);
 	return trace_send(trace);
 }

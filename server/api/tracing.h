@@ -9,7 +9,8 @@
 void tracing_trust(const struct networks *networks);
 
 /* Its header fields are complete. Nothing happens while traces are off. */
-void tracing_begin(struct request *request, const char *route);
+void tracing_begin(struct request *request);
 
 /* It has been answered, or its client has gone (response NULL). True: its trace is kept. */
-bool tracing_end(const struct request *request, const struct response *response, uint64_t took_ns);
+bool tracing_end(const struct request *request, const struct response *response, const char *route,
+	uint64_t took_ns);

@@ -37,9 +37,11 @@ static void finish_record(struct control_request *request, uint64_t now_ns)
 static void finish_trace(const struct control_request *request)
 {
 	enum outcome outcome = request->failure.outcome;
+	struct span_details details = {};
 	struct span span = { .name = "ctl",
 		.name_rest = request->command->name,
 		.kind = SPAN_INTERNAL,
+		.details = &details,
 		.start_ns = request->started_ns,
 		.end_ns = clock_now_ns(),
 		.error = outcome == OUTCOME_OK ? NULL : outcome_name(outcome) };

@@ -179,10 +179,10 @@ static void bar_print(const struct trace_item *root, const struct trace_item *it
 	bar[BAR_CHARS] = '\0';
 }
 
-static void detail_print(const struct span *span, struct buf *text)
+static void detail_print(const struct span_details *details, struct buf *text)
 {
-	for (unsigned i = 0; i < span->attribute_count; i++) {
-		const struct span_attribute *attribute = &span->attributes[i];
+	for (unsigned i = 0; i < details->attribute_count; i++) {
+		const struct span_attribute *attribute = &details->attributes[i];
 
 		if (attribute->text)
 			(void)!buf_printf(text, "%s%s=%s", text->len ? " " : "", attribute->key,
@@ -191,9 +191,9 @@ static void detail_print(const struct span *span, struct buf *text)
 			(void)!buf_printf(text, "%s%s=%lld", text->len ? " " : "", attribute->key,
 				(long long)attribute->number);
 	}
-	if (span->label_key)
+	if (details->label_key)
 		(void)!buf_printf(
-			text, "%s%s=%s", text->len ? " " : "", span->label_key, span->label);
+			text, "%s%s=%s", text->len ? " " : "", details->label_key, details->label);
 }
 
 static const struct trace_item *outer_of(const struct shown *shown, unsigned index)
@@ -220,7 +220,7 @@ static void span_row(struct control_request *request, const struct shown *shown,
 	json_put_double(w, "took", (double)(item->end_ns - item->start_ns) / NS_PER_S);
 	json_put_str(w, "error", str_cstr(item->span.error ? item->span.error : ""));
 	json_put_str(w, "inside", str_cstr(outer ? name_print(&outer->span, name) : ""));
-	detail_print(&item->span, &detail);
+	detail_print(&item->details, &detail);
 	json_put_str(w, "detail", buf_str(&detail));
 	request_row_end(request);
 }

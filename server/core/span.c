@@ -10,6 +10,7 @@
 #include "shared/clock.h"
 #include "shared/err.h"
 #include "shared/macros.h"
+#include "shared/random.h"
 
 struct trace *trace_current(void)
 {
@@ -34,6 +35,7 @@ struct span *span_begin(const char *name, const char *name_rest, enum span_kind 
 	span->name_rest = name_rest;
 	span->kind = kind;
 	span->start_ns = clock_now_ns();
+	span->arena = trace->arena;
 	span->outer = (uint8_t)trace->current;
 	trace->spans[trace->count] = span;
 	trace->current = trace->count++;
@@ -47,12 +49,22 @@ struct span *span_begin_detail(const char *name, const char *name_rest)
 	return trace && trace->ids.is_sampled ? span_begin(name, name_rest, SPAN_INTERNAL) : NULL;
 }
 
+/* NULL without a span, or without memory: then it is told without them. */
+static struct span_details *details_of(struct span *span)
+{
+	if (span && !span->details)
+		span->details = arena_new(span->arena, struct span_details);
+	return span ? span->details : NULL;
+}
+
 static void attribute_add(struct span *span, struct span_attribute attribute)
 {
-	if (!span)
+	struct span_details *details = details_of(span);
+
+	if (!details)
 		return;
-	assert(span->attribute_count < SPAN_ATTRIBUTES_MAX);
-	span->attributes[span->attribute_count++] = attribute;
+	assert(details->attribute_count < SPAN_ATTRIBUTES_MAX);
+	details->attributes[details->attribute_count++] = attribute;
 }
 
 void span_text(struct span *span, const char *key, const char *text)
@@ -67,10 +79,12 @@ void span_number(struct span *span, const char *key, int64_t number)
 
 void span_label(struct span *span, const char *key, struct str text)
 {
-	if (!span)
+	struct span_details *details = details_of(span);
+
+	if (!details)
 		return;
-	span->label_key = key;
-	(void)snprintf(span->label, sizeof(span->label), STR_FORMAT, STR_ARGS(text));
+	details->label_key = key;
+	(void)snprintf(details->label, sizeof(details->label), STR_FORMAT, STR_ARGS(text));
 }
 
 void span_times(struct span *span, uint64_t start_ns, uint64_t end_ns)
@@ -94,11 +108,30 @@ void span_end(struct span *span, int error)
 	trace->current = span->outer;
 }
 
+const struct span_ids *trace_ids(struct trace *trace)
+{
+	struct span_ids *ids = &trace->ids;
+
+	if (!trace->has_ids) {
+		random_bytes(ids->trace, sizeof(ids->trace) - sizeof(uint64_t));
+		random_bytes(ids->span, sizeof(ids->span));
+		trace->has_ids = true;
+	}
+	return ids;
+}
+
 bool span_ids_are_set(const struct span_ids *ids)
 {
 	static const uint8_t none[sizeof(ids->trace)];
 
 	return memcmp(ids->trace, none, sizeof(none)) != 0;
+}
+
+bool span_has_parent(const struct span *span)
+{
+	static const uint8_t none[sizeof(span->parent)];
+
+	return memcmp(span->parent, none, sizeof(none)) != 0;
 }
 
 struct str span_hex(const uint8_t *bytes, size_t count, char text[static SPAN_TRACE_HEX])

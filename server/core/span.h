@@ -29,25 +29,34 @@ struct span_attribute {
 	int64_t number;
 };
 
+/* Most spans are forgotten before anything is said of them. */
+struct span_details {
+	unsigned attribute_count;
+	struct span_attribute attributes[SPAN_ATTRIBUTES_MAX];
+	const char *label_key; /* one attribute whose text is copied; NULL: none */
+	char label[SPAN_LABEL_BYTES];
+};
+
+struct arena;
+
 struct span {
 	const char *name, *name_rest; /* static; the second may be NULL: "find", "users" */
 	enum span_kind kind;
 	const char *error; /* static: error.type; NULL: it went well */
 	uint8_t id[8],
 		parent[8]; /* of all but the root: drawn when it is known that they are kept */
-	uint64_t start_ns, end_ns; /* clock_now_ns() */
-	unsigned attribute_count;
-	struct span_attribute attributes[SPAN_ATTRIBUTES_MAX];
-	const char *label_key; /* one attribute whose text is copied; NULL: none */
-	char label[SPAN_LABEL_BYTES];
-	uint8_t outer; /* index of the span that it is in */
+	uint64_t start_ns, end_ns;    /* clock_now_ns() */
+	struct arena *arena;          /* of the request: details are made there */
+	struct span_details *details; /* NULL: none yet */
+	uint8_t outer;                /* index of the span that it is in */
 };
 
-struct arena;
-
 struct trace {
-	struct span_ids ids;     /* span: the root's */
-	struct span_ids linked;  /* what the client named, if we began a new trace; else zero */
+	/* trace_ids(). Before, only what decides on sampling is there: the trace's last eight
+	 * bytes. */
+	struct span_ids ids;
+	bool has_ids;
+	struct span_ids linked;  /* what the client named, if it was not continued; else zero */
 	struct arena *arena;     /* of the request: spans live there */
 	unsigned count, current; /* spans[0] is the root */
 	unsigned dropped;
@@ -71,6 +80,10 @@ void span_times(struct span *span, uint64_t start_ns, uint64_t end_ns);
 /* error: a negative result makes it an error of that type. */
 void span_end(struct span *span, int error);
 
+/* The trace's and its root's. Drawn when somebody asks first: most traces are forgotten before. */
+const struct span_ids *trace_ids(struct trace *trace);
+
 bool span_ids_are_set(const struct span_ids *ids);
+bool span_has_parent(const struct span *span);
 /* Lower-case hexadecimal; at most 16 bytes. */
 struct str span_hex(const uint8_t *bytes, size_t count, char text[static SPAN_TRACE_HEX]);

@@ -68,7 +68,7 @@ static int64_t wall_ns(void)
 static void put(enum log_level level, const char *event, struct str body,
 	const struct log_field *fields, size_t fields_count, uint64_t suppressed)
 {
-	const struct trace *trace = trace_current();
+	struct trace *trace = trace_current();
 	union log_space space; /* not cleared: 8 KiB, and only what is filled is read */
 	bool is_urgent = false;
 
@@ -81,7 +81,7 @@ static void put(enum log_level level, const char *event, struct str body,
 		.suppressed = suppressed,
 	};
 	if (trace)
-		space.record.ids = trace->ids;
+		space.record.ids = *trace_ids(trace);
 	log_record_fill(&space, body, fields, fields_count);
 	if (log_lanes_put(&space.record, &is_urgent))
 		wake(is_urgent);

@@ -44,7 +44,5 @@ static inline const char *otlp_name(const struct span *span, char name[static OT
 
 static inline bool otlp_has_remote_parent(const struct trace_item *item)
 {
-	static const uint8_t none[sizeof(item->span.parent)];
-
-	return item->span.kind == SPAN_SERVER && memcmp(item->span.parent, none, sizeof(none)) != 0;
+	return item->span.kind == SPAN_SERVER && span_has_parent(&item->span);
 }

@@ -39,16 +39,16 @@ static void put_attribute(struct json_writer *w, const char *key, const char *te
 
 static void put_attributes(struct json_writer *w, const struct trace_item *item)
 {
-	const struct span *span = &item->span;
+	const struct span_details *details = &item->details;
 
 	json_begin_array(w, "attributes");
-	for (unsigned i = 0; i < span->attribute_count; i++)
-		put_attribute(w, span->attributes[i].key, span->attributes[i].text,
-			span->attributes[i].number);
-	if (span->label_key)
-		put_attribute(w, span->label_key, span->label, 0);
-	if (span->error)
-		put_attribute(w, "error.type", span->error, 0);
+	for (unsigned i = 0; i < details->attribute_count; i++)
+		put_attribute(w, details->attributes[i].key, details->attributes[i].text,
+			details->attributes[i].number);
+	if (details->label_key)
+		put_attribute(w, details->label_key, details->label, 0);
+	if (item->span.error)
+		put_attribute(w, "error.type", item->span.error, 0);
 	if (item->dropped)
 		put_attribute(w, "authd.spans_dropped", NULL, item->dropped);
 	json_end_array(w);
@@ -67,14 +67,13 @@ static void put_link(struct json_writer *w, const struct span_ids *ids)
 
 static void put_span(struct json_writer *w, const struct trace_item *item)
 {
-	static const uint8_t none[sizeof(item->span.parent)];
 	const struct span *span = &item->span;
 	char name[OTLP_NAME_BYTES];
 
 	json_begin_object(w, NULL);
 	put_id(w, "traceId", item->ids.trace, sizeof(item->ids.trace));
 	put_id(w, "spanId", span->id, sizeof(span->id));
-	if (memcmp(span->parent, none, sizeof(none)) != 0)
+	if (span_has_parent(span))
 		put_id(w, "parentSpanId", span->parent, sizeof(span->parent));
 	json_put_str(w, "name", str_cstr(otlp_name(span, name)));
 	json_put_u64(w, "kind", span->kind);

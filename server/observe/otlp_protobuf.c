@@ -11,7 +11,8 @@
 
 enum wire_type { WIRE_VARINT = 0, WIRE_64 = 1, WIRE_BYTES = 2, WIRE_32 = 5 };
 
-#define LENGTH_BYTES 4 /* 28 bits: far more than a batch */
+#define VARINT_BYTES 10 /* of 64 bits */
+#define LENGTH_BYTES 4  /* 28 bits: far more than a batch */
 
 struct proto {
 	struct buf *out;
@@ -20,40 +21,47 @@ struct proto {
 
 static void raw(struct proto *p, const void *bytes, size_t count)
 {
-	if (p->error == 0)
-		p->error = buf_append(p->out, str_of(bytes, count));
+	struct buf *out = p->out;
+
+	if (p->error == 0 && count > out->cap - out->len)
+		p->error = buf_reserve(out, count);
+	if (p->error)
+		return;
+	memcpy(out->data + out->len, bytes, count);
+	out->len += count;
 }
 
-static void varint(struct proto *p, uint64_t value)
+static size_t varint(uint8_t *at, uint64_t value)
 {
-	uint8_t bytes[10];
 	size_t count = 0;
 
 	do {
-		bytes[count] = (uint8_t)(value & 0x7f);
+		at[count] = (uint8_t)(value & 0x7f);
 		value >>= 7;
 		if (value)
-			bytes[count] |= 0x80;
+			at[count] |= 0x80;
 		count++;
 	} while (value);
-	raw(p, bytes, count);
+	return count;
 }
 
-static void tag(struct proto *p, unsigned field, enum wire_type type)
+/* What is before a field, and its number or length: in one piece, as there are many of them. */
+static void head(struct proto *p, unsigned field, enum wire_type type, uint64_t number)
 {
-	varint(p, field << 3 | type);
+	uint8_t bytes[2 * VARINT_BYTES];
+	size_t count = varint(bytes, field << 3 | type);
+
+	raw(p, bytes, count + varint(bytes + count, number));
 }
 
 static void put_number(struct proto *p, unsigned field, uint64_t value)
 {
-	tag(p, field, WIRE_VARINT);
-	varint(p, value);
+	head(p, field, WIRE_VARINT, value);
 }
 
 static void put_bytes(struct proto *p, unsigned field, const void *bytes, size_t count)
 {
-	tag(p, field, WIRE_BYTES);
-	varint(p, count);
+	head(p, field, WIRE_BYTES, count);
 	raw(p, bytes, count);
 }
 
@@ -65,19 +73,20 @@ static void put_text(struct proto *p, unsigned field, const char *text)
 /* Little-endian, whatever we run on. */
 static void put_fixed(struct proto *p, unsigned field, uint64_t value, size_t count)
 {
-	uint8_t bytes[8];
+	uint8_t bytes[VARINT_BYTES + 8];
+	size_t start = varint(bytes, field << 3 | (count == 8 ? WIRE_64 : WIRE_32));
 
 	for (size_t i = 0; i < count; i++)
-		bytes[i] = (uint8_t)(value >> (8 * i));
-	tag(p, field, count == 8 ? WIRE_64 : WIRE_32);
-	raw(p, bytes, count);
+		bytes[start + i] = (uint8_t)(value >> (8 * i));
+	raw(p, bytes, start + count);
 }
 
 /* Returns where it began, for message_end(). */
 static size_t message_begin(struct proto *p, unsigned field)
 {
-	tag(p, field, WIRE_BYTES);
-	raw(p, "\0\0\0\0", LENGTH_BYTES);
+	uint8_t bytes[VARINT_BYTES + LENGTH_BYTES] = {};
+
+	raw(p, bytes, varint(bytes, field << 3 | WIRE_BYTES) + LENGTH_BYTES);
 	return p->out->len;
 }
 
@@ -122,30 +131,34 @@ static void put_link(struct proto *p, const struct span_ids *ids)
 
 static void put_name(struct proto *p, const struct span *span)
 {
-	char name[OTLP_NAME_BYTES];
+	struct str name = str_cstr(span->name);
+	struct str rest = str_cstr(span->name_rest ? span->name_rest : "");
 
-	put_text(p, 5, otlp_name(span, name));
+	head(p, 5, WIRE_BYTES, name.len + (rest.len ? 1 : 0) + rest.len);
+	raw(p, name.data, name.len);
+	raw(p, " ", rest.len ? 1 : 0);
+	raw(p, rest.data, rest.len);
 }
 
 static void put_span(struct proto *p, const struct trace_item *item)
 {
-	static const uint8_t none[sizeof(item->span.parent)];
 	const struct span *span = &item->span;
+	const struct span_details *details = &item->details;
 	size_t start = message_begin(p, 2), status;
 
 	put_bytes(p, 1, item->ids.trace, sizeof(item->ids.trace));
 	put_bytes(p, 2, span->id, sizeof(span->id));
-	if (memcmp(span->parent, none, sizeof(none)) != 0)
+	if (span_has_parent(span))
 		put_bytes(p, 4, span->parent, sizeof(span->parent));
 	put_name(p, span);
 	put_number(p, 6, span->kind);
 	put_fixed(p, 7, (uint64_t)item->start_ns, 8);
 	put_fixed(p, 8, (uint64_t)item->end_ns, 8);
-	for (unsigned i = 0; i < span->attribute_count; i++)
-		put_attribute(p, 9, span->attributes[i].key, span->attributes[i].text,
-			span->attributes[i].number);
-	if (span->label_key)
-		put_attribute(p, 9, span->label_key, span->label, 0);
+	for (unsigned i = 0; i < details->attribute_count; i++)
+		put_attribute(p, 9, details->attributes[i].key, details->attributes[i].text,
+			details->attributes[i].number);
+	if (details->label_key)
+		put_attribute(p, 9, details->label_key, details->label, 0);
 	if (span->error)
 		put_attribute(p, 9, "error.type", span->error, 0);
 	if (item->dropped)

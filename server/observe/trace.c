@@ -2,8 +2,8 @@
 #include "observe/trace.h"
 
 #include <assert.h>
+#include <endian.h>
 #include <errno.h>
-#include <stddef.h>
 #include <string.h>
 #include <time.h>
 
@@ -17,8 +17,10 @@
 
 _Atomic bool trace_on;
 
+#define RANDOM_PARTS (UINT64_C(1) << 56) /* values of the random part of an id */
+
 static struct {
-	_Atomic uint32_t sampled;
+	_Atomic uint64_t sampled_from; /* the least random part that is sampled */
 	_Atomic uint64_t slow_ns, dropped;
 	bool heeds_parent;
 } tracing;
@@ -59,42 +61,51 @@ void trace_stop(void)
 void trace_tune(uint32_t sampled, uint64_t slow_ms)
 {
 	assert(sampled <= TRACE_PARTS);
-	atomic_store_explicit(&tracing.sampled, sampled, memory_order_relaxed);
+	atomic_store_explicit(&tracing.sampled_from,
+		RANDOM_PARTS - sampled * (RANDOM_PARTS / TRACE_PARTS), memory_order_relaxed);
 	atomic_store_explicit(&tracing.slow_ns, slow_ms * NS_PER_MS, memory_order_relaxed);
 }
 
-/* The last seven bytes are what W3C Trace Context 2 asks to be random; all samplers that look at
+/* last: eight bytes. W3C Trace Context 2 asks seven of them to be random; all samplers that look at
  * them decide alike. */
-static bool is_sampled(const uint8_t trace[static 16])
+static bool is_sampled(uint64_t last)
 {
-	uint64_t random = 0, sampled = atomic_load_explicit(&tracing.sampled, memory_order_relaxed);
-
-	for (int i = 9; i < 16; i++)
-		random = random << 8 | trace[i];
-	return random >= (TRACE_PARTS - sampled) * ((UINT64_C(1) << 56) / TRACE_PARTS) &&
-	       sampled > 0;
+	return (last & (RANDOM_PARTS - 1)) >=
+	       atomic_load_explicit(&tracing.sampled_from, memory_order_relaxed);
 }
 
-void trace_begin(struct trace *trace, const struct span_ids *theirs, bool is_trusted,
-	const char *name, const char *name_rest, uint64_t start_ns)
+/* Done for every request, so no more is drawn than sampling needs. */
+static void ids_begin(struct trace *trace)
+{
+	uint64_t last = random_u64(), bytes = htobe64(last);
+
+	memcpy(trace->ids.trace + sizeof(trace->ids.trace) - sizeof(bytes), &bytes, sizeof(bytes));
+	trace->ids.is_sampled = is_sampled(last);
+}
+
+_noinline_ static void ids_continue(struct trace *trace, const struct span_ids *theirs)
+{
+	uint64_t last;
+
+	trace->ids = *theirs;
+	random_bytes(trace->ids.span, sizeof(trace->ids.span));
+	trace->has_ids = true;
+	memcpy(trace->root.parent, theirs->span, sizeof(trace->root.parent));
+	memcpy(&last, theirs->trace + sizeof(theirs->trace) - sizeof(last), sizeof(last));
+	if (!tracing.heeds_parent)
+		trace->ids.is_sampled = is_sampled(be64toh(last));
+}
+
+void trace_begin(struct trace *trace, const struct span_ids *theirs, uint64_t start_ns)
 {
 	struct span *root = &trace->root;
-	bool has_theirs = span_ids_are_set(theirs), is_continued = has_theirs && is_trusted;
 
-	trace->spans[0] = root;
-	/* Both ids in one go: this is done for every request. */
-	random_bytes(&trace->ids, offsetof(struct span_ids, is_sampled));
-	if (is_continued)
-		memcpy(trace->ids.trace, theirs->trace, sizeof(trace->ids.trace));
-	memcpy(root->id, trace->ids.span, sizeof(root->id));
-	trace->ids.is_sampled = is_continued && tracing.heeds_parent ? theirs->is_sampled
-								     : is_sampled(trace->ids.trace);
-	if (is_continued)
-		memcpy(root->parent, theirs->span, sizeof(root->parent));
+	if (theirs)
+		ids_continue(trace, theirs);
 	else
-		trace->linked = *theirs;
-	root->name = name;
-	root->name_rest = name_rest;
+		ids_begin(trace);
+	trace->spans[0] = root;
+	root->arena = trace->arena;
 	root->kind = SPAN_SERVER;
 	root->start_ns = start_ns;
 	trace->count = 1;
@@ -103,6 +114,7 @@ void trace_begin(struct trace *trace, const struct span_ids *theirs, bool is_tru
 /* An outer span comes before those in it. */
 static void ids_draw(struct trace *trace)
 {
+	memcpy(trace->root.id, trace_ids(trace)->span, sizeof(trace->root.id));
 	for (unsigned i = 1; i < trace->count; i++) {
 		struct span *span = trace->spans[i];
 

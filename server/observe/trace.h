@@ -59,15 +59,14 @@ static inline bool trace_is_on(void)
 void trace_tune(uint32_t sampled, uint64_t slow_ms);
 
 /*
- * Begins the trace of a request in zeroed memory with its arena set, and its root span. theirs:
- * what the client says of its own trace (zero: nothing). It is continued when the client may do
- * that; else a new one begins, which names theirs: anybody can send us anything.
+ * Begins the trace of a request in zeroed memory with its arena set, and its root span. theirs: the
+ * client's own trace, which goes on here, when it may do that; NULL: a new one begins.
  */
-void trace_begin(struct trace *trace, const struct span_ids *theirs, bool is_trusted,
-	const char *name, const char *name_rest, uint64_t start_ns);
+void trace_begin(struct trace *trace, const struct span_ids *theirs, uint64_t start_ns);
 
-/* The request has ended. error: static text; NULL when it went well. True: it is to be kept:
- * describe its root, then trace_send() it. Most are not, and have cost nothing but their spans. */
+/* The request has ended. error: static text; NULL when it went well. True: it is to be kept: name
+ * and describe its root, then trace_send() it. Most are not, and have cost little but their spans.
+ */
 bool trace_end(struct trace *trace, const char *error, uint64_t end_ns);
 
 /* True: it is on its way to the collector; else there was no room, which is counted. */

@@ -41,6 +41,8 @@ void trace_item_fill(
 	const struct span *span = trace->spans[index];
 
 	item->span = *span;
+	item->details = span->details ? *span->details : (struct span_details){};
+	item->span.details = NULL; /* it ends with its request */
 	item->ids = trace->ids;
 	item->linked = index ? (struct span_ids){} : trace->linked;
 	item->dropped = index ? 0 : trace->dropped;

@@ -6,6 +6,7 @@
 /* A span with what it needs to be told alone. */
 struct trace_item {
 	struct span span;
+	struct span_details details;
 	struct span_ids ids;
 	struct span_ids linked;   /* of a root whose client has a trace of its own; else zero */
 	int64_t start_ns, end_ns; /* of the calendar */

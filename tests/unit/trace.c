@@ -26,7 +26,6 @@ static int env(const char *name, const char *value)
 
 TEST(a_ratio_keeps_about_so_many_traces_and_its_ends_keep_all_or_none)
 {
-	static const struct span_ids none = {};
 	static const struct {
 		uint32_t sampled, least, most;
 	} cases[] = { { 0, 0, 0 }, { TRACE_PARTS, 10000, 10000 }, { TRACE_PARTS / 10, 800, 1200 } };
@@ -41,7 +40,7 @@ TEST(a_ratio_keeps_about_so_many_traces_and_its_ends_keep_all_or_none)
 		for (int n = 0; n < 10000; n++) {
 			struct trace trace = { .arena = &arena };
 
-			trace_begin(&trace, &none, false, "GET", "/", 1);
+			trace_begin(&trace, NULL, 1);
 			kept += trace.ids.is_sampled;
 			arena_reset(&arena);
 		}
@@ -53,13 +52,12 @@ TEST(a_ratio_keeps_about_so_many_traces_and_its_ends_keep_all_or_none)
 TEST(the_queue_takes_whole_traces_up_to_its_bound)
 {
 	static struct trace_item items[TRACE_QUEUE_SPANS];
-	static const struct span_ids none = {};
 	struct arena arena;
 	struct trace trace = { .arena = &arena };
 	unsigned put = 0;
 
 	arena_init(&arena, 4096, 65536);
-	trace_begin(&trace, &none, false, "GET", "/", 1);
+	trace_begin(&trace, NULL, 1);
 	while (trace.count < 3)
 		trace.spans[trace.count++] = trace.spans[0];
 	assert_int_equal(trace_queue_start(), 0);
