@@ -1,7 +1,8 @@
 """
 What observing costs each /verify: a daemon with everything off beside daemons with metrics and the defaults, with traces,
-and with a record for each request. Pairs, as in verify.py: off then on, the ratio of CPU time per request within each.
-And what a scrape costs the thread that answers it, whose time is no core's.
+and with a record for each request. Pairs, as in verify.py, and many short ones, because the difference is small; beside
+them the instructions, which no neighbour disturbs. And what a scrape costs the thread that answers it, whose time is no
+core's.
 """
 import http.client
 import http.server
@@ -10,6 +11,7 @@ import pathlib
 import re
 import socket
 import threading
+import time
 
 from client import lines_write, register_many
 from instructions import are_countable, of_verify
@@ -34,21 +36,30 @@ class Sink(http.server.BaseHTTPRequestHandler):
         pass
 
 
+SERIES_LEAST = 2000  # that are to be scraped: about as many as there ever are
+EXPORTED_S = 1.5  # a span waits a second for others
+MEMORY_KNOWN_S = 10.5  # a scrape looks at all of the memory, which then is known for ten seconds
+
+
 def see_every_route(daemon):
-    """Each route of its own description, without and with a token, so that there is a series for each and for what it
-    answers."""
-    token = register_many(daemon, 1)[0]["access_token"]
+    """Each route of its own description, with and without a token and a body, and what is no route, so that there are
+    series for each and for what it answers."""
     host, _, port = daemon.target.rpartition(":")
     connection = http.client.HTTPConnection(host, int(port), timeout=20)
 
-    def ask(method, path, headers):
-        connection.request(method, path, "{}" if method not in ("GET", "DELETE") else None, headers)
+    def ask(method, path, headers, body=None):
+        connection.request(method, path, body, headers)
         return connection.getresponse().read()
 
-    for path, methods in json.loads(ask("GET", "/openapi.json", {}))["paths"].items():
-        for method in methods:
-            for headers in ({}, {"Authorization": f"Bearer {token}"}):
-                ask(method.upper(), path.replace("{id}", "x"), {"Content-Type": "application/json", **headers})
+    paths = json.loads(ask("GET", "/openapi.json", {}))["paths"]
+    granted = register_many(daemon, len(paths))  # one may log out
+    for (path, methods), grant in zip(paths.items(), granted):
+        for method in sorted({"head", *methods}):
+            for headers in ({"If-None-Match": "*"}, {}, {"Authorization": f"Bearer {grant['access_token']}"}):
+                for body in (None, "{}"):
+                    ask(method.upper(), path.replace("{id}", "x"), {"Content-Type": "application/json", **headers}, body)
+    for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"):
+        ask(method, "/no/route", {})
     connection.close()
 
 
@@ -75,41 +86,46 @@ def scrapes(bench):
         see_every_route(daemon)
         host, _, port = daemon.target.rpartition(":")
         held = [socket.create_connection((host, int(port)), timeout=20) for _ in range(1000)]
-        _, first = scrape(daemon)  # looks at all of the memory, which then is known for ten seconds
-        samples = [scrape(daemon) for _ in range(bench.pick(100, 20))]
+        looks, samples = [], []
+        for turn in range(bench.pick(5, 1)):
+            time.sleep(MEMORY_KNOWN_S if turn else 0)
+            looks.append(scrape(daemon)[1])
+            samples += [scrape(daemon) for _ in range(20)]
         for connection in held:
             connection.close()
     series = int(re.search(r"^authd_metrics_series (\d+)", samples[-1][0], flags=re.M)[1])
+    if series < SERIES_LEAST:
+        raise RuntimeError(f"only {series} series to scrape: {SERIES_LEAST} were to be made")
     bench.number("scrape", [ms for _, ms in samples])
-    bench.measure("scrape_memory", "the same when memory is looked at, every ten seconds", "ms", first)
-    bench.measure("scrape_series", "series of /metrics by then", "", series)
+    bench.number("scrape_memory", looks)
+    bench.measure("scrape_series", "series of /metrics by then", "", series, more_is_better=None)
 
 
-def instructions(bench):
+def instructions(bench, kinds):
     """The same comparison without noise, of the program alone: of a request's time the kernel has the larger part."""
     if not are_countable():
         bench.say("valgrind is not here: instructions are not counted")
         return
-    # A collector that is not there: what is sent is not a request's.
-    kinds = {"off": OFF, "on": ON, "traces": {**ON, "trace__endpoint": "http://127.0.0.1:1/v1/traces"}}
-    count = bench.pick(8000, 2000)
-    counted = {kind: of_verify(count, **options) for kind, options in kinds.items()}
+    count = bench.pick(20000, 8000)
+    counted = {kind: of_verify(count, EXPORTED_S, **options)
+               for kind, options in {"off": OFF, **{kind: options for kind, (_, options) in kinds.items()}}.items()}
     for kind, value in counted.items():
         bench.measure(f"observe_{kind}_instructions", f"instructions of the program for a /verify, {kind}", "", value)
+    bench.number("observe_instructions", counted["traces"] / counted["off"])
     bench.table("Instructions of the program for each /verify, without the kernel's", ["", "instructions", "of all off"],
                 [[kind, value, value / counted["off"]] for kind, value in counted.items()])
 
 
 def run(bench):
     scrapes(bench)
-    instructions(bench)
-    pairs, seconds = bench.pick((7, 3), (2, 1))
+    pairs, seconds = bench.pick((15, 2), (2, 1))
     sink = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Sink)
     threading.Thread(target=sink.serve_forever, daemon=True).start()
     traced = {"trace__endpoint": f"http://127.0.0.1:{sink.server_port}/v1/traces"}
     kinds = {"metrics": ("metrics, slow and failed requests", ON),
              "traces": ("the same and traces, 1 % sampled", {**ON, **traced}),
              "records": ("the same and a record for each", {**ON, **traced, "log__access": "yes"})}
+    instructions(bench, kinds)
     for kind, (name, options) in kinds.items():
         with Authd(password__cost=4, **OFF) as off, Authd(password__cost=4, **options) as on:
             # Each knows its own tokens only.

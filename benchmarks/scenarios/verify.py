@@ -1,6 +1,6 @@
 """
-/verify beside nginx that returns an empty 200 to the same requests. Each pair runs A then B, so that slow drift of
-the machine meets both; the ratio of CPU time per request is taken within pairs, because it hardly depends on how much
+/verify beside nginx that returns an empty 200 to the same requests. Pairs run A B, B A, A B: slow drift of the machine
+meets both, and who comes second is not always the same. The ratio of CPU time per request is taken within pairs, because it hardly depends on how much
 CPU the client or a neighbour leaves to the server. Requests per second depend on both and are told for orientation.
 """
 from client import Client, lines_write, register_many
@@ -26,7 +26,10 @@ def compare(bench, name, systems, tokens, count, pairs, seconds, depth):
     NAME_KEY_us of each."""
     for system in systems.values():  # caches, buffers and the machine's clock are warm
         run_wrk(system.target, system.paths["verify"], tokens or system.tokens, 1, depth=depth)
-    runs = [[one(bench, system, tokens, seconds, depth) for system in systems.values()] for _ in range(pairs)]
+    runs = []
+    for pair in range(pairs):
+        measured = {key: one(bench, systems[key], tokens, seconds, depth) for key in (list, reversed)[pair % 2](systems)}
+        runs.append([measured[key] for key in systems])
     ratios = [a["cpu_us"] / b["cpu_us"] for a, b in runs]
     title = f"{count:,} tokens, {depth} requests at a time; {pairs} pairs of {seconds} s, wrk, 64 connections"
     rows = [["ratio", median(ratios), min(ratios), max(ratios), "", ""]]
