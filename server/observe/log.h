@@ -12,9 +12,9 @@
 
 #include "shared/buf.h"
 
-#define LOG_RING_BYTES (256 * 1024) /* for reading along: some hundred records */
-#define LOG_RECORD_BYTES_MAX 8192   /* written; longer texts are cut */
-#define LOG_FIELDS_MAX 24           /* of one record: what is more is a mistake of ours */
+#define LOG_RING_BYTES (1024 * 1024) /* for reading along: some thousand records */
+#define LOG_RECORD_BYTES_MAX 8192    /* written; longer texts are cut */
+#define LOG_FIELDS_MAX 24            /* of one record: what is more is a mistake of ours */
 /* Of one event with one error.type within a second: the rest is counted in the next one. */
 #define LOG_REPEATS_MAX 10
 #define LOG_JOURNAL_SOCKET "/run/systemd/journal/socket"

@@ -62,24 +62,28 @@ static uint64_t cursor_catch_up(struct log_cursor *cursor)
 
 int log_read(struct log_cursor *cursor, size_t room, struct buf *lines, uint64_t *ret_lost)
 {
-	size_t len = 0, first, start;
+	size_t len, first, start;
+	const char *last;
+	char *to;
 	int r;
 
 	r = buf_reserve(lines, room);
 	if (r < 0)
 		return r;
+	to = lines->data + lines->len;
 	pthread_mutex_lock(&tail.lock);
 	*ret_lost = cursor_catch_up(cursor);
-	for (size_t i = 0; i < room && cursor->bytes + i < tail.total; i++)
-		if (byte_at(cursor->bytes + i) == '\n')
-			len = i + 1;
+	len = MIN(room, tail.total - cursor->bytes);
 	start = cursor->bytes % LOG_RING_BYTES;
 	first = MIN(len, LOG_RING_BYTES - start);
-	memcpy(lines->data + lines->len, tail.ring + start, first);
-	memcpy(lines->data + lines->len + first, tail.ring, len - first);
+	memcpy(to, tail.ring + start, first);
+	memcpy(to + first, tail.ring, len - first);
 	pthread_mutex_unlock(&tail.lock);
+	/* Whole lines only: the rest comes with the next ones. */
+	last = len ? memrchr(to, '\n', len) : NULL;
+	len = last ? (size_t)(last - to) + 1 : 0;
 	for (size_t i = 0; i < len; i++)
-		cursor->records += lines->data[lines->len + i] == '\n';
+		cursor->records += to[i] == '\n';
 	lines->len += len;
 	cursor->bytes += len;
 	return 0;
