@@ -80,6 +80,7 @@ static int pool_open(const struct store_options *options)
 		return -ERR_STORE_DOWN;
 	}
 	mongoc_client_pool_set_error_api(mongo.pool, MONGOC_ERROR_API_VERSION_2);
+	mongo_place_watch(mongo.pool);
 	mongoc_client_pool_max_size(mongo.pool, UINT32_MAX); /* our threads are the bound */
 	return 0;
 }
@@ -304,6 +305,12 @@ static const char *mongo_reason(void *connection)
 	return ((struct mongo *)connection)->reason;
 }
 
+static void mongo_place(_unused_ const struct store_options *options, struct store_place *ret_place)
+{
+	*ret_place = (struct store_place){ .database = mongo.database };
+	mongo_place_server(ret_place);
+}
+
 extern const struct store_backend STORE_MODULE_BACKEND;
 
 __attribute__((visibility("default"))) const struct store_backend STORE_MODULE_BACKEND = {
@@ -314,6 +321,7 @@ __attribute__((visibility("default"))) const struct store_backend STORE_MODULE_B
 	.run = mongo_run,
 	.ping = mongo_ping,
 	.sweep = mongo_sweep,
+	.place = mongo_place,
 	.sessions_count = mongo_sessions_count,
 	.keys_load = mongo_keys_load,
 	.key_add = mongo_key_add,

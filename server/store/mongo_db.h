@@ -190,6 +190,10 @@ int mongo_index_drop(void *connection, const char *name);
 int mongo_index_progress(void *connection, uint64_t *ret_done, uint64_t *ret_total);
 int mongo_explain(void *connection, store_explain_visit *visit, void *arg);
 
+/* mongo_place.c: before the pool is used; and where its calls go now, if that is one server. */
+void mongo_place_watch(mongoc_client_pool_t *pool);
+void mongo_place_server(struct store_place *place);
+
 /* mongo_servers.c */
 int mongo_servers(void *connection, store_server_visit *visit, void *arg);
 

@@ -339,6 +339,13 @@ static const char *sqlite_reason(void *connection)
 	return ((struct sqlite *)connection)->reason;
 }
 
+static void sqlite_place(const struct store_options *options, struct store_place *ret_place)
+{
+	const char *slash = strrchr(options->path, '/');
+
+	*ret_place = (struct store_place){ .database = slash ? slash + 1 : options->path };
+}
+
 const struct store_backend store_sqlite = {
 	.name = "sqlite",
 	.connect = sqlite_connect,
@@ -352,6 +359,7 @@ const struct store_backend store_sqlite = {
 	.save_end = sqlite_save_end,
 	.ping = sqlite_ping,
 	.sweep = sqlite_sweep,
+	.place = sqlite_place,
 	.memory_bytes = sqlite_memory_bytes,
 	.sessions_count = sqlite_sessions_count,
 	.keys_load = sqlite_keys_load,

@@ -87,6 +87,13 @@ struct session_record {
 	} tokens[STORE_REFRESH_PER_SESSION_MAX];
 };
 
+/* Where calls go, for who tells of them: texts that stay as long as the process. */
+struct store_place {
+	const char *database;
+	const char *host; /* NULL: this process, or it is not known which server of several */
+	uint16_t port;
+};
+
 /*
  * A backend either has transactions (begin and the four below it), and then one thread writes and
  * takes whatever waits into one of them (group commit); or it has none of the five, and then every
@@ -114,6 +121,8 @@ struct store_backend {
 	int (*ping)(void *connection, bool is_writing);
 	/* Removes what has ended, a bounded part: 1 when there may be more. */
 	int (*sweep)(void *connection, int64_t now_ms);
+	/* Now; any thread, for each call that is told: it asks nobody. NULL: nowhere. */
+	void (*place)(const struct store_options *options, struct store_place *ret_place);
 	/* Bytes on the heap for all connections; any thread. NULL: it cannot be told. */
 	uint64_t (*memory_bytes)(void);
 	/* How many sessions live at now_ms, as exactly as it can be had cheaply. */
@@ -158,6 +167,7 @@ extern const struct store_backend store_sqlite, store_memory;
 /* Of the open store: its backend, and one more connection, which the caller disconnects. */
 const struct store_backend *store_backend(void);
 int store_connect(void **ret_connection, const char **ret_why);
+void store_place(struct store_place *ret_place); /* all zero: nowhere */
 
 /* "login": for who looks at the threads, and for scripts of faults. */
 const char *store_op_name(enum store_op op);

@@ -107,6 +107,23 @@ static void account(
 	metric_op(call->op, job->ended_ns - job->started_ns);
 }
 
+/* What it was, and where. */
+static void call_describe(struct span *span)
+{
+	struct store_place place;
+
+	store_place(&place);
+	span_text(span, "db.system.name", store_backend()->name);
+	if (place.database)
+		span_text(span, "db.namespace", place.database);
+	span_text(span, "db.operation.name", span->name);
+	span_text(span, "db.collection.name", span->name_rest);
+	if (place.host)
+		span_text(span, "server.address", place.host);
+	if (place.port)
+		span_number(span, "server.port", place.port);
+}
+
 /* Waiting for a thread with a connection is a span of its own, in that of the call. */
 static void call_span_end(
 	struct span *span, enum keeper_part part, const struct job *job, int result)
@@ -115,9 +132,7 @@ static void call_span_end(
 
 	if (!span)
 		return;
-	span_text(span, "db.system.name", store_backend()->name);
-	span_text(span, "db.operation.name", span->name);
-	span_text(span, "db.collection.name", span->name_rest);
+	call_describe(span);
 	if (job_is_done(job) && job->started_ns) {
 		wait = span_begin("pool.acquire", NULL, SPAN_INTERNAL);
 		span_text(

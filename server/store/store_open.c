@@ -43,6 +43,13 @@ int store_connect(void **ret_connection, const char **ret_why)
 	return store.backend->connect(&store.options, ret_connection, ret_why);
 }
 
+void store_place(struct store_place *ret_place)
+{
+	*ret_place = (struct store_place){};
+	if (store.backend->place)
+		store.backend->place(&store.options, ret_place);
+}
+
 /* NULL: *ret_why says why. */
 static const struct store_backend *backend_find(const char *name, const char **ret_why)
 {

@@ -15,6 +15,7 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "support"))
 from authd import ROOT, Authd, free_port, ask  # noqa: E402
+from mongo import Java, Secantus  # noqa: E402
 
 PYTHON = ROOT / "build" / "venv" / "bin" / "python"  # ./dev puts opentelemetry-proto there
 QUEUE = 2048  # TRACE_QUEUE_SPANS
@@ -98,6 +99,41 @@ def test_a_request_is_a_trace_of_its_steps(protocol):
         first, second = [sorted(s["name"] for s in trace) for trace in collector.traces("GET /v1/auth/verify", 2)]
         assert second == ["GET /v1/auth/verify", "auth.verify", "cache get tokens"], second
         assert "session_find sessions" in first and "pool.acquire" in first
+
+
+CREATE = {"db.operation.name": "account_create", "db.collection.name": "accounts"}
+
+
+def span_of(spans, name):
+    return next(span for span in spans if span["name"] == name)
+
+
+def test_a_call_of_sqlite_says_which_database_it_went_to():
+    with Collector() as collector, Authd({"trace.endpoint": collector.url, "trace.sample": 100}) as authd:
+        register(authd)
+        span = span_of(collector.traces("POST /v1/auth/register")[0], "account_create accounts")
+        database, = (path.name for path in authd.dir.glob("*.db"))
+        assert span["kind"] == 3
+        assert span["attributes"] == {"db.system.name": "sqlite", "db.namespace": database, **CREATE}
+
+
+@pytest.mark.parametrize("server", [Secantus, Java])  # a replica set's primary; a standalone one
+def test_a_call_of_mongodb_says_which_server_it_went_to(server):
+    with server() as started, Collector() as collector, \
+            Authd({"trace.endpoint": collector.url, "trace.sample": 100, "store.backend": "mongodb",
+                   "store.uri": f"{started.uri}/traced", "store.select_timeout": "3s"}) as authd:
+        register(authd)
+        place = {"db.system.name": "mongodb", "db.namespace": "traced", "server.address": "127.0.0.1",
+                 "server.port": started.port}
+        span = span_of(collector.traces("POST /v1/auth/register")[0], "account_create accounts")
+        assert span["kind"] == 3 and span["attributes"] == {**place, **CREATE}
+        # Nobody takes writes any more: where the call would have gone is not known then.
+        started.kill()
+        status, _ = ask(authd, "/v1/auth/login", {"email": "trace@example.org", "password": "a long enough one"})
+        assert status == 503
+        span = span_of(collector.traces("POST /v1/auth/login")[0], "account_find accounts")
+        assert span["status"] == 2 and span["attributes"]["error.type"] == "ERR_STORE_DOWN"
+        assert span["attributes"]["db.namespace"] == "traced"
 
 
 def test_what_an_operator_changes_is_a_trace_too():
