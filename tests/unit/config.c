@@ -464,7 +464,8 @@ TEST(nobody_doubts_the_defaults)
 TEST(values_that_make_each_other_pointless_are_doubted_from_their_boundary_on)
 {
 	static const struct {
-		const char *fine, *doubtful, *said;
+		const char *fine, *doubtful;
+		char said[32];
 	} rows[] = {
 		{ "[http]\nrequest_timeout = 5001ms\n", "[http]\nrequest_timeout = 5s\n",
 			"breaker.call_timeout" },
