@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ctl/symbols.h"
+#include "shared/symbols.h"
 #include "shared/outcome.h"
 
 #define DUMP_BYTES_MAX ((size_t)64 * 1024 * 1024) /* a dump of authd has some hundred KiB */

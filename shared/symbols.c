@@ -1,5 +1,5 @@
 /* See symbols.h. A file may be anything by now: nothing in it is believed before it is checked. */
-#include "ctl/symbols.h"
+#include "shared/symbols.h"
 
 #include <elf.h>
 #include <fcntl.h>
