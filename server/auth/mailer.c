@@ -11,6 +11,7 @@
 
 #include "auth/tokens.h"
 #include "core/module.h"
+#include "core/thread.h"
 #include "guard/breaker.h"
 #include "mail/message.h"
 #include "mail/templates.h"
@@ -347,12 +348,10 @@ static int parts_start(const char **ret_why)
 					      .open_ms = (uint64_t)mailer.options.retry_base_ms,
 					      .probes = 1 });
 	*ret_why = "threads cannot be started";
-	r = -pthread_create(&mailer.thread, NULL, mailer_main, NULL);
+	r = thread_start(&mailer.thread, "mail", mailer_main, NULL);
 	mailer.is_started = r == 0;
 	if (r < 0)
 		breaker_deinit(&mailer.breaker);
-	else
-		pthread_setname_np(mailer.thread, "mail");
 	return r;
 }
 

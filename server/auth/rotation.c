@@ -11,6 +11,7 @@
 
 #include "auth/keys.h"
 #include "core/retire.h"
+#include "core/thread.h"
 #include "observe/log.h"
 #include "shared/clock.h"
 #include "shared/err.h"
@@ -283,10 +284,8 @@ int rotation_start(void)
 	int r;
 
 	rotation.is_closing = false;
-	r = -pthread_create(&rotation.thread, NULL, rotation_main, NULL);
+	r = thread_start(&rotation.thread, "keys", rotation_main, NULL);
 	rotation.is_running = r == 0;
-	if (r == 0)
-		pthread_setname_np(rotation.thread, "keys");
 	return r;
 }
 

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "core/thread.h"
 #include "shared/err.h"
 
 static struct {
@@ -65,10 +66,9 @@ int blocking_start(void)
 	blocking.head = NULL;
 	blocking.tail = &blocking.head;
 	blocking.is_stopping = false;
-	r = -pthread_create(&blocking.thread, NULL, thread_main, NULL);
+	r = thread_start(&blocking.thread, "control-block", thread_main, NULL);
 	if (r < 0)
 		return r;
-	pthread_setname_np(blocking.thread, "control-block");
 	pthread_mutex_lock(&blocking.lock);
 	blocking.is_running = true;
 	pthread_mutex_unlock(&blocking.lock);

@@ -22,6 +22,7 @@
 #include "control/rates.h"
 #include "control/reload.h"
 #include "control/running.h"
+#include "core/thread.h"
 #include "observe/log.h"
 #include "shared/clock.h"
 
@@ -304,7 +305,6 @@ static void turn(void)
 static void *thread_main(void *arg)
 {
 	(void)arg;
-	pthread_setname_np(pthread_self(), "control");
 	while (!atomic_load_explicit(&control.is_stopping, memory_order_acquire))
 		turn();
 	for (unsigned i = 0; i < CONTROL_SESSIONS_MAX; i++)
@@ -420,7 +420,7 @@ int control_start(const struct control_options *options, const char **ret_why)
 	control.inode = lstat(control.path, &stat) == 0 ? stat.st_ino : 0;
 	r = blocking_start();
 	if (r == 0)
-		r = -pthread_create(&control.thread, NULL, thread_main, NULL);
+		r = thread_start(&control.thread, "control", thread_main, NULL);
 	if (r < 0) {
 		blocking_stop();
 		socket_remove(false);

@@ -18,6 +18,7 @@
 #include "control/control.h"
 #include "control/metering.h"
 #include "core/listener.h"
+#include "core/thread.h"
 #include "observe/exposition.h"
 #include "shared/buf.h"
 #include "shared/clock.h"
@@ -275,7 +276,6 @@ static void turn(void)
 
 static void *thread_main(_unused_ void *arg)
 {
-	pthread_setname_np(pthread_self(), "metrics");
 	while (!atomic_load_explicit(&exporter.is_stopping, memory_order_acquire))
 		turn();
 	for (unsigned i = 0; i < EXPORTER_CLIENTS_MAX; i++)
@@ -404,7 +404,7 @@ int exporter_start(const char *listen_at, int inherited_fd, const struct control
 		r = exporter.wake_fd < 0 ? -errno : 0;
 	}
 	if (r == 0)
-		r = -pthread_create(&exporter.thread, NULL, thread_main, NULL);
+		r = thread_start(&exporter.thread, "metrics", thread_main, NULL);
 	if (r < 0)
 		release(false);
 	exporter.is_running = r == 0;

@@ -15,6 +15,7 @@
 #include <time.h>
 
 #include "core/priority.h"
+#include "core/thread.h"
 #include "shared/clock.h"
 #include "shared/macros.h"
 #include "shared/probe.h"
@@ -173,11 +174,8 @@ static void *core_thread(void *arg)
 {
 	struct worker *worker = own = arg;
 	struct core *core = &worker->core;
-	char name[16];
 	int r;
 
-	(void)snprintf(name, sizeof(name), "core-%u", core->index);
-	pthread_setname_np(pthread_self(), name);
 	(void)pthread_getcpuclockid(pthread_self(), &core->cpu_clock);
 	(void)priority_prompt();
 	if (cores.options.is_pinned)
@@ -247,8 +245,10 @@ int cores_start(const struct core_options *options, const struct core_app *app)
 	cores.count = options->cores;
 	while (r == 0 && threads < options->cores) {
 		struct worker *worker = &cores.workers[threads];
+		char name[THREAD_NAME_BYTES];
 
-		r = -pthread_create(&worker->thread, NULL, core_thread, worker);
+		(void)snprintf(name, sizeof(name), "core-%u", threads);
+		r = thread_start(&worker->thread, name, core_thread, worker);
 		if (r == 0)
 			threads++;
 	}

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "core/priority.h"
+#include "core/thread.h"
 #include "crypt/bcrypt.h"
 #include "crypt/libxcrypt.h"
 #include "crypt/password_job.h"
@@ -262,7 +263,7 @@ static int self_test(uint64_t *ret_ns)
 	return 0;
 }
 
-static int thread_start(void)
+static int worker_start(void)
 {
 	struct worker *worker = &service.workers[service.to_join];
 	int r;
@@ -270,12 +271,11 @@ static int thread_start(void)
 	*worker = (struct worker){ .batch = bcrypt_batch_new() };
 	if (!worker->batch)
 		return -ENOMEM;
-	r = pthread_create(&worker->thread, NULL, hashing_thread, worker);
-	if (r != 0) {
+	r = thread_start(&worker->thread, "hash", hashing_thread, worker);
+	if (r < 0) {
 		bcrypt_batch_free(worker->batch);
-		return -r;
+		return r;
 	}
-	pthread_setname_np(worker->thread, "hash");
 	service.to_join++;
 	return 0;
 }
@@ -305,7 +305,7 @@ int password_threads_start(const struct password_options *options)
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	for (unsigned i = 0; i < options->threads && r == 0; i++)
-		r = thread_start();
+		r = worker_start();
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	if (r < 0)
 		password_threads_stop();

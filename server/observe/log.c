@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "core/thread.h"
 #include "observe/log_lanes.h"
 #include "observe/log_print.h"
 #include "observe/log_repeats.h"
@@ -218,7 +219,7 @@ int log_start(const struct log_options *options)
 	r = buffers_make();
 	if (r == 0) {
 		atomic_store(&writer.is_running, true);
-		r = -pthread_create(&writer.thread, NULL, writer_run, NULL);
+		r = thread_start(&writer.thread, "log", writer_run, NULL);
 	}
 	if (r == 0)
 		return 0;

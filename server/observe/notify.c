@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "core/core.h"
+#include "core/thread.h"
 #include "shared/clock.h"
 #include "shared/macros.h"
 #include "shared/str.h"
@@ -183,7 +184,6 @@ static bool sleep_interval(void)
 
 static void *watch(_unused_ void *arg)
 {
-	pthread_setname_np(pthread_self(), "watchdog");
 	(void)notify_cores_turned();
 	while (!sleep_interval())
 		if (notify_cores_turned())
@@ -196,9 +196,9 @@ static int watch_start(void)
 	int r;
 
 	notify.is_stopping = false;
-	r = pthread_create(&notify.thread, NULL, watch, NULL);
+	r = thread_start(&notify.thread, "watchdog", watch, NULL);
 	notify.is_watched = r == 0;
-	return -r;
+	return r;
 }
 
 /* --- start and stop --- */

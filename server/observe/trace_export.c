@@ -12,6 +12,7 @@
 
 #include "core/claims.h"
 #include "core/module.h"
+#include "core/thread.h"
 #include "observe/log.h"
 #include "observe/otlp.h"
 #include "observe/trace_transport.h"
@@ -190,7 +191,7 @@ int trace_export_start(const struct trace_options *options, const char **ret_why
 	if (export.items)
 		export.carrier = export.transport->open(&export.options, ret_why);
 	if (export.carrier)
-		r = -pthread_create(&export.thread, NULL, export_run, NULL);
+		r = thread_start(&export.thread, "traces", export_run, NULL);
 	if (r < 0)
 		release();
 	return r;

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/thread.h"
 #include "shared/clock.h"
 #include "shared/err.h"
 #include "shared/wait.h"
@@ -206,10 +207,8 @@ int keeper_start(const struct store_backend *backend, void *connection, void (*o
 	for (unsigned i = 0; i < KEEPER_PARTS; i++)
 		atomic_store(&keeper.is_down[i], false);
 	probe();
-	r = -pthread_create(&keeper.thread, NULL, keeper_main, NULL);
+	r = thread_start(&keeper.thread, "store-keep", keeper_main, NULL);
 	keeper.is_started = r == 0;
-	if (r == 0)
-		pthread_setname_np(keeper.thread, "store-keep");
 	return r;
 }
 

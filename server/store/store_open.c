@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "core/module.h"
+#include "core/thread.h"
 #include "observe/metrics.h"
 #include "shared/macros.h"
 #include "store/keeper.h"
@@ -179,10 +180,8 @@ static int watch_start(const char **ret_why)
 	if (r < 0)
 		return r;
 	*ret_why = "threads cannot be started";
-	r = -pthread_create(&store.watch, NULL, watch_main, NULL);
+	r = thread_start(&store.watch, "store-watch", watch_main, NULL);
 	store.is_watching = r == 0;
-	if (r == 0)
-		pthread_setname_np(store.watch, "store-watch");
 	return r;
 }
 

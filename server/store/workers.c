@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "core/thread.h"
 #include "shared/clock.h"
 #include "shared/err.h"
 #include "shared/macros.h"
@@ -178,10 +179,9 @@ static int worker_start(struct workers *workers, const char **ret_why)
 		return r;
 	state_set(worker, WORKER_CONNECTING);
 	atomic_fetch_add(&workers->count, 1);
-	r = -pthread_create(&worker->thread, NULL, worker_main, worker);
+	r = thread_start(&worker->thread, workers->options.name, worker_main, worker);
 	if (r == 0) {
 		worker->is_joinable = true;
-		pthread_setname_np(worker->thread, workers->options.name);
 		return 0;
 	}
 	atomic_fetch_sub(&workers->count, 1);

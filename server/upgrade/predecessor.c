@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "auth/remote.h"
+#include "core/thread.h"
 #include "start/doors.h"
 #include "upgrade/handover.h"
 #include "observe/log.h"
@@ -140,7 +141,6 @@ static bool has_ended(int timeout_ms)
 
 static void *thread_main(void *arg)
 {
-	pthread_setname_np(pthread_self(), "predecessor");
 	while (!atomic_load(&predecessor.is_stopping) && !has_ended(HANDOVER_SHARED_MS))
 		remote_change(STORE_ANYTHING, "");
 	if (atomic_load(&predecessor.is_stopping))
@@ -157,7 +157,7 @@ void predecessor_watch(void (*on_end)(void))
 	if (predecessor.channel_fd < 0)
 		return;
 	predecessor.on_end = on_end;
-	predecessor.has_thread = pthread_create(&predecessor.thread, NULL, thread_main, NULL) == 0;
+	predecessor.has_thread = thread_start(&predecessor.thread, "predecessor", thread_main, NULL) == 0;
 	if (!predecessor.has_thread)
 		log_event(LOG_LEVEL_WARN, "upgrade.unwatched",
 			STR("no thread: another upgrade is possible after a restart"));

@@ -20,6 +20,7 @@
 #include "control/control.h"
 #include "control/exporter.h"
 #include "core/core.h"
+#include "core/thread.h"
 #include "start/doors.h"
 #include "upgrade/handover.h"
 #include "observe/log.h"
@@ -344,7 +345,6 @@ static void state_set(enum state state)
 
 static void *thread_main(void *arg)
 {
-	pthread_setname_np(pthread_self(), "successor");
 	if (!run()) {
 		state_set(STATE_NONE);
 		return arg;
@@ -398,7 +398,7 @@ int successor_start(uint64_t ready_ms)
 	successor.complaint[0] = '\0';
 	successor.started_ns = clock_now_ns();
 	successor.ready_ms = ready_ms;
-	r = -pthread_create(&successor.thread, NULL, thread_main, NULL);
+	r = thread_start(&successor.thread, "successor", thread_main, NULL);
 	successor.has_thread = r == 0;
 	if (r < 0)
 		state_set(STATE_NONE);
