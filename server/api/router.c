@@ -27,27 +27,28 @@
 
 /* An operator may keep a breaker open for ever; clients should still look now and then. */
 #define STORE_RETRY_S_MAX 3600
-#define ROUTE_BYTES_MAX 320 /* an option's text and a path of the table */
+#define ROUTE_BYTES_MAX 328 /* a method, an option's text and a path of the table */
 
 static struct router_options options;
 static char hsts[sizeof("max-age=18446744073709551615")];
-/* With the base: "/v1/auth/login". */
-static char names[METRIC_ROUTES_MAX][ROUTE_BYTES_MAX];
+/* With method and base, "POST /v1/auth/login"; and the part of it behind the method. */
+static char full_names[METRIC_ROUTES_MAX][ROUTE_BYTES_MAX];
+static const char *names[METRIC_ROUTES_MAX];
 
 void router_init(const struct router_options *wanted)
 {
-	static const char *texts[METRIC_ROUTES_MAX];
-
 	assert(routes_count < METRIC_ROUTES_MAX);
 	options = *wanted;
 	(void)snprintf(hsts, sizeof(hsts), "max-age=%llu", (unsigned long long)options.hsts_s);
 	for (size_t i = 0; i < routes_count; i++) {
-		(void)snprintf(names[i], sizeof(names[i]), STR_FORMAT "%s",
+		const char *method = http_method_name(routes[i].method);
+
+		(void)snprintf(full_names[i], sizeof(full_names[i]), "%s " STR_FORMAT "%s", method,
 			STR_ARGS(routes[i].is_under_base ? options.base : (struct str){}),
 			routes[i].path);
-		texts[i] = names[i];
+		names[i] = full_names[i] + strlen(method) + 1;
 	}
-	metrics_routes_set(texts, (unsigned)routes_count);
+	metrics_routes_set(names, (unsigned)routes_count);
 }
 
 static bool route_matches(const struct route *route, struct str path, struct str *ret_id)
@@ -261,6 +262,7 @@ static void handle(struct request *request, struct response *response)
 	int r;
 
 	fiber_trace_set(fiber_current(), request->trace);
+	fiber_name_set(fiber_current(), full_names[route - routes]);
 	if (route_matches(route, request->path, &id) && id.len)
 		memcpy(call.id, id.data, id.len);
 	r = prepare_await(route, &call, response);

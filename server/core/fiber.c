@@ -39,6 +39,7 @@ struct fiber {
 	uint64_t deadline_ns;
 	uint64_t spent_ns[FIBER_SPENT_MAX];
 	struct trace *trace;
+	const char *name;
 	struct timer timer;
 	struct stack stack;
 #ifdef FIBER_BOOST
@@ -279,6 +280,7 @@ int fiber_start(struct fiber_pool *pool, void (*entry)(void *arg), void *arg, ui
 	memset(fiber->spent_ns, 0, sizeof(fiber->spent_ns));
 	fiber->is_waiting = fiber->is_canceled = fiber->is_finished = fiber->is_patient = false;
 	fiber->trace = NULL;
+	fiber->name = current ? current->name : NULL;
 	*ret_fiber = fiber; /* before it runs: the entry may want to know who it is */
 	switch_in(fiber);
 	return 0;
@@ -314,6 +316,28 @@ void fiber_spend(unsigned what, uint64_t ns)
 const uint64_t *fiber_spent(const struct fiber *fiber)
 {
 	return fiber->spent_ns;
+}
+
+void fiber_name_set(struct fiber *fiber, const char *name)
+{
+	fiber->name = name;
+}
+
+const char *fiber_name(const struct fiber *fiber)
+{
+	return fiber->name;
+}
+
+/* Between two stacks the processor is still on that of the one before, or on the loop's. */
+uintptr_t fiber_stack_end(uintptr_t address)
+{
+	for (const struct fiber *fiber = current; fiber; fiber = fiber->resumer) {
+		uintptr_t begin = (uintptr_t)fiber->stack.base + fiber->stack.guard_bytes;
+
+		if (address >= begin && address < begin + fiber->stack.bytes)
+			return begin + fiber->stack.bytes;
+	}
+	return 0;
 }
 
 void fiber_trace_set(struct fiber *fiber, struct trace *trace)

@@ -41,6 +41,17 @@ uint64_t fiber_deadline_ns(const struct fiber *fiber);
 void fiber_patient_set(struct fiber *fiber, bool is_patient); /* false at the start */
 bool fiber_is_patient(const struct fiber *fiber);
 
+/*
+ * What it is for, as profiles tell it: a text that stays; NULL none. At the start that of the fiber
+ * that starts it.
+ */
+void fiber_name_set(struct fiber *fiber, const char *name);
+const char *fiber_name(const struct fiber *fiber);
+
+/* In a signal handler: where the stack of a fiber that runs ends, if this address is in it; else 0.
+ */
+uintptr_t fiber_stack_end(uintptr_t address);
+
 /* What it does is traced there (span.h), as long as it runs; NULL at the start: it is not. */
 struct trace;
 void fiber_trace_set(struct fiber *fiber, struct trace *trace);
