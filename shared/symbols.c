@@ -14,15 +14,22 @@
 #include "shared/macros.h"
 
 #define MAPPINGS_MAX 256 /* executable ones: the program, its libraries and modules */
+#define DEBUG_FOLDER "/usr/lib/debug/.build-id/"
+#define BUILD_ID_BYTES_MAX 64 /* one has 20 */
 
 struct function {
 	uint64_t begin, end; /* as in the file's symbol table */
 	const char *name;    /* in the file */
 };
 
-struct image {
-	const uint8_t *data; /* the mapped file; NULL: it cannot be read */
+/* NULL: it cannot be read. */
+struct file {
+	const uint8_t *data;
 	size_t bytes;
+};
+
+struct image {
+	struct file file, debug; /* the mapped one; where its stripped symbols are */
 	bool is_tried;
 	struct function *functions; /* by their begin */
 	size_t count;
@@ -72,14 +79,20 @@ struct symbols *symbols_new(struct str maps)
 	return symbols;
 }
 
+static void file_close(const struct file *file)
+{
+	if (file->data)
+		(void)munmap((void *)file->data, file->bytes);
+}
+
 void symbols_free(struct symbols *symbols)
 {
 	for (unsigned i = 0; symbols && i < symbols->count; i++) {
 		struct image *image = &symbols->mappings[i].image;
 
 		free(image->functions);
-		if (image->data)
-			(void)munmap((void *)image->data, image->bytes);
+		file_close(&image->file);
+		file_close(&image->debug);
 	}
 	free(symbols);
 }
@@ -111,16 +124,16 @@ struct str symbols_file(const struct symbols *symbols, uint64_t address)
 /* --- the files --- */
 
 /* `count` things of `each` bytes at an offset; NULL: not all of that is in the file. */
-static const void *part(const struct image *image, uint64_t offset, uint64_t count, size_t each)
+static const void *part(const struct file *file, uint64_t offset, uint64_t count, size_t each)
 {
-	if (offset > image->bytes || count > (image->bytes - offset) / each)
+	if (offset > file->bytes || count > (file->bytes - offset) / each)
 		return NULL;
-	return image->data + offset;
+	return file->data + offset;
 }
 
-static const Elf64_Ehdr *header_of(const struct image *image)
+static const Elf64_Ehdr *header_of(const struct file *file)
 {
-	const Elf64_Ehdr *header = part(image, 0, 1, sizeof(*header));
+	const Elf64_Ehdr *header = part(file, 0, 1, sizeof(*header));
 	bool is_elf = header && memcmp(header->e_ident, ELFMAG, SELFMAG) == 0 &&
 		      header->e_ident[EI_CLASS] == ELFCLASS64 &&
 		      header->e_shentsize == sizeof(Elf64_Shdr) &&
@@ -141,13 +154,13 @@ static void function_add(struct image *image, const Elf64_Sym *symbol, struct st
 }
 
 /* The symbols of one table. Their names end within theirs, because it ends with a NUL. */
-static void table_read(
-	struct image *image, const Elf64_Shdr *sections, unsigned count, const Elf64_Shdr *table)
+static void table_read(struct image *image, const struct file *file, const Elf64_Shdr *sections,
+	unsigned count, const Elf64_Shdr *table)
 {
 	uint64_t symbol_count = table->sh_size / sizeof(Elf64_Sym);
-	const Elf64_Sym *all = part(image, table->sh_offset, symbol_count, sizeof(*all));
+	const Elf64_Sym *all = part(file, table->sh_offset, symbol_count, sizeof(*all));
 	const Elf64_Shdr *strings = table->sh_link < count ? &sections[table->sh_link] : NULL;
-	const char *names = strings ? part(image, strings->sh_offset, strings->sh_size, 1) : NULL;
+	const char *names = strings ? part(file, strings->sh_offset, strings->sh_size, 1) : NULL;
 	struct function *grown;
 
 	if (!all || !names || !strings->sh_size || names[strings->sh_size - 1])
@@ -167,40 +180,108 @@ static int by_begin(const void *a, const void *b)
 	return (left->begin > right->begin) - (left->begin < right->begin);
 }
 
-static void functions_read(struct image *image)
+/* Is the full table there, too? */
+static bool tables_read(struct image *image, const struct file *file)
 {
-	const Elf64_Ehdr *header = header_of(image);
+	const Elf64_Ehdr *header = header_of(file);
 	const Elf64_Shdr *sections =
-		header ? part(image, header->e_shoff, header->e_shnum, sizeof(*sections)) : NULL;
+		header ? part(file, header->e_shoff, header->e_shnum, sizeof(*sections)) : NULL;
+	bool is_full = false;
 
-	for (unsigned i = 0; sections && i < header->e_shnum; i++)
-		if (sections[i].sh_type == SHT_SYMTAB || sections[i].sh_type == SHT_DYNSYM)
-			table_read(image, sections, header->e_shnum, &sections[i]);
-	if (image->count)
-		qsort(image->functions, image->count, sizeof(struct function), by_begin);
+	for (unsigned i = 0; sections && i < header->e_shnum; i++) {
+		const Elf64_Shdr *section = &sections[i];
+
+		if (section->sh_type == SHT_SYMTAB || section->sh_type == SHT_DYNSYM)
+			table_read(image, file, sections, header->e_shnum, section);
+		is_full |= section->sh_type == SHT_SYMTAB;
+	}
+	return is_full;
+}
+
+static struct file file_open(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct file file = {};
+	struct stat stat;
+	void *data;
+
+	if (fd < 0)
+		return file;
+	if (fstat(fd, &stat) == 0 && S_ISREG(stat.st_mode) && stat.st_size > 0) {
+		data = mmap(NULL, (size_t)stat.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+		if (data != MAP_FAILED)
+			file = (struct file){ .data = data, .bytes = (size_t)stat.st_size };
+	}
+	close(fd);
+	return file;
+}
+
+/* One of the notes of a segment: its description, when it is the build id. */
+static struct str build_id_in(struct str notes)
+{
+	while (notes.len >= sizeof(Elf64_Nhdr)) {
+		Elf64_Nhdr note;
+		uint64_t name, all;
+
+		memcpy(&note, notes.data, sizeof(note));
+		name = sizeof(note) + (((uint64_t)note.n_namesz + 3) & ~UINT64_C(3));
+		all = name + (((uint64_t)note.n_descsz + 3) & ~UINT64_C(3));
+		if (all > notes.len)
+			break;
+		if (note.n_type == NT_GNU_BUILD_ID && note.n_namesz == sizeof(ELF_NOTE_GNU) &&
+			memcmp(notes.data + sizeof(note), ELF_NOTE_GNU, sizeof(ELF_NOTE_GNU)) == 0)
+			return str_of(notes.data + name, note.n_descsz);
+		notes = str_skip(notes, (size_t)all);
+	}
+	return (struct str){};
+}
+
+static struct str build_id_of(const struct file *file)
+{
+	const Elf64_Ehdr *header = header_of(file);
+	const Elf64_Phdr *segments =
+		header ? part(file, header->e_phoff, header->e_phnum, sizeof(*segments)) : NULL;
+	struct str id = {};
+
+	for (unsigned i = 0; segments && i < header->e_phnum && !id.len; i++) {
+		const char *notes = segments[i].p_type == PT_NOTE ? part(file, segments[i].p_offset,
+									    segments[i].p_filesz, 1)
+								  : NULL;
+
+		if (notes)
+			id = build_id_in(str_of(notes, (size_t)segments[i].p_filesz));
+	}
+	return id;
+}
+
+/* Where packages of symbols (-dbgsym, -debuginfo) put them. */
+static struct file debug_open(struct str build_id)
+{
+	char path[sizeof(DEBUG_FOLDER) + 2 * BUILD_ID_BYTES_MAX + sizeof("/.debug")];
+	int used = snprintf(path, sizeof(path), "%s", DEBUG_FOLDER);
+
+	if (!build_id.len || build_id.len > BUILD_ID_BYTES_MAX)
+		return (struct file){};
+	for (size_t i = 0; i < build_id.len; i++)
+		used += snprintf(path + used, sizeof(path) - (size_t)used, "%02x%s",
+			(unsigned char)build_id.data[i], i == 0 ? "/" : "");
+	(void)snprintf(path + used, sizeof(path) - (size_t)used, ".debug");
+	return file_open(path);
 }
 
 static void image_open(struct image *image, struct str path)
 {
 	char text[4096];
-	struct stat stat;
-	void *data;
-	int fd;
 
 	image->is_tried = true;
 	(void)snprintf(text, sizeof(text), STR_FORMAT, STR_ARGS(path));
-	fd = open(text, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return;
-	if (fstat(fd, &stat) == 0 && S_ISREG(stat.st_mode) && stat.st_size > 0) {
-		data = mmap(NULL, (size_t)stat.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-		if (data != MAP_FAILED) {
-			image->data = data;
-			image->bytes = (size_t)stat.st_size;
-			functions_read(image);
-		}
+	image->file = file_open(text);
+	if (!tables_read(image, &image->file)) {
+		image->debug = debug_open(build_id_of(&image->file));
+		(void)tables_read(image, &image->debug);
 	}
-	close(fd);
+	if (image->count)
+		qsort(image->functions, image->count, sizeof(struct function), by_begin);
 }
 
 /* --- looking up --- */
@@ -208,11 +289,11 @@ static void image_open(struct image *image, struct str path)
 /* What the symbol tables call an address: where its segment was meant to be. */
 static uint64_t meant_address(const struct mapping *mapping, uint64_t address)
 {
-	const struct image *image = &mapping->image;
+	const struct file *file = &mapping->image.file;
 	uint64_t offset = address - mapping->begin + mapping->offset;
-	const Elf64_Ehdr *header = header_of(image);
+	const Elf64_Ehdr *header = header_of(file);
 	const Elf64_Phdr *segments =
-		header ? part(image, header->e_phoff, header->e_phnum, sizeof(*segments)) : NULL;
+		header ? part(file, header->e_phoff, header->e_phnum, sizeof(*segments)) : NULL;
 
 	for (unsigned i = 0; segments && i < header->e_phnum; i++) {
 		const Elf64_Phdr *segment = &segments[i];

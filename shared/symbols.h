@@ -1,7 +1,8 @@
 /*
  * Which function an address of another process is in, by the memory map that a profile ends with
  * and the symbol tables of the files that it names, read as they are on this machine now. Stripped
- * files tell the functions that they export. 64-bit ELF.
+ * files tell the functions that they export, and the others where the package of their symbols is
+ * installed. 64-bit ELF.
  */
 #pragma once
 
