@@ -61,13 +61,14 @@ static struct uring *uring_of(struct loop *loop)
 static struct io_uring_sqe *sqe_get(struct uring *uring, unsigned chain)
 {
 	struct io_uring_sqe *sqe;
+	int r;
 
 	if (io_uring_sq_space_left(&uring->ring) < chain) {
 		loop_stat_count(&uring->loop.stats.submission_full);
 		/* -EBUSY: completions overflow; fetching them makes the kernel take more. */
-		while (io_uring_submit(&uring->ring) == -EBUSY &&
-			io_uring_get_events(&uring->ring) == 0)
-			;
+		do
+			r = io_uring_submit(&uring->ring);
+		while (r == -EINTR || (r == -EBUSY && io_uring_get_events(&uring->ring) == 0));
 	}
 	sqe = io_uring_get_sqe(&uring->ring);
 	assert(sqe);

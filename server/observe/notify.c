@@ -129,7 +129,8 @@ void notify_barrier(void)
 	tell_with_fd("BARRIER=1", ends[1]);
 	close(ends[1]);
 	closed = (struct pollfd){ .fd = ends[0] };
-	(void)poll(&closed, 1, BARRIER_MS);
+	while (poll(&closed, 1, BARRIER_MS) < 0 && errno == EINTR)
+		; /* once, at most: the signals of a profile come while something runs */
 	close(ends[0]);
 }
 

@@ -137,7 +137,8 @@ static int building_start(const char *name)
 	building.progress =
 		(struct store_index_progress){ .is_running = true, .started_ns = clock_now_ns() };
 	(void)snprintf(building.progress.name, sizeof(building.progress.name), "%s", name);
-	building.is_joinable = thread_start(&building.thread, "store-index", building_main, NULL) == 0;
+	building.is_joinable =
+		thread_start(&building.thread, "store-index", building_main, NULL) == 0;
 	building.progress.is_running = building.is_joinable;
 	return building.is_joinable ? 0 : -EAGAIN;
 }

@@ -157,7 +157,8 @@ void predecessor_watch(void (*on_end)(void))
 	if (predecessor.channel_fd < 0)
 		return;
 	predecessor.on_end = on_end;
-	predecessor.has_thread = thread_start(&predecessor.thread, "predecessor", thread_main, NULL) == 0;
+	predecessor.has_thread =
+		thread_start(&predecessor.thread, "predecessor", thread_main, NULL) == 0;
 	if (!predecessor.has_thread)
 		log_event(LOG_LEVEL_WARN, "upgrade.unwatched",
 			STR("no thread: another upgrade is possible after a restart"));
