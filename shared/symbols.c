@@ -53,15 +53,17 @@ static bool mapping_read(struct str line, struct mapping *mapping)
 {
 	char text[512], permissions[8] = "";
 	int path = 0;
-	ptrdiff_t slash = str_index(line, '/');
+	ptrdiff_t name = str_index(line, '/');
 
 	(void)snprintf(text, sizeof(text), STR_FORMAT, STR_ARGS(line));
 	if (sscanf(text, "%" SCNx64 "-%" SCNx64 " %7s %" SCNx64 " %n", &mapping->begin,
 		    &mapping->end, permissions, &mapping->offset, &path) != 4)
 		return false;
-	if (!strchr(permissions, 'x') || slash < 0)
+	if (name < 0)
+		name = str_index(line, '['); /* the kernel's [vdso] */
+	if (!strchr(permissions, 'x') || name < 0)
 		return false;
-	mapping->path = str_trim(str_skip(line, (size_t)slash));
+	mapping->path = str_trim(str_skip(line, (size_t)name));
 	return true;
 }
 
