@@ -159,13 +159,23 @@ static void on_notice(struct str text, void *arg)
 	(void)fputc('\n', stderr);
 }
 
-/* What came as a descriptor goes into a file of the operator's. */
-static int passed_save(struct session *session, const char *path)
+static void passed_drop(struct session *session)
 {
+	if (session->client.passed_fd >= 0)
+		close(session->client.passed_fd);
+	session->client.passed_fd = -1;
+}
+
+/* What came as a descriptor goes into a file of the operator's. */
+static int passed_save(struct session *session, const struct invocation *invocation)
+{
+	const char *path = invocation->locals[0];
 	char block[65536];
 	ssize_t n;
 	int fd, r = EXIT_DONE;
 
+	if (!path && (invocation->command->flags & COMMAND_OFFERS))
+		passed_drop(session);
 	if (session->client.passed_fd < 0)
 		return EXIT_DONE;
 	path = path ? path : REPORT_DEFAULT;
@@ -179,8 +189,7 @@ static int passed_save(struct session *session, const char *path)
 		(void)fprintf(stderr, "written to %s\n", path);
 	if (fd >= 0)
 		close(fd);
-	close(session->client.passed_fd);
-	session->client.passed_fd = -1;
+	passed_drop(session);
 	return fd < 0 ? EXIT_REFUSED : r;
 }
 
@@ -248,7 +257,7 @@ static int run_once(struct session *session, const struct settings *settings,
 	if (r == EXIT_INTERRUPTED && ferror(stdout))
 		r = EXIT_PIPE;
 	if (r == EXIT_DONE)
-		r = passed_save(session, invocation->locals[0]);
+		r = passed_save(session, invocation);
 	return r == EXIT_DONE && running.output.is_bad ? EXIT_ANSWER_NO : r;
 }
 
@@ -317,6 +326,17 @@ static bool is_allowed(const struct session *session, const struct command *comm
 	       level >= command->level;
 }
 
+/* What takes long is not done for a file that cannot be made in the end. */
+static bool has_file(const struct invocation *invocation)
+{
+	const char *path = invocation->locals[0];
+
+	if (!(invocation->command->flags & COMMAND_OFFERS) || !path || access(path, F_OK) < 0)
+		return false;
+	(void)fprintf(stderr, "authctl: %s: %s\n", path, strerror(EEXIST));
+	return true;
+}
+
 static int run_invocation(struct session *session, const struct settings *settings,
 	struct invocation *invocation, unsigned line)
 {
@@ -331,6 +351,8 @@ static int run_invocation(struct session *session, const struct settings *settin
 	bool is_change = invocation->command->flags & COMMAND_MUTATES;
 	int r;
 
+	if (has_file(invocation))
+		return EXIT_REFUSED;
 	if (invocation->command->flags & COMMAND_RETRIES)
 		return run_once(session, settings, invocation, &request, line);
 	r = session_connect(session, settings);

@@ -465,6 +465,7 @@ def served(box, calls, errno, group):
                 asked("register", WHO)
         asked("refresh", {"refresh_token": asked("login", WHO)["refresh_token"]})
         box("authctl config reload >/dev/null && authctl --timeout 2 health --ready >/dev/null && authctl doctor >/dev/null")
+        box("authctl prof cpu --for 1s >/dev/null")
         chosen = [box(f"authctl -o value -F {field} status").strip() for field in ("engine", "engine_why")]
     finally:
         daemon.terminate()

@@ -617,6 +617,22 @@ static const struct command_column mem_diff_columns[] = {
 	{}
 };
 
+static const struct command_argument prof_cpu_arguments[] = {
+	{ "file", ARGUMENT_TEXT, ARGUMENT_POSITIONAL | ARGUMENT_LOCAL, "where authctl writes the folded stacks, for a flame graph", NULL, NULL },
+	{ "for", ARGUMENT_DURATION, ARGUMENT_REQUIRED, "it ends by itself after this; 1s..5m", NULL, NULL },
+	{ "rate", ARGUMENT_NUMBER, 0, "samples for each second on a processor; 99 unless said, at most 999", NULL, NULL },
+	{}
+};
+
+static const struct command_column prof_cpu_columns[] = {
+	{ "share", COLUMN_RATIO, "of all samples", 0 },
+	{ "samples", COLUMN_INTEGER, "taken while a thread was on a processor", 0 },
+	{ "thread", COLUMN_TEXT, "what kind: core, hash, store-read...", 0 },
+	{ "route", COLUMN_TEXT, "of the request that it handled; none: it did what is not of one", 0 },
+	{ "functions", COLUMN_TEXT, "in which the samples were, the three most frequent", 0 },
+	{}
+};
+
 static const struct command_argument config_show_arguments[] = {
 	{ "name", ARGUMENT_TEXT, ARGUMENT_POSITIONAL, "only this option, or this section", NULL, "config.show:option" },
 	{ "changed", ARGUMENT_FLAG, 0, "only what differs from its default", NULL, NULL },
@@ -954,6 +970,7 @@ const struct command commands[] = {
 	{ "mem.purge", O, SINGLE | CHANGE, "Give free memory back to the system", "mem.purge/1", NULL, purge_columns },
 	{ "mem.profile", O, SINGLE | CHANGE, "Sample what the heap is used for (jemalloc), or write it to a file", "mem.profile/1", profile_arguments, profile_columns },
 	{ "mem.diff", V, COMMAND_LOCAL, "What has grown between two dumps of mem profile; authctl does this alone", "mem.diff/1", mem_diff_arguments, mem_diff_columns },
+	{ "prof.cpu", O, CHANGE | COMMAND_WAITS | COMMAND_OFFERS, "Where processors' time goes, by route and function; stacks for a flame graph", "prof.cpu/1", prof_cpu_arguments, prof_cpu_columns },
 	{ "config.show", V, 0, "Every option: value, origin, what waits for a restart", "config.show/1", config_show_arguments, config_columns },
 	{ "config.get", V, SINGLE, "One option", "config.get/1", config_get_arguments, config_columns },
 	{ "config.state", V, SINGLE, "Which generation, and does it stay?", "config.state/1", NULL, config_state_columns },

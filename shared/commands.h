@@ -74,6 +74,7 @@ enum command_flag {
 	COMMAND_SELF = 1 << 7,      /* the daemon's own user may, too */
 	COMMAND_LOCAL = 1 << 9,     /* authctl does it alone; the daemon only knows its name */
 	COMMAND_RETRIES = 1 << 8, /* asks again when the daemon is not there: it may be starting */
+	COMMAND_OFFERS = 1 << 10, /* with a file, which is kept only if one was named */
 };
 
 /* What a command may have at most: sizes the daemon's copy. */

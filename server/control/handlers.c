@@ -64,6 +64,7 @@ static const struct handler handlers[] = {
 	{ "mem.purge", NULL, handle_mem_purge, NULL },
 	{ "mem.profile", NULL, handle_mem_profile, NULL },
 	{ "mem.diff", NULL, handle_local, NULL },
+	{ "prof.cpu", prof_cpu_begin, NULL, prof_cpu_step },
 	{ "config.show", NULL, handle_config_show, NULL },
 	{ "config.get", NULL, handle_config_get, NULL },
 	{ "config.state", NULL, handle_config_state, NULL },

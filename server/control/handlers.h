@@ -88,6 +88,11 @@ void handle_mem_profile(struct control_request *request);
 void heap_tick(uint64_t now_ns);
 /* How long one still runs; 0: none does. */
 uint64_t heap_profile_left_ns(uint64_t now_ns);
+/* profiling.c */
+void prof_cpu_begin(struct control_request *request);
+bool prof_cpu_step(struct control_request *request, uint64_t now_ns);
+/* How long one still samples; 0: none does. */
+uint64_t cpu_profile_left_ns(uint64_t now_ns);
 /* windows.c */
 void handle_latency_show(struct control_request *request);
 void handle_latency_hist(struct control_request *request);

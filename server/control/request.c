@@ -368,6 +368,8 @@ void request_free(struct control_request *request)
 {
 	gather_free(request->gather);
 	errand_free(request->errand);
+	if (request->on_end)
+		request->on_end(request);
 	free(request->state);
 	if (request->is_used)
 		arena_deinit(&request->arena);

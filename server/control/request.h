@@ -58,6 +58,8 @@ struct control_request {
 	uint64_t step_ns; /* when handler->step() is due; CLOCK_NEVER: not waiting for time */
 	uint64_t heartbeat_ns;
 	void *state; /* the handler's; freed with free() */
+	/* What the handler wants to know of its end, however that comes; NULL: nothing. */
+	void (*on_end)(struct control_request *request);
 	/* Cores that were silent before the present gather, one bit each. */
 	uint8_t silent[CORES_MAX / 8];
 	/* The answer so far. */

@@ -229,6 +229,7 @@ static void overrides_write(struct json_writer *w)
 	unsigned count = log_modules(modules);
 	const struct override *override;
 	uint64_t profile_ns = heap_profile_left_ns(clock_now_ns());
+	uint64_t cpu_profile_ns = cpu_profile_left_ns(clock_now_ns());
 
 	for (unsigned i = 0; (override = override_at(i)); i++)
 		if (override->option)
@@ -240,6 +241,8 @@ static void overrides_write(struct json_writer *w)
 			modules[i].name, log_level_name(modules[i].least));
 	if (profile_ns)
 		temporary_print(&text, profile_ns, "mem profile");
+	if (cpu_profile_ns)
+		temporary_print(&text, cpu_profile_ns, "prof cpu");
 	json_put_str(w, "overrides", buf_str(&text));
 }
 

@@ -1,7 +1,7 @@
 /*
  * Runs a program to which the kernel refuses io_uring: forbid ERRNO PROGRAM [ARGUMENT...]. A
  * seccomp filter answers io_uring_setup with that error, as container profiles (EPERM) and old
- * kernels (ENOSYS) do.
+ * kernels (ENOSYS) do. Or it refuses timers: forbid timers PROGRAM [ARGUMENT...].
  */
 #include <errno.h>
 #include <stddef.h>
@@ -17,11 +17,11 @@
 
 #include "shared/macros.h"
 
-static int forbid(int error)
+static int forbid(unsigned call, int error)
 {
 	struct sock_filter filter[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_io_uring_setup, 0, 1),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, call, 0, 1),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ((unsigned)error & SECCOMP_RET_DATA)),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 	};
@@ -36,13 +36,16 @@ int main(int argc, char **argv)
 {
 	static const struct {
 		const char *name;
+		unsigned call;
 		int error;
-	} errors[] = { { "EPERM", EPERM }, { "ENOSYS", ENOSYS }, { "ENOMEM", ENOMEM } };
+	} errors[] = { { "EPERM", SYS_io_uring_setup, EPERM },
+		{ "ENOSYS", SYS_io_uring_setup, ENOSYS }, { "ENOMEM", SYS_io_uring_setup, ENOMEM },
+		{ "timers", SYS_timer_create, EPERM } };
 
 	for (size_t i = 0; argc > 2 && i < ARRAY_SIZE(errors); i++) {
 		if (strcmp(argv[1], errors[i].name) != 0)
 			continue;
-		if (forbid(errors[i].error) < 0)
+		if (forbid(errors[i].call, errors[i].error) < 0)
 			break;
 		execv(argv[2], argv + 2);
 	}

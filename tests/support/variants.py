@@ -18,6 +18,7 @@ OPTIONS = {
     "libedit": (["-Dlineedit=libedit"], SHELL),
     "no-lineedit": (["-Dlineedit=none"], ["tests/ctl/test_ctl.py"]),
     "jemalloc": (["-Djemalloc=enabled"], ["tests/ctl/test_heap.py", "-k", "not without_jemalloc"]),
+    "frame-pointers": (["-Dframe_pointers=true"], ["tests/ctl/test_profile.py"]),
     "bare": (["-Dmongodb=disabled", "-Dsmtp=disabled", "-Dotlp=disabled", "-Dsystemd=disabled", "-Dcompletions=disabled",
               "-Dapparmor=false"], SERVES),
 }
