@@ -19,30 +19,6 @@
 /* One receive for all; what follows an answer is an error, so nothing is ever left in it. */
 static char received[65536];
 
-void conn_list_append(struct conn_list *list, struct conn *conn)
-{
-	conn->prev = list->last;
-	conn->next = NULL;
-	if (list->last)
-		list->last->next = conn;
-	else
-		list->first = conn;
-	list->last = conn;
-}
-
-void conn_list_remove(struct conn_list *list, struct conn *conn)
-{
-	if (conn->prev)
-		conn->prev->next = conn->next;
-	else
-		list->first = conn->next;
-	if (conn->next)
-		conn->next->prev = conn->prev;
-	else
-		list->last = conn->prev;
-	conn->prev = conn->next = NULL;
-}
-
 static int socket_open(struct conn *conn, const struct plan *plan)
 {
 	struct load *load = conn->stream->load;
@@ -95,16 +71,15 @@ void conn_close(struct conn *conn)
 	buf_deinit(&conn->out);
 	free(conn->renewal);
 	conn->renewal = NULL;
-	conn->next = load->dead;
-	load->dead = conn;
+	list_append(&load->dead, &conn->link);
 }
 
 void conns_bury(struct load *load)
 {
-	while (load->dead) {
-		struct conn *conn = load->dead;
+	struct conn *conn;
 
-		load->dead = conn->next;
+	while ((conn = conn_of(load->dead.first))) {
+		list_remove(&load->dead, &conn->link);
 		free(conn);
 	}
 }

@@ -11,6 +11,8 @@
 #include "load/plan.h"
 #include "load/renewal.h"
 #include "shared/histogram.h"
+#include "shared/list.h"
+#include "shared/macros.h"
 
 /* How a request can end; every one that was sent ends in exactly one of these ways. */
 enum outcome {
@@ -32,8 +34,8 @@ struct stream;
 
 struct conn {
 	struct stream *stream;
-	struct conn *prev, *next; /* in a list of the stream, or among the dead */
-	int fd;                   /* -1: closed */
+	struct list_link link; /* in a list of the stream, or among the dead */
+	int fd;                /* -1: closed */
 	bool is_connected;
 	bool is_busy;
 	bool is_measured;
@@ -45,10 +47,6 @@ struct conn {
 	struct renewal *renewal; /* NULL when the stream's lines stay as they are */
 };
 
-struct conn_list {
-	struct conn *first, *last;
-};
-
 struct stream {
 	const struct stream_plan *plan;
 	struct load *load;
@@ -57,8 +55,8 @@ struct stream {
 	uint64_t number;         /* of the next request */
 	bool *lines_used;        /* by requests under way; NULL when that does not matter */
 	struct buf *renewed;     /* what takes the place of each line; NULL: nothing does */
-	struct conn_list busy;   /* in the order of scheduled_ns */
-	struct conn_list idle;   /* the last used one is taken first */
+	struct list busy;        /* in the order of scheduled_ns */
+	struct list idle;        /* the last used one is taken first */
 	unsigned outstanding;    /* in busy */
 	unsigned connections;    /* in busy and in idle */
 	uint64_t connected;      /* connections ever opened */
@@ -78,15 +76,17 @@ struct load {
 	uint64_t measured_ns, end_ns;
 	struct stream streams[STREAMS_MAX];
 	unsigned outstanding; /* of all streams */
-	struct conn *dead;    /* closed in this turn: events for them may still be in hand */
+	struct list dead;     /* closed in this turn: events for them may still be in hand */
 };
 
 /* Runs the plan. 0; -EMFILE (it may need more connections than it can have), -errno. */
 int load_run(const struct plan *plan, struct load *load);
 
-/* Lists. */
-void conn_list_append(struct conn_list *list, struct conn *conn);
-void conn_list_remove(struct conn_list *list, struct conn *conn);
+/* The connection of a link, or NULL. */
+static inline struct conn *conn_of(struct list_link *link)
+{
+	return link ? container_of(link, struct conn, link) : NULL;
+}
 
 /* A connection that is being opened, or NULL: errno says why. */
 struct conn *conn_open(struct stream *stream);

@@ -70,7 +70,7 @@ int stream_init(struct load *load, unsigned index, uint64_t start_ns)
 
 uint64_t stream_next_ns(const struct stream *stream)
 {
-	const struct conn *oldest = stream->busy.first;
+	const struct conn *oldest = conn_of(stream->busy.first);
 
 	return MIN(stream->next_ns,
 		oldest ? oldest->scheduled_ns + stream->plan->timeout_ns : CLOCK_NEVER);
@@ -149,14 +149,14 @@ void request_end(struct conn *conn, enum outcome outcome, bool is_usable)
 {
 	struct stream *stream = conn->stream;
 
-	conn_list_remove(&stream->busy, conn);
+	list_remove(&stream->busy, &conn->link);
 	conn->is_busy = false;
 	stream->outstanding--;
 	stream->load->outstanding--;
 	line_free(stream, conn, outcome);
 	count_end(stream, outcome, conn->scheduled_ns, conn->is_measured);
 	if (is_usable && stream->plan->is_reusing) {
-		conn_list_append(&stream->idle, conn);
+		list_append(&stream->idle, &conn->link);
 	} else {
 		stream->connections--;
 		conn_close(conn);
@@ -170,7 +170,7 @@ void stream_conn_lost(struct conn *conn)
 {
 	struct stream *stream = conn->stream;
 
-	conn_list_remove(&stream->idle, conn);
+	list_remove(&stream->idle, &conn->link);
 	stream->connections--;
 	stream->closed_by_peer++;
 	conn_close(conn);
@@ -178,10 +178,10 @@ void stream_conn_lost(struct conn *conn)
 
 static struct conn *conn_take(struct stream *stream)
 {
-	struct conn *conn = stream->idle.last;
+	struct conn *conn = conn_of(stream->idle.last);
 
 	if (conn) {
-		conn_list_remove(&stream->idle, conn);
+		list_remove(&stream->idle, &conn->link);
 		return conn;
 	}
 	conn = conn_open(stream);
@@ -217,7 +217,7 @@ static void request_start(struct stream *stream, uint64_t scheduled_ns)
 	if (stream->lines_used)
 		*line_of(stream, number) = true;
 	conn->sent = 0;
-	conn_list_append(&stream->busy, conn);
+	list_append(&stream->busy, &conn->link);
 	stream->outstanding++;
 	load->outstanding++;
 	answer_init(&conn->answer, stream->plan->is_head);
@@ -280,7 +280,7 @@ static int slow_write(struct conn *conn)
 static void slow_turn(struct stream *stream)
 {
 	while (stream->next_ns <= stream->load->now_ns) {
-		struct conn *conn = stream->idle.first;
+		struct conn *conn = conn_of(stream->idle.first);
 
 		next_advance(stream);
 		if (stream->connections < stream->plan->connections) {
@@ -288,10 +288,10 @@ static void slow_turn(struct stream *stream)
 			if (!conn)
 				continue;
 			stream->connections++;
-			conn_list_append(&stream->idle, conn);
+			list_append(&stream->idle, &conn->link);
 		}
-		conn_list_remove(&stream->idle, conn);
-		conn_list_append(&stream->idle, conn);
+		list_remove(&stream->idle, &conn->link);
+		list_append(&stream->idle, &conn->link);
 		if (stream->plan->bytes && slow_write(conn) < 0)
 			stream_conn_lost(conn);
 	}
@@ -300,10 +300,11 @@ static void slow_turn(struct stream *stream)
 static void expire(struct stream *stream)
 {
 	uint64_t now_ns = stream->load->now_ns;
+	struct conn *conn;
 
-	while (stream->busy.first &&
-		stream->busy.first->scheduled_ns + stream->plan->timeout_ns <= now_ns)
-		request_end(stream->busy.first, OUTCOME_TIMEOUT, false);
+	while ((conn = conn_of(stream->busy.first)) &&
+		conn->scheduled_ns + stream->plan->timeout_ns <= now_ns)
+		request_end(conn, OUTCOME_TIMEOUT, false);
 }
 
 void stream_turn(struct stream *stream)
@@ -334,13 +335,12 @@ int stream_lines_write(const struct stream *stream)
 
 void stream_deinit(struct stream *stream)
 {
-	struct conn_list *lists[] = { &stream->busy, &stream->idle };
+	struct list *lists[] = { &stream->busy, &stream->idle };
+	struct conn *conn;
 
 	for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
-		while (lists[i]->first) {
-			struct conn *conn = lists[i]->first;
-
-			conn_list_remove(lists[i], conn);
+		while ((conn = conn_of(lists[i]->first))) {
+			list_remove(lists[i], &conn->link);
 			conn_close(conn);
 		}
 	free(stream->lines_used);
