@@ -46,6 +46,7 @@ BARS = {
     "timing_register": Bar("the same of a hidden registration", "", 0.15, 0.1),
     "plan_login": Bar("CPU of a login, Express after its plan / authd", "x", 2.0, 3.5, more_is_better=True),
     "plan_verify": Bar("CPU of a /verify, Express after its plan / authd", "x", 20, 100, more_is_better=True),
+    "plan_verify_per_s": Bar("/verify answered per second, authd / Express after its plan", "x", 20, 40, more_is_better=True),
     "plan_rss": Bar("RSS peak at 20x logins, Express after its plan / authd", "x", 3, 5, more_is_better=True),
     "day_success": Bar("2xx of a mixed day of 100 requests a second", "", 0.95, 0.999, more_is_better=True),
     "day_timeouts": Bar("time-outs of a mixed day of 100 requests a second", "", 0.05, 0),

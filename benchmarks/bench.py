@@ -21,16 +21,29 @@ def shown(value, unit=""):
 class Bench:
     def __init__(self, name, title, light, is_one_of_many=False):
         self.name, self.title, self.light, self.is_one_of_many = name, title, light, is_one_of_many
-        self.when, self.began = datetime.datetime.now(datetime.timezone.utc), time.monotonic()
+        self.begin()
+        self.seconds, self.estimate_s, self.failure = None, None, ""
         self.measurements, self.targets, self.details = {}, [], {}
-        self.tables, self.plots = [], []
+        self.tables, self.plots, self.notes = [], [], []
         self.noise = 0.0
+
+    def begin(self):
+        self.when, self.began = datetime.datetime.now(datetime.timezone.utc), time.monotonic()
 
     def pick(self, full, light):
         return light if self.light else full
 
     def say(self, text):
         print(text, flush=True)
+
+    def note(self, text):
+        """What a reader should know of these numbers, in words: printed, and in the report."""
+        self.notes.append(text)
+        self.say(text)
+
+    def end(self, failure=""):
+        """It took until now. failure: why it ended before its time; what it had measured by then is kept."""
+        self.seconds, self.failure = round(time.monotonic() - self.began, 1), failure
 
     def number(self, name, repeats):
         """Measures a row of BARS: one value, or a list with one of each repeat, whose median counts."""
@@ -92,10 +105,13 @@ class Bench:
 
     def document(self):
         """The scenario as it is in a file of results."""
-        return {"title": self.title, "when": self.when.isoformat(timespec="seconds"),
-                "seconds": round(time.monotonic() - self.began, 1), "others_cpu_share": self.noise,
-                "measurements": self.measurements, "targets": self.targets, "tables": self.tables, "plots": self.plots,
-                "details": self.details}
+        if self.seconds is None:
+            self.end()
+        return {"title": self.title, "when": self.when.isoformat(timespec="seconds"), "seconds": self.seconds,
+                "others_cpu_share": self.noise, "measurements": self.measurements, "targets": self.targets,
+                "tables": self.tables, "plots": self.plots, "notes": self.notes, "details": self.details,
+                **({} if self.estimate_s is None else {"estimate_s": self.estimate_s}),
+                **({"failure": self.failure} if self.failure else {})}
 
 
 def print_table(title, header, rows):
@@ -113,21 +129,26 @@ def cell_text(cell):
     return cell if isinstance(cell, str) else f"{cell:,.4g}" if abs(cell) < 10000 else f"{cell:,.0f}"
 
 
-def summary(benches):
-    """The numbers of scenarios beside their bars. True when every bar and every target of authd is reached."""
-    numbers = [m for bench in benches for m in bench.measurements.values() if "bar" in m]
+def summary(scenarios, light):
+    """The numbers of scenarios, as documents, beside their bars. True when every bar and every target of authd is reached,
+    and none failed."""
+    numbers = [m for s in scenarios.values() for m in s["measurements"].values() if "bar" in m]
     rows = [[n["what"], shown(n["median"], n["unit"]), "" if n["low"] is None else f"{n['low']:.3g}..{n['high']:.3g}",
              f"{'>=' if n['better'] == 'more' else '<='} {shown(n['bar'], n['unit'])}", shown(n["ambition"], n["unit"]),
              n["verdict"]] for n in numbers]
     if rows:
         print_table("Numbers", ["what", "measured", "spread", "bar", "ambition", "verdict"], rows)
-    noise = max(bench.noise for bench in benches)
-    if noise > NOISY:
-        print(f"\nNOISY: others used up to {noise:.0%} of this machine's CPU time. Measure again when it is quiet.")
-    if any(bench.light for bench in benches):
+    noisy = {name: s["others_cpu_share"] for name, s in scenarios.items() if s["others_cpu_share"] > NOISY}
+    if noisy:
+        shares = ", ".join(f"{name} {share:.0%}" for name, share in noisy.items())
+        print(f"\nNOISY: others used this machine's CPU time ({shares}). Measure again when it is quiet.")
+    if light:
         print("\nLIGHT: short runs, to see that everything works. Numbers to show come from a full run.")
-    targets = [t for bench in benches for t in bench.targets if t["system"].startswith("authd")]
-    return all(n["verdict"] != "FAIL" for n in numbers) and all(t["reached"] for t in targets)
+    failures = {name: s["failure"] for name, s in scenarios.items() if "failure" in s}
+    for name, failure in failures.items():
+        print(f"\nFAILED: {name}: {failure}", flush=True)
+    targets = [t for s in scenarios.values() for t in s["targets"] if t["system"].startswith("authd")]
+    return not failures and all(n["verdict"] != "FAIL" for n in numbers) and all(t["reached"] for t in targets)
 
 
 class _Watch(measure.Noise):

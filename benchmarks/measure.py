@@ -1,4 +1,5 @@
 """What a process used, read from /proc; and how quiet the machine was meanwhile."""
+import contextlib
 import os
 import pathlib
 import resource
@@ -112,7 +113,10 @@ class Noise:
     def _mine_s(self):
         mine = sum(resource.getrusage(who).ru_utime + resource.getrusage(who).ru_stime
                    for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-        return mine + cpu_s(self.pids)
+        for pid in self.pids:
+            with contextlib.suppress(OSError):  # it ended, and is among our children then
+                mine += cpu_s([pid])
+        return mine
 
     def __enter__(self):
         self.start = time.monotonic(), self._busy_s(), self._mine_s()

@@ -83,13 +83,19 @@ def _git(*words):
     return subprocess.run(["git", "-C", ROOT, *words], capture_output=True, text=True).stdout.strip()
 
 
-def write(path, benches, options):
-    """The scenarios of one run."""
+def tree():
+    """What is measured: the commit, and whether there are changes on top of it."""
+    return {"commit": _git("rev-parse", "HEAD"), "modified": bool(_git("status", "--porcelain", "--untracked-files=no"))}
+
+
+def write(path, scenarios, options):
+    """The scenarios of one run, {name: document}. Whole or not at all: a run may be stopped at any time."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    run = {"schema": SCHEMA, "when": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
-           "commit": _git("rev-parse", "HEAD"), "modified": bool(_git("status", "--porcelain", "--untracked-files=no")),
-           "options": options, "machine": measure.machine(), "scenarios": {b.name: b.document() for b in benches}}
-    path.write_text(json.dumps(run, indent=1) + "\n")
+    run = {"schema": SCHEMA, "when": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"), **tree(),
+           "options": options, "machine": measure.machine(), "scenarios": scenarios}
+    new = path.with_name(path.name + ".new")
+    new.write_text(json.dumps(run, indent=1) + "\n")
+    new.rename(path)
 
 
 def load(path):

@@ -8,6 +8,7 @@ import pytest
 BENCHMARKS = pathlib.Path(__file__).parents[2] / "benchmarks"
 sys.path.insert(0, str(BENCHMARKS))
 from bars import BARS, Bar  # noqa: E402
+from bench import shown  # noqa: E402
 
 
 @pytest.mark.parametrize("value, verdict", [(0.8, "PASS, ambition too"), (0.81, "PASS"), (1.0, "PASS"), (1.01, "FAIL")])
@@ -34,3 +35,13 @@ def test_every_bar_is_measured_by_a_scenario():
     text = text.replace('f"{probe}_p99"', '"verify_p99", "health_p99"')
     measured = set(re.findall(r'"([a-z0-9_]+)"', text))
     assert set(BARS) <= measured
+
+
+def test_every_bar_is_in_the_manual_with_the_scenario_that_measures_it():
+    manual = (BENCHMARKS / "README.md").read_text()
+    for bar in BARS.values():
+        sign = ">=" if bar.more_is_better else "<="
+        row = f"| {bar.what} | {sign} {shown(bar.bar, bar.unit)} | {shown(bar.ambition, bar.unit)} | `"
+        assert row in manual, row
+        scenario = manual.split(row)[1].split("`")[0]
+        assert (BENCHMARKS / "scenarios" / f"{scenario}.py").exists(), scenario

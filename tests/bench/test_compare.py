@@ -124,7 +124,7 @@ def written(path, **measurements):
     bench = Bench("verify", "title", light=False)
     for name, repeats in measurements.items():
         bench.measure(name, name, "us", repeats)
-    results.write(path, [bench], {"light": False, "names": []})
+    results.write(path, {bench.name: bench.document()}, {"light": False, "names": []})
     return path
 
 

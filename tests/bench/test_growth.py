@@ -25,11 +25,12 @@ def test_a_curve_bends_where_it_leaves_what_was_before(ys, at):
 def test_a_curve_is_kept_with_its_spread(capsys):
     bench = Bench("growth", "", light=True)
     curve(bench, "tokens", "Tokens", "tokens", {"holds 1,000": {500: [3, 4, 5], 2000: [40, 50, 45]}, "me": {500: [1.0]}},
-          {500: 20.0, 2000: 22.0})
+          {500: 20.0, 2000: 22.0}, "It is so.")
     assert "holds 1,000: 11.25x from 500 to 2,000, bends at 2,000" in capsys.readouterr().out
     assert bench.measurements["tokens_holds_1000_us"]["repeats"] == [40, 50, 45]
     assert bench.plots[0]["lines"][0]["points"] == [[500, 4, 3, 5], [2000, 45, 40, 50]]
     assert bench.tables[0]["rows"] == [["500", 4, 1.0, 20.0], ["2,000", 45, None, 22.0]]
+    assert bench.notes == ["Tokens. holds 1,000: 11.25x from 500 to 2,000, bends at 2,000; me: 1.00x from 500 to 500, straight. It is so."]
 
 
 def test_imported_accounts_are_there_and_no_others():

@@ -24,7 +24,7 @@ def run(tmp_path):
     bench.table("left out", ["", "a"], [["x", 1]])
     bench.table("shown", ["", "a|b"], [["x", 1234567.0], ["y", None]], readme=True)
     bench.noise = 0.5
-    results.write(tmp_path / "run.json", [bench], {"light": True, "names": ["verify"]})
+    results.write(tmp_path / "run.json", {bench.name: bench.document()}, {"light": True, "names": ["verify"]})
     run = results.load(tmp_path / "run.json")
     run["when"], run["commit"] = "2026-11-24T23:00:00+00:00", "0123456789abcdef"
     run["machine"].update(cpu="A CPU", cpus=2, kernel="6.1", memory_mb=2048, system="Debian 12")

@@ -46,7 +46,7 @@ class Page(html.parser.HTMLParser):
 
 
 def written(path, *names, **options):
-    results.write(path, [scenario(name) for name in names], {"light": False, "names": list(names), **options})
+    results.write(path, {name: scenario(name).document() for name in names}, {"light": False, "names": list(names), **options})
     return results.load(path)
 
 

@@ -35,13 +35,13 @@ def scenario(name="verify"):
 @pytest.fixture
 def run(tmp_path):
     path = tmp_path / "run.json"
-    results.write(path, [scenario()], {"light": False, "names": ["verify"]})
+    results.write(path, {"verify": scenario().document()}, {"light": False, "names": ["verify"]})
     return json.loads(path.read_text())
 
 
 def test_what_a_scenario_keeps_can_be_read_back(tmp_path, capsys):
     path = tmp_path / "deep" / "run.json"
-    results.write(path, [scenario("verify"), scenario("other")], {"light": True, "names": []})
+    results.write(path, {name: scenario(name).document() for name in ("verify", "other")}, {"light": True, "names": []})
     read = results.load(path)
     assert list(read["scenarios"]) == ["verify", "other"] and read["options"]["light"]
     assert "a table" in capsys.readouterr().out
@@ -60,7 +60,7 @@ def test_what_could_not_be_measured_is_null_and_fails(tmp_path):
     bench.number("verify_cpu", float("nan"))
     bench.measure("half", "", "us", [float("inf"), 2.0])
     path = tmp_path / "run.json"
-    results.write(path, [bench], {})
+    results.write(path, {bench.name: bench.document()}, {})
     measured = results.load(path)["scenarios"]["verify"]["measurements"]
     assert measured["verify_cpu"]["median"] is None and measured["verify_cpu"]["verdict"] == "FAIL"
     assert measured["half"] | {"repeats": [None, 2.0], "median": 2.0, "low": None} == measured["half"]
