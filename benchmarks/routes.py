@@ -12,7 +12,7 @@ import time
 
 from client import PASSWORD, lines_write
 
-JSON = "Content-Type: application/json"
+JSON, FORM = "Content-Type: application/json", "Content-Type: application/x-www-form-urlencoded"
 NAMES = ["health", "verify", "me", "login", "register", "refresh"]
 
 
@@ -23,13 +23,14 @@ class Route:
     headers: tuple = ()
     line: str | None = None  # a field of accounts; for a registration "prefix"
     renew: str | None = None  # the key in the answer whose text is the account's next {line}
+    content: str = JSON  # of the body
 
     @property
     def method(self):
         return "GET" if self.body is None else "POST"
 
     def all_headers(self):
-        return [*self.headers, *([JSON] if self.body is not None else [])]
+        return [*self.headers, *([self.content] if self.body is not None else [])]
 
     def stream(self, name, folder, accounts, prefix, **kind):
         """The stream of load/ that asks this: `kind` and its numbers besides."""

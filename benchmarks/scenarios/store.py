@@ -5,13 +5,14 @@ turn, each in a database of its own. The plain programs do the least that the wo
 makes room among the sessions and changes the account only as it was read, a refresh keeps old tokens to notice theft.
 """
 import pathlib
-import shutil
 import subprocess
 import sys
 
 from generator import ROOT
 from measure import median
+from systems import Missing
 from systems.authd import BUILD
+from systems.node import packages
 
 sys.path.insert(0, str(ROOT / "tests" / "support"))
 from mongo import BUILD as SERVERS, Secantus  # noqa: E402
@@ -21,16 +22,13 @@ AT_A_TIME = 8
 MONGOOSE = pathlib.Path(__file__).parents[1] / "mongoose"
 
 
-def mongoose_prepared():
-    """The folder with its packages as the lock file pins them; None without node."""
-    if not shutil.which("node") or not shutil.which("npm"):
+def install(bench):
+    """The folder of the program with mongoose; None without node."""
+    try:
+        return packages(MONGOOSE, ROOT / "build" / "mongoose")
+    except Missing as missing:
+        bench.note(f"Without mongoose, which needs {missing}.")
         return None
-    folder = ROOT / "build" / "mongoose"
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in ("package.json", "package-lock.json", "loop.js"):
-        shutil.copy(MONGOOSE / name, folder / name)
-    subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"], cwd=folder, check=True)
-    return folder
 
 
 def measured(command):
@@ -69,10 +67,9 @@ def show(bench, runs, title):
 
 def run(bench):
     if not (SERVERS / "venv/bin/secantusd-py").exists() or not (BUILD / "benchmarks/mongo-loop").exists():
-        bench.say("not measured: needs libmongoc, and the server that ./dev test installs")
-        return
-    rounds, seconds = bench.pick((5, 5), (2, 1))
-    commands = systems(seconds, mongoose_prepared())
+        raise Missing("libmongoc, and the server that ./dev bench installs")
+    rounds, seconds = bench.pick((5, 3), (2, 1))
+    commands = systems(seconds, install(bench))
     runs = []
     with Secantus() as server, bench.quiet([server.process.pid]):
         for turn in range(rounds):

@@ -2,7 +2,8 @@
 What can be measured. A system is a class with
 
     name                  what tables call it
-    prepare()             installs, builds or makes what it needs; called once, before start()
+    install()             fetches and builds what it needs, once for a machine
+    prepare()             makes what it needs, and installs it if that was not done; called once, before start()
     start(), stop()       the processes; start() returns when the first request was answered
     target                "127.0.0.1:PORT"
     paths                 {"verify": ..., "health": ..., "login": ..., ...}: those that it serves
@@ -16,9 +17,10 @@ and for the comparison
     store_pids()          the processes of its store, if that is not itself
     is_sharing_hashes     whether equal logins under way cost one hash
 
-Another authentication server is one more file here. prepare() raises Missing when it cannot be had on this machine.
+Another authentication server is one more file here. install() raises Missing when it cannot be had on this machine.
 """
 import contextlib
+import json
 import os
 import pathlib
 import random
@@ -28,8 +30,9 @@ import socket
 import subprocess
 import tempfile
 import time
+import urllib.request
 
-START_S = 60
+START_S = 120  # Java on a busy machine
 
 
 class Missing(Exception):
@@ -59,8 +62,11 @@ class System:
         self.port = free_port()
         self.process = None
 
-    def prepare(self):
+    def install(self):
         pass
+
+    def prepare(self):
+        self.install()
 
     def command(self):
         """What start() executes, in the foreground."""
@@ -95,7 +101,9 @@ class System:
             self.process.wait(timeout=60)
 
     def kill(self):
-        self.process.kill()
+        for pid in reversed(self.pids()):  # a script that waits for its program ends behind it
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         self.process.wait()
 
     def close(self):
@@ -124,6 +132,14 @@ class System:
 
     def __exit__(self, *_):
         self.close()
+
+
+def call(system, method, path, body=None, content="application/json", token=""):
+    """The JSON of an answer, for what is set up before a system is asked by load/."""
+    request = urllib.request.Request(f"http://{system.target}{path}", body and body.encode(),
+                                     {"Content-Type": content, "Authorization": token}, method=method)
+    with urllib.request.urlopen(request, timeout=60) as response:
+        return json.load(response)
 
 
 def wait_for_200(port, path, process=None, pause_s=0.0002):

@@ -5,7 +5,7 @@ from client import PASSWORD
 from generator import ROOT
 from routes import Route
 from systems import System
-from systems.express import packages
+from systems.node import packages
 from systems.store import WithStore
 
 BASE = "/api/auth"
@@ -30,8 +30,11 @@ class BetterAuth(WithStore, System):
         self.environment = {"PORT": self.port, "BCRYPT_ROUNDS": cost, "SECRET": os.urandom(32).hex(),
                             "NODE_ENV": "production"}
 
-    def prepare(self):
+    def install(self):
         self.application = packages(ROOT / "benchmarks" / "better-auth", ROOT / "build" / "bench-better-auth")
+
+    def prepare(self):
+        self.install()
         self.environment["MONGODB_URI"] = self.store_start()
 
     def command(self):

@@ -1,32 +1,15 @@
 """The Express application of express/: before the optimization plan and after each of its phases."""
 import os
-import shutil
-import subprocess
 
 from generator import ROOT
 from routes import contract
-from systems import Missing, System
+from systems import System
+from systems.node import packages
 from systems.store import WithStore
 
 SOURCE = ROOT / "benchmarks" / "express"
 BASE = "/api/auth"
 NAMES = {0: "Express, before", 1: "Express, phase 1", 2: "Express, phase 2", 3: "Express, phase 3"}
-
-
-def packages(source, folder):
-    """Copies a node application there and installs what its package.json pins, unless that was done before."""
-    if not shutil.which("node") or not shutil.which("npm"):
-        raise Missing("node and npm: apt-get install nodejs npm")
-    shutil.copytree(source, folder, dirs_exist_ok=True)
-    wanted, done = (source / "package.json").read_text(), folder / "node_modules" / ".installed"
-    if not done.exists() or done.read_text() != wanted:
-        # No install scripts: bcrypt's package has its native code for this platform in it.
-        run = subprocess.run(["npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", "--no-package-lock",
-                              "--loglevel=error"], cwd=folder, capture_output=True, text=True)
-        if run.returncode:
-            raise Missing(f"what npm could not install: {run.stderr.strip()[-300:]}")
-        done.write_text(wanted)
-    return folder
 
 
 class Express(WithStore, System):
@@ -41,8 +24,11 @@ class Express(WithStore, System):
             "CLUSTER_WORKERS": processes, "JWT_SECRET": os.urandom(32).hex(), "LOG_FILE": self.folder / "app.log",
             "NODE_ENV": "production"}
 
-    def prepare(self):
+    def install(self):
         self.application = packages(SOURCE, ROOT / "build" / "bench-express")
+
+    def prepare(self):
+        self.install()
         self.environment["MONGODB_URI"] = self.store_start()
 
     def command(self):

@@ -6,12 +6,11 @@ import json
 import os
 import shutil
 import subprocess
-import urllib.request
 
 from client import PASSWORD
 from generator import ROOT
 from routes import Route
-from systems import Missing, System
+from systems import Missing, System, call
 
 VERSION = "v0.36.8"
 PROGRAM = ROOT / "build" / f"bench-pocketbase-{VERSION}" / "base"
@@ -21,6 +20,7 @@ BUILD_S = 900
 
 
 def build():
+    """Minutes, once."""
     if PROGRAM.exists():
         return
     if not shutil.which("go"):
@@ -52,8 +52,11 @@ class PocketBase(System):
         self.cost = cost
         self.is_set_up = False
 
-    def prepare(self):
+    def install(self):
         build()
+
+    def prepare(self):
+        self.install()
         subprocess.run([PROGRAM, "superuser", "upsert", ADMIN["identity"], ADMIN["password"], "--dir", self.folder / "data"],
                        check=True, capture_output=True)
 
@@ -66,20 +69,15 @@ class PocketBase(System):
             self._set_up()
         return self
 
-    def _ask(self, method, path, body=None, token=""):
-        request = urllib.request.Request(f"http://{self.target}{path}", body and json.dumps(body).encode(),
-                                         {"Content-Type": "application/json", "Authorization": token}, method=method)
-        with urllib.request.urlopen(request, timeout=20) as response:
-            return json.load(response)
-
     def _set_up(self):
-        token = self._ask("POST", "/api/collections/_superusers/auth-with-password", ADMIN)["token"]
-        fields = self._ask("GET", USERS, token=token)["fields"]
+        token = call(self, "POST", "/api/collections/_superusers/auth-with-password", json.dumps(ADMIN))["token"]
+        fields = call(self, "GET", USERS, token=token)["fields"]
         for field in fields:
             if field["type"] == "password":
                 field["cost"] = self.cost
-        self._ask("PATCH", USERS, {"fields": fields, "authAlert": {"enabled": False}}, token)
-        self._ask("PATCH", "/api/settings", {"logs": {"minLevel": 4}}, token)
+        for path, change in ((USERS, {"fields": fields, "authAlert": {"enabled": False}}),
+                             ("/api/settings", {"logs": {"minLevel": 4}})):
+            call(self, "PATCH", path, json.dumps(change), token=token)
         self.is_set_up = True
 
     def granted(self, _headers, body):

@@ -15,7 +15,7 @@ class WithStore:
     def store_start(self):
         """The URI of a database."""
         if not (SERVERS / "venv/bin/secantusd-py").exists():
-            raise Missing("SecantusDB, which ./dev test installs")
+            raise Missing("SecantusDB, which ./dev bench installs")
         self.store = Secantus().__enter__()
         return f"{self.store.uri}/comparison"
 
