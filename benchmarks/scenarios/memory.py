@@ -14,15 +14,19 @@ CONNECTIONS = 10000
 ACCOUNTS = 64
 
 
-def connect(authd, token):
-    """A kept connection that had one answer."""
-    request = f"GET {authd.paths['verify']} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {token}\r\n\r\n".encode()
-    connection = socket.create_connection(("127.0.0.1", authd.port), timeout=20)
-    connection.sendall(request)
-    answer = connection.recv(4096)
-    if not answer.startswith(b"HTTP/1.1 204"):
-        raise RuntimeError(f"/verify answered {answer[:100]}")
+def connect(system, path, *headers):
+    """A kept connection that had one answer, a 2xx."""
+    connection = socket.create_connection(("127.0.0.1", system.port), timeout=20)
+    connection.sendall("\r\n".join([f"GET {path} HTTP/1.1", "Host: a", *headers, "", ""]).encode())
+    answer = connection.recv(65536)
+    if not answer.startswith(b"HTTP/1.1 2"):
+        raise RuntimeError(f"{system.name}: {path} answered {answer[:100]}")
     return connection
+
+
+def connect_many(system, count, path, tokens):
+    """So many of them, each with one of the tokens."""
+    return [connect(system, path, f"Authorization: Bearer {tokens[i % len(tokens)]}") for i in range(count)]
 
 
 def mixed_load(bench, authd, grants):
@@ -51,7 +55,7 @@ def run(bench):
         grants = register_many(authd, ACCOUNTS)
         Client(authd).verify(grants[0]["access_token"])
         used = settled_rss_mb(authd.pids())
-        connections = [connect(authd, grants[i % ACCOUNTS]["access_token"]) for i in range(CONNECTIONS)]
+        connections = connect_many(authd, CONNECTIONS, authd.paths["verify"], [g["access_token"] for g in grants])
         try:
             connected = settled_rss_mb(authd.pids())
             rss_peak_reset(authd.pids())
