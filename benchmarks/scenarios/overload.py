@@ -20,7 +20,6 @@ CLIENT_TIMEOUT_S = REQUEST_TIMEOUT_S + 2  # so that only a broken promise is a t
 ACCOUNTS = 600  # more than the daemon keeps waiting at a time, so that one is always free
 BUSY = 12 * os.cpu_count()  # connections that keep every lane of every hashing thread busy, and are all admitted
 PROBES_PER_S = 200
-RETURN_S = 20  # memory that nobody needs has gone back by then
 JSON = ["Content-Type: application/json"]
 
 
@@ -88,7 +87,7 @@ def p99(seen, probe):
 
 
 def logins(bench, authd, streams):
-    seconds, warmup, pairs = bench.pick((20, 5, 5), (5, 2, 1))
+    seconds, warmup, pairs = bench.pick((20, 5, 5), (4, 1, 1))
 
     def idle():
         return run_load(authd.target, streams.probes(), seconds, urgent=True)
@@ -139,7 +138,7 @@ def plots(bench, peak, steps, turns):
 
 
 def hostile(bench, authd, streams):
-    seconds, pairs = bench.pick((20, 3), (6, 1))
+    seconds, pairs = bench.pick((20, 3), (5, 1))
     before = settled_rss_mb(authd.pids())
     turns = []
     with bench.quiet(authd.pids()):
@@ -148,7 +147,7 @@ def hostile(bench, authd, streams):
             turns.append((idle, run_load(authd.target, [*streams.hostile(), *streams.probes()], seconds, warmup=2, urgent=True,
                                          log=bench.say)))
     during = rss_mb(authd.pids())
-    time.sleep(RETURN_S)
+    time.sleep(bench.pick(20, 12))  # memory that nobody needs goes back within ten seconds
     after = rss_mb(authd.pids())
     ratios = [p99(attacked, "health") / p99(idle, "health") for idle, attacked in turns]
     bench.number("hostile_p99", ratios)
