@@ -2,16 +2,14 @@
 import os
 
 from client import PASSWORD
-from generator import ROOT
 from routes import Route
-from systems import System
-from systems.node import packages
-from systems.store import WithStore
+from systems.node import Application
 
 BASE = "/api/auth"
 
 
-class BetterAuth(WithStore, System):
+class BetterAuth(Application):
+    source = "better-auth"
     name = "better-auth"
     paths = {"health": BASE + "/ok"}
     routes = {
@@ -26,24 +24,7 @@ class BetterAuth(WithStore, System):
     }
 
     def __init__(self, cost=12):
-        super().__init__()
-        self.environment = {"PORT": self.port, "BCRYPT_ROUNDS": cost, "SECRET": os.urandom(32).hex(),
-                            "NODE_ENV": "production"}
-
-    def install(self):
-        self.application = packages(ROOT / "benchmarks" / "better-auth", ROOT / "build" / "bench-better-auth")
-
-    def prepare(self):
-        self.install()
-        self.environment["MONGODB_URI"] = self.store_start()
-
-    def command(self):
-        return ["env", *(f"{name}={value}" for name, value in self.environment.items()),
-                "node", self.application / "server.js"]
+        super().__init__(BCRYPT_ROUNDS=cost, SECRET=os.urandom(32).hex())
 
     def granted(self, headers, _body):
         return {"cookies": "; ".join(cookie.split(";", 1)[0] for cookie in headers.get_all("Set-Cookie", []))}
-
-    def stop(self):
-        if self.process and self.process.poll() is None:
-            self.kill()  # it ends no request by itself

@@ -57,6 +57,7 @@ def distribution():
 
 class Keycloak(System):
     name = "Keycloak (Argon2id)"
+    start_s = 300  # its first start makes the tables
     paths = {"health": BASE}
     # As a health check has it: a page of the realm. Its own is on another port, without any load.
     routes = {

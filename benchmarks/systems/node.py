@@ -1,8 +1,10 @@
-"""Applications for node: copied and with their packages."""
+"""Applications for node, on a store of their own."""
 import shutil
 import subprocess
 
-from systems import Missing
+from generator import ROOT
+from systems import Missing, System
+from systems.store import WithStore
 
 NPM = ["--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]  # bcrypt's package has its native code in it
 INSTALL_S = 600
@@ -23,3 +25,28 @@ def packages(source, folder):
         raise Missing(f"what npm could not install: {run.stderr.strip()[-300:]}")
     done.write_text(wanted)
     return folder
+
+
+class Application(WithStore, System):
+    """`source` is its folder here; it is run from a copy that has its packages."""
+    source = ""
+
+    def __init__(self, **environment):
+        super().__init__()
+        self.environment = {"PORT": self.port, "NODE_ENV": "production", **environment}
+
+    def install(self):
+        self.application = packages(ROOT / "benchmarks" / self.source, ROOT / "build" / f"bench-{self.source}")
+
+    def prepare(self):
+        self.install()
+        self.environment["MONGODB_URI"] = self.store_start()
+
+    def command(self):
+        return ["env", *(f"{name}={value}" for name, value in self.environment.items()),
+                "node", self.application / "server.js"]
+
+    def stop(self):
+        """At once: requests that nobody waits for any more would be answered first."""
+        if self.process and self.process.poll() is None:
+            self.kill()
