@@ -18,7 +18,7 @@ class Bar:
 
 BARS = {
     "verify_cpu": Bar("/verify CPU per request / nginx `return 200`", "x", 1.0, 0.8),
-    "verify_cpu_pipelined": Bar("the same, 16 requests at a time", "x", 1.0, 0.8),
+    "verify_cpu_pipelined": Bar("/verify CPU / nginx `return 200`, 16 requests at a time", "x", 1.0, 0.8),
     "observe_cpu": Bar("/verify CPU, metrics and traces on / all off", "x", 1.05, 1.02),
     "observe_instructions": Bar("instructions of a /verify, metrics and traces on / all off", "x", 1.04, 1.02),
     "scrape": Bar("CPU time of a scrape of /metrics, 2,000 series, 1,000 connections", "ms", 5, 2),
@@ -40,10 +40,10 @@ BARS = {
     "start_fresh": Bar("start to first 200, new store", "ms", 50, 20),
     "ctl_status": Bar("authctl status, from exec to its end", "ms", 10, 5),
     "upgrade_failed": Bar("requests without 200 while `authctl upgrade` goes on", "", 0, 0),
-    "restart_failed": Bar("the same while a service manager restarts it", "", 0, 0),
+    "restart_failed": Bar("requests without 200 while a service manager restarts it", "", 0, 0),
     "timing_login": Bar("how well a login's time tells who exists: 0 not, 1 surely", "", 0.15, 0.1),
-    "timing_forgot": Bar("the same of a forgotten password", "", 0.15, 0.1),
-    "timing_register": Bar("the same of a hidden registration", "", 0.15, 0.1),
+    "timing_forgot": Bar("how well a forgotten password's time tells who exists", "", 0.15, 0.1),
+    "timing_register": Bar("how well a hidden registration's time tells who exists", "", 0.15, 0.1),
     "plan_login": Bar("CPU of a login, Express after its plan / authd", "x", 2.0, 3.5, more_is_better=True),
     "plan_verify": Bar("CPU of a /verify, Express after its plan / authd", "x", 20, 100, more_is_better=True),
     "plan_verify_per_s": Bar("/verify answered per second, authd / Express after its plan", "x", 20, 40, more_is_better=True),

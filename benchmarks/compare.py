@@ -104,6 +104,9 @@ def doubts(old, new):
     for label, run in (("A", old), ("B", new)):
         if run["options"].get("light"):
             yield f"{label} is a light run: it shows that everything works, and little more"
+        for name, scenario in run["scenarios"].items():
+            if "failure" in scenario:
+                yield f"{name} failed in {label}: {scenario['failure']}"
         noise = max(s["others_cpu_share"] for s in run["scenarios"].values())
         if noise > NOISY:
             yield f"{label} is noisy: others used up to {noise:.0%} of its machine's CPU time"

@@ -38,6 +38,9 @@ def said(run):
             f"{noise:.0%} of the CPU time meanwhile.")
     if run["options"].get("light"):
         text += " Short runs: they show that everything works, and the order of size."
+    failed = [name for name, scenario in run["scenarios"].items() if "failure" in scenario]
+    if failed:
+        text += f" Not measured to the end: {', '.join(failed)}."
     if noise > NOISY:
         text += " That is too much: measure again when the machine is quiet."
     return text

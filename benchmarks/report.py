@@ -87,9 +87,10 @@ def strip(m):
         left = place(m["low"])
         spread = f'<i class="spread" style="left:{left:.1f}%;width:{place(m["high"]) - left:.1f}%"></i>'
     verdict = m.get("verdict", "")
+    good = f'<i class="good" style="{"right" if m["better"] == "more" else "left"}:0"></i>' if m["better"] else ""
     said = f'{"✗" if verdict == "FAIL" else "✓"} {bound_text(m)}' if verdict else ""
     return (f'<div class="strip"><div class="words"><span>{text(m["what"])}</span><span class="value">{text(shown(m["median"], "x"))} '
-            f'<span class="{"fail" if verdict == "FAIL" else "pass"}">{text(said)}</span></span></div><div class="track">'
+            f'<span class="{"fail" if verdict == "FAIL" else "pass"}">{text(said)}</span></span></div><div class="track">{good}'
             f'<i class="bound" style="left:50%"></i>{spread}<i class="dot" style="left:{place(m["median"]):.1f}%"></i></div></div>')
 
 
@@ -102,6 +103,9 @@ def figure(plot):
 # --- sections ---
 
 def warnings(chapters):
+    for c in chapters:
+        if "failure" in c.scenario:
+            yield f"{c.name} failed, what it had measured by then is below: {c.scenario['failure']}"
     light = [c.name for c in chapters if c.run["options"].get("light")]
     noisy = [f"{c.name} ({c.scenario['others_cpu_share']:.0%})" for c in chapters if c.scenario["others_cpu_share"] > NOISY]
     changed = sorted({c.run["commit"][:12] for c in chapters if c.run["modified"]})
@@ -118,11 +122,40 @@ def headlines(chapters):
     return [m for m in found if m["unit"] == "x"], [m for m in found if m["unit"] != "x"]
 
 
+def verdicts(chapters):
+    """How many bars are reached, in one line, and which are not."""
+    barred = [m for c in chapters for m in c.measurements.values() if "bar" in m]
+    missed = [m for m in barred if m["verdict"] == "FAIL"]
+    if not barred:
+        return []
+    words = [f"{m['what']}: {shown(m['median'], m['unit'])}, to reach {bound_text(m)}" for m in missed]
+    return [f'<p class="sum"><strong class="{"fail" if missed else "pass"}">{len(barred) - len(missed)} of {len(barred)} bars '
+            f'reached.</strong>{" Missed:" if missed else ""}</p>',
+            *(["<ul>", *(f"<li>{text(w)}</li>" for w in words), "</ul>"] if missed else [])]
+
+
+SIDE_BY_SIDE_PLOTS = 2  # of the scenario that has them: CPU of a login and of a /verify
+
+
+def side_by_side(chapters):
+    """What most readers come for: the tables that the README has too, each with its first plots."""
+    parts = []
+    for c in chapters:
+        tables = [t for t in c.scenario["tables"] if t.get("readme")]
+        if not tables:
+            continue
+        parts += ["<h2 id=beside>Beside what it replaces, and what one could take instead</h2>",
+                  f'<p class="quiet">More, and how it was measured: <a href="#{text(c.name)}">{text(c.name)}</a>.</p>']
+        parts += [piece for t in tables for piece in table_section(t)]
+        parts += [figure(plot) for plot in c.scenario["plots"][:SIDE_BY_SIDE_PLOTS]]
+    return parts
+
+
 def front(chapters):
     ratios, others = headlines(chapters)
     parts = ["<h2 id=ratios>Ratios first</h2>", '<p class="quiet">Measured beside each other in one run, the median of pairs. '
              "The upright line is the bar, or 1 where there is none; the ends are a tenth and ten times of it. The thin line "
-             "is the spread of the pairs.</p>", *map(strip, ratios)] if ratios else []
+             "is the spread of the pairs; the shaded side is the better one.</p>", *map(strip, ratios)] if ratios else []
     if others:
         parts += ["<h3>And in units of their own</h3>", table(["", "measured", "spread", "bar", "ambition", "verdict"], [
             [m["what"], shown(m["median"], m["unit"]), spread_text(m), bound_text(m),
@@ -156,14 +189,19 @@ def phases(chapters):
     return parts
 
 
+def table_section(t):
+    return [f'<h3>{text(t["title"])}</h3>', table(t["header"], [[cell_text(cell) for cell in row] for row in t["rows"]])]
+
+
 def scenario_section(c):
     s = c.scenario
     parts = [f'<h2 id="{text(c.name)}">{text(c.name)}</h2>', f'<p>{text(s["title"])}</p>',
              f'<p class="about">{text(time_text(s["when"]))}, {s["seconds"]:.0f} s, commit {text(c.run["commit"][:12])}; others used '
              f'{s["others_cpu_share"]:.0%} of the CPU time at most</p>']
+    parts += [f"<p>{text(note)}</p>" for note in s.get("notes", ())]
     parts += [figure(plot) for plot in s["plots"]]
     for t in s["tables"]:
-        parts += [f'<h3>{text(t["title"])}</h3>', table(t["header"], [[cell_text(cell) for cell in row] for row in t["rows"]])]
+        parts += table_section(t)
     if c.measurements:
         parts += ["<details><summary>What is compared between runs</summary>", table(
             ["", "median", "spread", "repeats"],
@@ -210,8 +248,9 @@ def machine_text(run):
     return f"{m['cpu']}, {m['cpus']} CPUs, {m['memory_mb']:,} MB, {m['system']}, Linux {m['kernel']}"
 
 
-def contents(chapters, has_phases):
-    names = [("ratios", "Ratios first"), *([("phases", "The plan's targets")] if has_phases else []),
+def contents(chapters, has_phases, has_others):
+    names = [("ratios", "Ratios first"), *([("beside", "Side by side")] if has_others else []),
+             *([("phases", "The plan's targets")] if has_phases else []),
              *((c.name, c.name) for c in chapters), ("again", "Measure it yourself"),
              ("words", "Honest words")]
     return ["<nav><ul>", *(f'<li><a href="#{text(name)}">{text(words)}</a></li>' for name, words in names), "</ul></nav>"]
@@ -221,10 +260,10 @@ def page(runs):
     """The whole document."""
     chapters = chapters_of(runs)
     last = max((c.run for c in chapters), key=lambda run: run["when"])
-    targets = phases(chapters)
+    targets, others = phases(chapters), side_by_side(chapters)
     parts = ["<h1>authd, measured</h1>", f'<p class="about">{text(time_text(last["when"]))}, commit {text(last["commit"][:12])}<br>'
              f"{text(machine_text(last))}</p>", *(f'<p class="warning">{text(w)}</p>' for w in warnings(chapters)),
-             *contents(chapters, bool(targets)), *front(chapters), *targets]
+             *verdicts(chapters), *contents(chapters, bool(targets), bool(others)), *front(chapters), *others, *targets]
     for c in chapters:
         parts += scenario_section(c)
     parts += [*honest(chapters), *reproduce(chapters)]

@@ -55,6 +55,9 @@ def _scenario(where, s):
     _fields(where, s, SCENARIO)
     for name, m in s["measurements"].items():
         _measurement(f"{where}.measurements.{name}", m)
+    for name, kind in (("failure", str), ("notes", list), ("estimate_s", NUMBER)):
+        if name in s:
+            _fields(where, s, {name: kind})
     for i, target in enumerate(s["targets"]):
         _fields(f"{where}.targets[{i}]", target, TARGET)
     for i, table in enumerate(s["tables"]):

@@ -44,6 +44,11 @@ def test_the_block_says_when_and_where_ratios_first_and_the_tables_that_are_mark
     assert "left out" not in text and "only in the file" not in text
 
 
+def test_what_failed_is_told(run):
+    run["scenarios"]["verify"]["failure"] = "RuntimeError: no more"
+    assert "Not measured to the end: verify." in readme.block(run)
+
+
 def test_only_what_is_between_the_markers_is_replaced():
     before, after = "# title\n" + readme.BEGIN, readme.END + "\nthe rest\n"
     for old in ("\n", "\nold\nnumbers\n"):

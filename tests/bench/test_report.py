@@ -63,6 +63,21 @@ def test_the_page_has_every_scenario_plot_and_number(tmp_path):
     assert "Measured once" in text and "Not measured in these runs" in text
 
 
+def test_the_page_begins_with_what_is_missed_and_what_stands_beside(tmp_path):
+    bench = scenario("comparison")
+    bench.table("Side by side", ["", "us"], [["Express", 600.0]], readme=True)
+    bench.note("It bends <here>.")
+    bench.end("RuntimeError: no more")
+    results.write(tmp_path / "a.json", {"comparison": bench.document()}, {"light": False, "names": []})
+    text = report.page([results.load(tmp_path / "a.json")])
+    Page(text)
+    top, below = text.split("<h2 id=ratios>")
+    assert "1 of 2 bars reached." in top and "RSS idle: 99 MB, to reach ≤ 15 MB" in top
+    assert "comparison failed" in top and "RuntimeError: no more" in top
+    assert below.index("<h2 id=beside>") < below.index("<h3>Side by side</h3>") < below.index('<h2 id="comparison">')
+    assert "It bends &lt;here&gt;." in below
+
+
 def test_a_phase_is_a_table_of_who_reaches_what(tmp_path):
     text = report.page([written(tmp_path / "a.json", "verify")])
     part = text.split("<h3>Phase 1</h3>")[1].split("</table>")[0]
