@@ -2,8 +2,10 @@
 import concurrent.futures
 import http.client
 import json
+import time
 
 PASSWORD = "correct horse battery"
+BUSY_S = 120  # as long something is tried again that is refused for load
 
 
 class Refused(Exception):
@@ -72,16 +74,26 @@ def in_parallel(system, work, items, clients=8):
     return results
 
 
+def patient(call, *words):
+    """A call that is refused for load is made again, for a while."""
+    end = time.monotonic() + BUSY_S
+    while True:
+        try:
+            return call(*words)
+        except Refused as refused:
+            if ": 503" not in str(refused) or time.monotonic() > end:
+                raise
+            time.sleep(0.01)
+
+
 def register_many(system, count, prefix="user"):
-    """Accounts PREFIX0..; their grants. What is refused for load is tried again."""
-    def register(client, number):
-        while True:
-            try:
-                return client.register(f"{prefix}{number}@example.org")
-            except Refused as refused:
-                if ": 503" not in str(refused):
-                    raise
-    return in_parallel(system, register, range(count))
+    """Accounts PREFIX0..; their grants."""
+    return in_parallel(system, lambda client, number: patient(client.register, f"{prefix}{number}@example.org"), range(count))
+
+
+def login_many(system, emails):
+    """A session for each; their grants."""
+    return in_parallel(system, lambda client, email: patient(client.login, email), emails)
 
 
 def lines_write(path, lines):

@@ -149,7 +149,7 @@ def pids(contenders):
 # --- what each can do ---
 
 def rounds(bench, contenders, peers):
-    count, seconds, hashing_s = bench.pick((5, 1, 3), (1, 1, 2))
+    count, seconds, hashing_s = bench.pick((5, 1, 2), (1, 1, 2))
     for c in contenders:  # compilers just in time are done, pools are filled
         for name in ("health", "verify", "me", "refresh"):
             closed(c.system, name, c.accounts, "", 0.5)
@@ -195,7 +195,7 @@ def show_rounds(bench, contenders, front, cost):
 # --- more than each can do ---
 
 def overload(bench, c):
-    seconds = bench.pick(10, 4)
+    seconds = bench.pick(7, 4)
     capacity = max(c.median("login", "per_s"), 1.0)
     for factor in bench.pick(FACTORS, FACTORS[-1:]):
         restart(c.system)
@@ -240,7 +240,7 @@ def days(bench, c):
 
 
 def one_day(bench, c, rate):
-    seconds, warmup = bench.pick((10, 2), (5, 1))
+    seconds, warmup = bench.pick((8, 1), (5, 1))
     restart(c.system)
     with bench.quiet(pids([c])):
         c.days[rate] = day(c.system, c.accounts, rate, seconds, warmup, f"day{rate}-", limit_s(bench))

@@ -7,7 +7,7 @@ store and the daemon show and not the hash. No login is made twice at the same t
 import os
 import subprocess
 
-from client import PASSWORD, in_parallel, lines_write, login_body, register_many
+from client import PASSWORD, lines_write, login_body, login_many, register_many
 from generator import run_load
 from libxcrypt import library, lone_ms, on_every_cpu
 from measure import cpu_s, median
@@ -37,7 +37,7 @@ def measured(bench, authd, stream, seconds, warmup=0.0):
 
 
 def hashing(bench, cost):
-    pairs, seconds = bench.pick((5, 10), (2, 2))
+    pairs, seconds = bench.pick((5, 8), (2, 2))
     cpus = os.cpu_count()
     rows, crypt = [], library()
     with Authd(password__cost=cost, http__request_timeout="60s") as authd:
@@ -82,9 +82,8 @@ def cheap(bench):
         tokens = lines_write(authd.folder / "tokens", [g["access_token"] for g in grants])
         for turn in range(repeats):
             body = f'{{"email":"r{turn}-{{n}}@example.org","password":"{PASSWORD}"}}'
-            refresh = [g["refresh_token"] for g in in_parallel(
-                authd, lambda client, email: client.login(email),
-                [grants[i % len(grants)]["user"]["email"] for i in range(bench.pick(12000, 3000))])]
+            emails = [grants[i % len(grants)]["user"]["email"] for i in range(bench.pick(12000, 3000))]
+            refresh = [g["refresh_token"] for g in login_many(authd, emails)]
             post = {"kind": "closed", "method": "POST", "headers": JSON}
             streams = [
                 {**post, "name": "register", "connections": 32, "path": authd.paths["register"], "body": body},

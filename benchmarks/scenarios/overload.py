@@ -87,7 +87,7 @@ def p99(seen, probe):
 
 
 def logins(bench, authd, streams):
-    seconds, warmup, pairs = bench.pick((20, 5, 5), (4, 1, 1))
+    seconds, warmup, pairs = bench.pick((15, 5, 5), (4, 1, 1))
 
     def idle():
         return run_load(authd.target, streams.probes(), seconds, urgent=True)

@@ -18,7 +18,7 @@ from systems.authd import BUILD, Authd
 sys.path.insert(0, str(ROOT / "tests" / "support"))
 from manager import Manager, Process, adopt_orphans  # noqa: E402
 
-PACE_S = 1.5  # between two restarts: the daemon before must have finished
+PACE_S = 1.2  # between two restarts: the daemon before must have finished
 EDGE_S = 2  # of load before the first and after the last one
 TIMEOUT_S = 10
 ACCOUNTS = 64

@@ -68,7 +68,7 @@ def show(bench, runs, title):
 def run(bench):
     if not (SERVERS / "venv/bin/secantusd-py").exists() or not (BUILD / "benchmarks/mongo-loop").exists():
         raise Missing("libmongoc, and the server that ./dev bench installs")
-    rounds, seconds = bench.pick((5, 3), (2, 1))
+    rounds, seconds = bench.pick((5, 2), (2, 1))
     commands = systems(seconds, install(bench))
     runs = []
     with Secantus() as server, bench.quiet([server.process.pid]):

@@ -41,7 +41,7 @@ def one(bench, system, tokens, seconds, closes):
 
 def compare(bench, name, what, systems, tokens, closes=False):
     """The ratios of pairs, after showing them."""
-    pairs, seconds = bench.pick((7, 4), (2, 1))
+    pairs, seconds = bench.pick((7, 3), (2, 1))
     for system in systems:
         run_wrk(system.tls_target, system.paths["verify"], tokens, 1, scheme="https", closes=closes)
     runs = [[one(bench, system, tokens, seconds, closes) for system in systems] for _ in range(pairs)]

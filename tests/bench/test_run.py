@@ -14,7 +14,7 @@ BENCHMARKS = pathlib.Path(__file__).parents[2] / "benchmarks"
 sys.path.insert(0, str(BENCHMARKS))
 import results  # noqa: E402
 import run as program  # noqa: E402
-from family import TooLong  # noqa: E402
+from family import SIGNALS, TooLong  # noqa: E402
 
 # A child, its child, and an orphan in a session of its own, that a scenario would wait for.
 PROGRAM = f"""
@@ -45,35 +45,38 @@ def processes_of(folder):
     return found
 
 
-def started(folder, limit_s, **options):
+def started(folder, limit_s, ignored=None):
+    def as_in_a_terminal():  # a shell's job in the background ignores SIGINT
+        for number in SIGNALS:
+            signal.signal(number, signal.SIG_IGN if number == ignored else signal.SIG_DFL)
     process = subprocess.Popen([sys.executable, "-c", PROGRAM, str(limit_s)], stdout=subprocess.PIPE, text=True,
-                               env={**os.environ, "TMPDIR": str(folder)}, **options)
+                               env={**os.environ, "TMPDIR": str(folder)}, preexec_fn=as_in_a_terminal)
     assert process.stdout.readline().startswith(str(folder))
     return process
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize("number", SIGNALS)
 def test_a_signal_ends_everything_and_leaves_no_file(tmp_path, number):
     process = started(tmp_path, 300)
     assert len(processes_of(tmp_path)) >= 5
     process.send_signal(number)
-    assert process.wait(timeout=20) == 128 + number
+    assert process.wait(timeout=60) == 128 + number
     assert processes_of(tmp_path) == [] and list(tmp_path.iterdir()) == []
 
 
 def test_what_takes_too_long_ends_with_everything(tmp_path):
     process = started(tmp_path, 1)
-    assert process.wait(timeout=20) == 1
+    assert process.wait(timeout=60) == 1
     assert processes_of(tmp_path) == [] and list(tmp_path.iterdir()) == []
 
 
 def test_a_terminal_that_closes_ends_no_run_under_nohup(tmp_path):
-    process = started(tmp_path, 300, preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
+    process = started(tmp_path, 300, ignored=signal.SIGHUP)
     process.send_signal(signal.SIGHUP)
     time.sleep(0.3)
     assert process.poll() is None
     process.terminate()
-    process.wait(timeout=20)
+    process.wait(timeout=60)
 
 
 class NoFamily:
