@@ -79,6 +79,50 @@ def test_another_server_that_fails_is_left_out_and_authd_that_fails_is_told(caps
         comparison.each(bench, "trying", [Known(comparison.OURS)], work)
 
 
+class Measured(comparison.Contender):
+    """One of which everything is known; `cost` times as dear as another."""
+
+    def __init__(self, name, cost, days):
+        histogram = {"count": 1, "buckets": [[S, 1]]}
+        self.name, self.start_ms, self.rss = name, [cost * 10.0], {"idle": 9, "loaded": 10, "peak at 20x": 10 * cost}
+        self.closed = {route: [{"cpu_us": 5.0 * cost, "store_us": 0, "per_s": 1000 / cost, "p50_ms": 1.0}] * 5 for route in NAMES}
+        login = {"rate": 20, "goodput": 1, "success": 0.5, "timeouts": 0.5, "unsent": 0, "ok_p50_ms": 1, "all_p99_ms": 2,
+                 "verify_p99_ms": 3, "rss_peak_mb": 10 * cost, "streams": {"login": {"latency_ms": {"all": histogram}}}}
+        self.logins = {1: login, 20: login}
+        self.days = {rate: {**day, "p99_ms": dict.fromkeys(DAY, 1), "rss_after_mb": 10} for rate, day in days.items()}
+        self.idle = {"count": 1000, "before_mb": 10, "rss_mb": 10 * cost, "kept": 990, "health": {"cpu_us": 5 * cost}}
+
+
+def test_everything_that_was_measured_is_shown(capsys):
+    bench = Bench("comparison", "", light=False)
+    contenders = [Measured(comparison.OURS, 1, {100: result(0.99, 0)}), Measured(comparison.ALONE, 1, {100: result(1, 0)}),
+                  Measured(comparison.THEIRS, 40, {50: result(1, 0), 100: result(0.5, 0.5)})]
+    comparison.show_rounds(bench, contenders, {"nginx": contenders[0].closed["verify"]}, 12)
+    for show in (comparison.show_overload, comparison.show_days, comparison.show_idle, comparison.targets, comparison.show_memory):
+        show(bench, contenders)
+    comparison.show_summary(bench, contenders, 12)
+    comparison.numbers(bench, {c.name: c for c in contenders})
+    medians = {name: m["median"] for name, m in bench.measurements.items()}
+    assert medians["plan_verify"] == medians["plan_verify_per_s"] == medians["plan_rss"] == medians["plan_idle_rss"] == 40
+    assert medians["day_success"] == 0.99
+    assert [t["title"].split(",")[0] for t in bench.tables if t.get("readme")] == [
+        "1", "The targets of the optimization plan: a mixed day of 100/s", "Side by side"]
+    assert "990" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("most, rates", [(300, [100, 200, 400]), (500, [100, 200, 400]), (100, [100, 200]), (30, [25, 50, 100])])
+def test_a_day_is_tried_at_more_while_it_is_handled_and_at_less_until_it_is(monkeypatch, tmp_path, most, rates):
+    def one_day(_bench, c, rate):
+        c.days[rate] = result(1, 0) if rate <= most else result(0.5, 0.5)
+    c = Known("one")
+    c.system, c.accounts, c.refresh_tokens = None, [], tmp_path / "tokens"
+    c.refresh_tokens.write_text("")
+    monkeypatch.setattr(comparison, "one_day", one_day)
+    monkeypatch.setattr(comparison, "restart", lambda _system: None)
+    comparison.days(Bench("comparison", "", light=False), c)
+    assert list(c.days) == rates and comparison.handled(c) == max(rate for rate in rates if rate <= most)
+
+
 def test_a_day_has_a_hundred_requests_of_known_routes():
     assert sum(DAY.values()) == 100 and set(DAY) <= set(NAMES)
 
