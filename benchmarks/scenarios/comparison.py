@@ -291,11 +291,11 @@ def idle(bench, c):
     try:
         for _ in range(count):
             open_ones.append(connect(c.system, path))
-        c.idle = {"count": count, "before_mb": before, "rss_mb": settled_rss_mb(c.system.pids(), c.settle_s)}
-        c.idle["health"] = closed(c.system, "health", c.accounts, "", 1)
+        rss, health = settled_rss_mb(c.system.pids(), c.settle_s), closed(c.system, "health", c.accounts, "", 1)
         for connection in open_ones:
             connection.setblocking(False)
-        c.idle["kept"] = sum(is_open(connection) for connection in open_ones)
+        kept = sum(is_open(connection) for connection in open_ones)
+        c.idle = {"count": count, "before_mb": before, "rss_mb": rss, "health": health, "kept": kept}
     finally:
         for connection in open_ones:
             connection.close()
@@ -379,7 +379,7 @@ def run(bench):
         show_overload(bench, contenders_)
         each(bench, "a mixed day of", contenders_, lambda c: days(bench, c))
         show_days(bench, contenders_)
-        each(bench, "idle connections to", contenders_, lambda c: c.name.startswith(IDLE_OF) and idle(bench, c))
+        each(bench, "idle connections to", [c for c in contenders_ if c.name.startswith(IDLE_OF)], lambda c: idle(bench, c))
         show_summary(bench, contenders_, cost)
         targets(bench, contenders_)
         show_idle(bench, contenders_)
