@@ -80,12 +80,14 @@ class Keycloak(System):
 
     def prepare(self):
         self.install()
+        shutil.rmtree(HOME / "data", ignore_errors=True)  # transactions of another run's database
         imported = HOME / "data" / "import"
         imported.mkdir(parents=True, exist_ok=True)
         shutil.copy(REALM, imported / "bench-realm.json")
 
     def command(self):
-        return ["sh", HOME / "bin/kc.sh", "start", "--optimized", "--import-realm", "--cache=local", "--log-level=warn",
+        return ["env", f"JAVA_OPTS_APPEND=-Djava.io.tmpdir={self.folder}",
+                "sh", HOME / "bin/kc.sh", "start", "--optimized", "--import-realm", "--cache=local", "--log-level=warn",
                 "--http-enabled=true", "--hostname-strict=false", "--http-host=127.0.0.1", f"--http-port={self.port}",
                 f"--db-url=jdbc:h2:file:{self.folder}/db;NON_KEYWORDS=VALUE"]
 
