@@ -39,7 +39,7 @@ def compare(bench, system, name, known, unknown, ask):
 
 
 def run(bench):
-    count = bench.pick(500, 100)
+    count = bench.pick(500, 150)
     rows = []
     with Authd(**NEVER_LOCKED) as authd:
         client = Client(authd)
