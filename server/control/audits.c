@@ -1,5 +1,4 @@
 /* audit list, audit verify: reading what audit.c wrote. */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -46,17 +45,28 @@ struct latest {
 /* Every record begins with its time: {"time":"2026-11-24T04:39:40.120Z", */
 #define TIME_AT (sizeof("{\"time\":\"") - 1)
 
+/* Its own key is the first of that name: arguments come behind it, and may have one, too. */
+static bool is_of_command(struct str line, struct str command)
+{
+	static const struct str key = STR("\"command\":\"");
+	const char *found = memmem(line.data, line.len, key.data, key.len);
+	struct str rest;
+
+	if (!found)
+		return false;
+	rest = str_skip(line, (size_t)(found - line.data) + key.len);
+	return rest.len > command.len && memcmp(rest.data, command.data, command.len) == 0 &&
+	       rest.data[command.len] == '"';
+}
+
 static bool is_wanted(const struct latest *latest, struct str line)
 {
 	const struct control_request *request = latest->request;
 	struct str command = request_text(request, "command");
-	char since[CLOCK_RFC3339_BYTES], pattern[128];
+	char since[CLOCK_RFC3339_BYTES];
 	uint64_t uid;
-	int len;
 
-	len = snprintf(pattern, sizeof(pattern), "\"command\":\"" STR_FORMAT "\"",
-		(int)MIN(command.len, 64), command.len ? command.data : "");
-	if (command.len && !memmem(line.data, line.len, pattern, (size_t)len))
+	if (command.len && !is_of_command(line, command))
 		return false;
 	if (request_has(request, "user") && (!audit_line_number(line, "uid", &uid) ||
 						    uid != request_number(request, "user", 0)))

@@ -166,6 +166,8 @@ def test_a_change_is_written_down_before_and_after_and_listed_once(authd):
     assert mine[0]["uid"] == os.getuid() and mine[0]["exe"].endswith("authctl")
     rows = json.loads(authd.ctl("-o", "json", "audit", "list", "--command", "config.set").stdout)
     assert [r["result"] for r in rows if "80s" in r["args"]] == ["ok"]
+    again = json.loads(authd.ctl("-o", "json", "audit", "list", "--command", "config.set").stdout)
+    assert {r["command"] for r in again} == {"config.set"}  # not who has asked for them
 
 
 def test_a_refusal_is_written_down(authd):
