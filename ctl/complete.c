@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "ctl/locals.h"
 #include "ctl/run.h"
@@ -14,14 +15,23 @@ struct offering {
 	const char *prefix;
 	void (*offer)(const char *word, void *arg);
 	void *arg;
-	const char *field; /* of rows */
+	const char *field;    /* of rows */
+	bool is_without_case; /* the daemon has compared so */
 	unsigned names;
 	char seen[COMPLETE_NAMES_MAX][128]; /* names repeat: a pool on each core */
 };
 
+static bool begins_so(const struct offering *offering, const char *word)
+{
+	size_t len = strlen(offering->prefix);
+
+	return offering->is_without_case ? !strncasecmp(word, offering->prefix, len)
+					 : !strncmp(word, offering->prefix, len);
+}
+
 static void offer(struct offering *offering, const char *word)
 {
-	if (!strncmp(word, offering->prefix, strlen(offering->prefix)))
+	if (begins_so(offering, word))
 		offering->offer(word, offering->arg);
 }
 
@@ -99,7 +109,7 @@ static void name_row(const struct json *row, void *arg)
 		return;
 	mine = offering->seen[offering->names];
 	(void)snprintf(mine, sizeof(offering->seen[0]), STR_FORMAT, STR_ARGS(name));
-	if (strncmp(mine, offering->prefix, strlen(offering->prefix)) != 0)
+	if (!begins_so(offering, mine))
 		return;
 	for (unsigned i = 0; i < offering->names; i++)
 		if (!strcmp(offering->seen[i], mine))
@@ -108,16 +118,40 @@ static void name_row(const struct json *row, void *arg)
 	offer(offering, mine);
 }
 
+/* {"prefix": ..., "limit": ...}. False: there is nothing to ask, or who we are may not: Tab makes
+ * no refusals in the audit file. */
+static bool narrow(struct session *session, const struct command_argument *by, const char *prefix,
+	struct buf *args)
+{
+	struct json_writer w = json_writer_init(args);
+
+	if (!*prefix || !str_is_utf8(str_cstr(prefix)))
+		return false;
+	if ((by->flags & ARGUMENT_ADMIN) && strcmp(session->client.level, "admin") != 0)
+		return false;
+	json_begin_object(&w, NULL);
+	json_put_str(&w, by->name, str_cstr(prefix));
+	json_put_u64(&w, "limit", COMPLETE_NAMES_MAX);
+	json_end_object(&w);
+	return json_writer_finish(&w) == 0 && buf_append_char(args, '\0') == 0;
+}
+
 /* "pool.list:pool". A daemon that does not answer in time offers nothing: Tab must not hang. */
 static void offer_names(struct session *session, struct offering *offering, const char *names)
 {
+	_cleanup_(buf_deinit) struct buf args = buf_init(4096);
 	const char *colon = strchr(names, ':');
 	const struct client_sink sink = { .row = name_row, .arg = offering };
+	const struct command_argument *by;
 	char command[GRAMMAR_NAME_BYTES];
 
 	(void)snprintf(command, sizeof(command), "%.*s", (int)(colon - names), names);
+	by = command_argument_find(command_find(str_cstr(command)), STR("prefix"));
+	if (by && !narrow(session, by, offering->prefix, &args))
+		return;
 	offering->field = colon + 1;
-	(void)session_ask(session, command, "{}", COMPLETE_MS, &sink);
+	offering->is_without_case = by != NULL;
+	(void)session_ask(session, command, by ? args.data : "{}", COMPLETE_MS, &sink);
 }
 
 static void offer_values(

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "ctl/complete.h"
 #include "ctl/grammar.h"
 #include "ctl/locals.h"
 #include "ctl/settings.h"
@@ -18,14 +19,18 @@ static void print_words(const char *choices)
 		(void)putchar(*choices == '|' ? ' ' : *choices);
 }
 
-/* "pool.list:pool" as a call: authctl ... -o value -F pool pool list */
-static void print_names_call(const char *names)
+/* "pool.list:pool" as a call: authctl ... -o value -F pool pool list. `typed` is what the shell
+ * calls the word that is being typed. */
+static void print_names_call(const char *names, const char *typed)
 {
 	const char *colon = strchr(names, ':');
+	const struct command *command = command_find(str_of(names, (size_t)(colon - names)));
 
 	(void)printf("authctl --timeout 0.15 -q -o value -F %s ", colon + 1);
 	for (const char *at = names; at < colon; at++)
 		(void)putchar(*at == '.' ? ' ' : *at);
+	if (command_argument_find(command, STR("prefix")))
+		(void)printf(" --limit %d --prefix=%s", COMPLETE_NAMES_MAX, typed);
 	(void)fputs(" 2>/dev/null", stdout);
 }
 
@@ -94,7 +99,7 @@ static void print_value_cases(const char *format)
 				(void)puts("words=$(compgen -f -- \"$cur\") ;;");
 			} else {
 				(void)fputs("words=$(", stdout);
-				print_names_call(a->names);
+				print_names_call(a->names, "\"$cur\"");
 				(void)puts(") ;;");
 			}
 		}
@@ -248,7 +253,7 @@ static void print_fish_argument(const struct command *command, const struct comm
 		(void)putchar('\'');
 	} else if (a->names) {
 		(void)fputs(" -a '(", stdout);
-		print_names_call(a->names);
+		print_names_call(a->names, "(commandline -ct)");
 		(void)fputs(")'", stdout);
 	}
 	(void)fputs(" -d ", stdout);

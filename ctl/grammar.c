@@ -115,6 +115,12 @@ const struct command *grammar_find(int count, char *const *words, bool is_lenien
 	const struct command *command;
 	char name[GRAMMAR_NAME_BYTES];
 
+	/* It is looked for beside start, stop and dump, which the daemon does. */
+	if (count > 2 && !strcmp(words[0], "mem") && !strcmp(words[1], "profile") &&
+		!strcmp(words[2], "diff")) {
+		*ret_used = 3;
+		return command_find(STR("mem.diff"));
+	}
 	if (count > 1) {
 		(void)snprintf(name, sizeof(name), "%s.%s", words[0], words[1]);
 		*ret_used = 2;
@@ -185,6 +191,7 @@ static int put_value(
 	uint64_t number;
 
 	parsing->is_given[argument - command->arguments] = true;
+	parsing->invocation->asks |= (argument->flags & ARGUMENT_ASKS) != 0;
 	if (argument->flags & ARGUMENT_LOCAL) {
 		if (parsing->invocation->local_count < INVOCATION_LOCALS_MAX)
 			parsing->invocation->locals[parsing->invocation->local_count++] = value;
@@ -352,6 +359,7 @@ int grammar_parse(int count, char *const *words, bool is_lenient, struct invocat
 		.command = grammar_find(count, words, is_lenient, &used) };
 	if (!ret_invocation->command)
 		return unknown(count, words);
+	ret_invocation->asks = ret_invocation->command->flags & (COMMAND_ASKS | COMMAND_ASKS_NAME);
 	redacted_add(&parsing, grammar_typed(ret_invocation->command, typed));
 	parsing.w = json_writer_init(&ret_invocation->args);
 	json_begin_object(&parsing.w, NULL);

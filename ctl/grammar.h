@@ -17,6 +17,7 @@ struct invocation {
 	unsigned local_count;
 	const char *subject; /* the first positional one: what the command is done to; NULL none */
 	bool has_instead;    /* an ARGUMENT_INSTEAD is given: no secret is wanted */
+	bool asks;           /* it wants confirmation: the command, or an argument that is given */
 };
 
 /*

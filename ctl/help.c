@@ -77,9 +77,11 @@ static void print_argument(FILE *out, const struct command_argument *argument)
 			: argument->type == ARGUMENT_DURATION ? " TIME"
 			: argument->type == ARGUMENT_NUMBER   ? " N"
 							      : " TEXT");
-	(void)fprintf(out, "  %-24s %s%s%s%s\n", text, argument->help,
+	(void)fprintf(out, "  %-24s %s%s%s%s%s%s\n", text, argument->help,
 		argument->choices ? ": " : "", argument->choices ? argument->choices : "",
-		argument->flags & ARGUMENT_REQUIRED ? " (required)" : "");
+		argument->flags & ARGUMENT_REQUIRED ? " (required)" : "",
+		argument->flags & ARGUMENT_ADMIN ? " (level admin)" : "",
+		argument->flags & ARGUMENT_ASKS ? " (asks, or --yes)" : "");
 }
 
 static void print_usage(FILE *out, const struct command *command, const char *typed)
@@ -106,7 +108,8 @@ static void print_command(FILE *out, const struct command *command)
 	print_usage(out, command, typed);
 	(void)fprintf(out, "\n%s. Level: %s.\n", command->help, command_level_name(command->level));
 	if (command->flags & COMMAND_ASKS_NAME)
-		(void)fputs("Cannot be undone: asks for the name, or --yes=NAME.\n", out);
+		(void)fprintf(
+			out, "%s. Asks for the name, or --yes=NAME.\n", command_warning(command));
 	else if (command->flags & COMMAND_ASKS)
 		(void)fputs("Asks before it does it, or --yes.\n", out);
 	if (command->flags & COMMAND_MUTATES)

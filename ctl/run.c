@@ -270,8 +270,9 @@ static int ask(const struct invocation *invocation, char *answer, size_t bytes)
 
 	(void)fprintf(stderr, "%s.\n", invocation->command->help);
 	if (by_name)
-		(void)fprintf(
-			stderr, "It cannot be undone.\nType '%s' to go on: ", invocation->subject);
+		(void)fprintf(stderr,
+			"%s.\nType '%s' to go on: ", command_warning(invocation->command),
+			invocation->subject);
 	else
 		(void)fputs("Go on? [y/N] ", stderr);
 	(void)fflush(stderr);
@@ -293,7 +294,7 @@ static int confirm(struct session *session, const struct settings *settings,
 	struct settings table = *settings;
 	int r;
 
-	if (!(flags & (COMMAND_ASKS | COMMAND_ASKS_NAME)) || settings->yes || settings->is_dry_run)
+	if (!invocation->asks || settings->yes || settings->is_dry_run)
 		return EXIT_DONE;
 	if (!isatty(STDIN_FILENO)) {
 		(void)fprintf(stderr,

@@ -2,6 +2,7 @@
 #include "shared/commands.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "shared/macros.h"
 
@@ -402,7 +403,7 @@ static const struct command_column limit_clear_columns[] = {
 };
 
 static const struct command_argument user_arguments[] = {
-	{ "user", ARGUMENT_TEXT, ARGUMENT_POSITIONAL | ARGUMENT_REQUIRED, "an email address or an id", NULL, NULL },
+	{ "user", ARGUMENT_TEXT, ARGUMENT_POSITIONAL | ARGUMENT_REQUIRED, "an email address or an id", NULL, "user.list:email" },
 	{}
 };
 
@@ -432,7 +433,7 @@ static const struct command_argument user_create_arguments[] = {
 };
 
 static const struct command_argument user_reset_arguments[] = {
-	{ "user", ARGUMENT_TEXT, ARGUMENT_POSITIONAL | ARGUMENT_REQUIRED, "an email address or an id", NULL, NULL },
+	{ "user", ARGUMENT_TEXT, ARGUMENT_POSITIONAL | ARGUMENT_REQUIRED, "an email address or an id", NULL, "user.list:email" },
 	{ "mail", ARGUMENT_FLAG, ARGUMENT_INSTEAD, "its owner gets a mail and chooses one; the old one stays good until then", NULL, NULL },
 	{ "password", ARGUMENT_TEXT, ARGUMENT_SECRET, "is typed unseen, or comes by --secret-file or --secret-fd", NULL, NULL },
 	{}
@@ -450,6 +451,7 @@ static const struct command_argument user_list_arguments[] = {
 	{ "status", ARGUMENT_TEXT, 0, "only these", "active|suspended", NULL },
 	{ "after", ARGUMENT_TEXT, 0, "the id that the page before ended with", NULL, NULL },
 	{ "limit", ARGUMENT_NUMBER, 0, "so many (100, which is the most)", NULL, NULL },
+	{ "prefix", ARGUMENT_TEXT, ARGUMENT_ADMIN, "only those whose address begins so, by address", NULL, NULL },
 	{}
 };
 
@@ -463,7 +465,7 @@ static const struct command_column user_list_columns[] = {
 };
 
 static const struct command_argument session_list_arguments[] = {
-	{ "user", ARGUMENT_TEXT, ARGUMENT_REQUIRED, "an email address or an id", NULL, NULL },
+	{ "user", ARGUMENT_TEXT, ARGUMENT_REQUIRED, "an email address or an id", NULL, "user.list:email" },
 	{}
 };
 
@@ -479,13 +481,15 @@ static const struct command_column session_columns[] = {
 
 static const struct command_argument session_revoke_arguments[] = {
 	{ "id", ARGUMENT_TEXT, ARGUMENT_POSITIONAL, "of one session", NULL, NULL },
-	{ "user", ARGUMENT_TEXT, 0, "all sessions of this account: an email address or an id", NULL, NULL },
+	{ "user", ARGUMENT_TEXT, 0, "all sessions of this account: an email address or an id", NULL, "user.list:email" },
+	{ "all", ARGUMENT_FLAG, ARGUMENT_ADMIN | ARGUMENT_ASKS, "those of everybody, also who logs in while it runs", NULL, NULL },
 	{}
 };
 
 static const struct command_column session_revoke_columns[] = {
 	{ "id", COLUMN_TEXT, "of the session", 0 },
 	{ "user", COLUMN_TEXT, "whose sessions ended", 0 },
+	{ "sessions", COLUMN_INTEGER, "of everybody that ended, or would in a dry run; none: not all were meant", 0 },
 	{ "done", COLUMN_BOOL, "false in a dry run", 0 },
 	{}
 };
@@ -589,7 +593,7 @@ static const struct command_column purge_columns[] = {
 };
 
 static const struct command_argument profile_arguments[] = {
-	{ "action", ARGUMENT_TEXT, ARGUMENT_POSITIONAL | ARGUMENT_REQUIRED, "start, stop or dump; then mem diff", NULL, NULL },
+	{ "action", ARGUMENT_TEXT, ARGUMENT_POSITIONAL | ARGUMENT_REQUIRED, "start, stop or dump; diff BEFORE AFTER is mem diff", NULL, NULL },
 	{ "file", ARGUMENT_TEXT, ARGUMENT_POSITIONAL | ARGUMENT_LOCAL, "where authctl writes a dump", NULL, NULL },
 	{ "for", ARGUMENT_DURATION, 0, "of start: ends by itself after this; at most 24h", NULL, NULL },
 	{}
@@ -956,7 +960,7 @@ const struct command commands[] = {
 	{ "user.unlock", O, SINGLE | CHANGE | PERSONAL, "End the suspension of an account", "user.unlock/1", user_arguments, user_columns },
 	{ "user.delete", A, SINGLE | CHANGE | PERSONAL | COMMAND_ASKS_NAME, "Remove an account with its sessions", "user.delete/1", user_arguments, user_columns },
 	{ "session.list", O, PERSONAL, "Sessions of an account that live", "session.list/1", session_list_arguments, session_columns },
-	{ "session.revoke", O, SINGLE | CHANGE, "End one session, or all of an account, on every core", "session.revoke/1", session_revoke_arguments, session_revoke_columns },
+	{ "session.revoke", O, SINGLE | CHANGE, "End one session, all of an account, or all there are, on every core", "session.revoke/1", session_revoke_arguments, session_revoke_columns },
 	{ "key.list", V, 0, "Keys that tokens are signed with and verified by", "key.list/1", NULL, key_columns },
 	{ "tls.list", V, 0, "Certificates in force: names, when they end, how often they were shown", "tls.list/1", NULL, tls_columns },
 	{ "tls.reload", O, CHANGE, "Read the files of the certificates again; wrong ones change nothing", "tls.reload/1", NULL, tls_columns },
@@ -1009,6 +1013,13 @@ const struct command *command_find(struct str name)
 		if (str_equal(name, str_cstr(commands[i].name)))
 			return &commands[i];
 	return NULL;
+}
+
+const char *command_warning(const struct command *command)
+{
+	if (!strcmp(command->name, "index.drop"))
+		return "Only indexes of ours come back: authctl index create NAME";
+	return "It cannot be undone";
 }
 
 const struct command_argument *command_argument_find(const struct command *command, struct str name)

@@ -52,6 +52,8 @@ enum argument_flag {
 	/* A file whose content is sent instead of its name. */
 	ARGUMENT_CONTENT = 1 << 5,
 	ARGUMENT_INSTEAD = 1 << 6, /* with it the secret one is neither wanted nor asked for */
+	ARGUMENT_ADMIN = 1 << 7,   /* with it the command needs the level admin */
+	ARGUMENT_ASKS = 1 << 8,    /* with it the command wants --yes, as with COMMAND_ASKS */
 };
 
 struct command_argument {
@@ -60,7 +62,9 @@ struct command_argument {
 	unsigned flags; /* enum argument_flag */
 	const char *help;
 	const char *choices; /* "a|b|c" when no other value is good */
-	const char *names;   /* where completion finds names: "pool.list:pool" */
+	/* Where completion finds names: "pool.list:pool". If that command has an argument `prefix`,
+	 * it is asked for those names alone that begin as what was typed. */
+	const char *names;
 };
 
 enum command_flag {
@@ -96,6 +100,9 @@ extern const unsigned command_count;
 
 /* NULL when there is none of that name. */
 const struct command *command_find(struct str name);
+
+/* Of one with COMMAND_ASKS_NAME: what does not come back, a sentence without its end. */
+const char *command_warning(const struct command *command);
 
 /* Of a command, NULL when it has none of that name. */
 const struct command_argument *command_argument_find(

@@ -180,6 +180,10 @@ static void put_arguments(const struct command *command)
 			put(argument->choices);
 			(void)puts(".");
 		}
+		if (argument->flags & ARGUMENT_ADMIN)
+			(void)puts("Needs the level admin.");
+		if (argument->flags & ARGUMENT_ASKS)
+			(void)puts("Wants\n.Fl \\-yes .");
 	}
 	(void)puts(".El");
 }
@@ -195,8 +199,10 @@ static void put_flags(const struct command *command)
 	(void)printf("Level: %s.\n", command_level_name(command->level));
 	if (command->flags & COMMAND_ASKS)
 		(void)puts("Wants\n.Fl \\-yes .");
-	if (command->flags & COMMAND_ASKS_NAME)
+	if (command->flags & COMMAND_ASKS_NAME) {
 		(void)puts("Wants\n.Fl \\-yes Ns = Ns Ar NAME\nof its first argument.");
+		put_sentence(command_warning(command));
+	}
 }
 
 static void print_commands(void)

@@ -202,6 +202,31 @@ int session_end_by_refresh_await(struct str refresh)
 	return shield_await(core_current()->fibers, end_by_refresh_step_await, hash, sizeof(hash));
 }
 
+/* Who logs in all the time could keep it busy; but logins are dear, and this is not. */
+static int end_everybody_step_await(void *arg)
+{
+	uint64_t *count = arg;
+	int r;
+
+	do {
+		r = store_sessions_end_some_await();
+		*count += (uint64_t)MAX(r, 0);
+	} while (r == STORE_ENDED_MAX);
+	verified_forget_all(); /* a part of them may have ended when it has failed */
+	return MIN(r, 0);
+}
+
+int sessions_end_all_await(uint64_t *ret_count)
+{
+	uint64_t count = 0;
+	int r = shield_await(
+		core_current()->fibers, end_everybody_step_await, &count, sizeof(count));
+
+	if (r == 0)
+		*ret_count = count;
+	return r;
+}
+
 int sessions_end_await(const char *account_id)
 {
 	return end_shielded_await(end_all_step_await, account_id);

@@ -40,3 +40,5 @@ int session_end_await(const char *session_id);
 int session_end_own_await(const char *account_id, const char *session_id);
 int session_end_by_refresh_await(struct str refresh);
 int sessions_end_await(const char *account_id);
+/* Those of everybody, some at a time, and how many; -ETIMEDOUT: it goes on for SHIELD_EXTRA_MS. */
+int sessions_end_all_await(uint64_t *ret_count);

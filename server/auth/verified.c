@@ -234,3 +234,8 @@ int verified_forget_account_await(const char *account_id)
 {
 	return forget_await(forget_account, account_id);
 }
+
+void verified_forget_all(void)
+{
+	lookup_distrust_all();
+}

@@ -52,6 +52,9 @@ int token_identify_await(struct str token, struct identity *ret_identity);
 int verified_forget_session_await(const char *session_id);
 int verified_forget_account_await(const char *account_id);
 
+/* The same of all tokens and users; any thread, waits for nobody. */
+void verified_forget_all(void);
+
 /* --- for caches.c, on each core's thread --- */
 
 /* options without what is the cache's own. 0 or -ENOMEM. */

@@ -26,7 +26,8 @@ struct user_line {
 
 struct user_page {
 	char after[STORE_ID_BYTES_MAX + 1];
-	int status; /* enum account_status; -1: any */
+	char prefix[STORE_EMAIL_BYTES_MAX + 1]; /* "": by id */
+	int status;                             /* enum account_status; -1: any */
 	unsigned limit, count;
 	bool has_more;
 	int result;
@@ -53,11 +54,29 @@ static void user_take(const struct account *account, void *arg)
 static void user_list_await(void *data)
 {
 	struct user_page *page = data;
-	const struct accounts_query query = {
-		.after = page->after, .status = page->status, .rows_max = page->limit + 1
-	};
+	const struct accounts_query query = { .after = page->after,
+		.prefix = page->prefix[0] ? page->prefix : NULL,
+		.status = page->status,
+		.rows_max = page->limit + 1 };
 
 	page->result = store_accounts_list_await(&query, user_take, page);
+}
+
+/* As addresses are folded. False: the failure is set. */
+static bool prefix_read(struct control_request *request, struct user_page *page)
+{
+	struct str prefix = str_trim(request_text(request, "prefix"));
+	bool is_alone = !request_has(request, "after") && !request_has(request, "status");
+
+	if (!request_has(request, "prefix"))
+		return true;
+	if (!is_alone)
+		request_fail_argument(request, "prefix", "without --after and --status");
+	else if (!prefix.len || prefix.len > STORE_EMAIL_BYTES_MAX || !str_is_utf8(prefix))
+		request_fail_argument(request, "prefix", "the beginning of an email address");
+	for (size_t i = 0; i < prefix.len && i < STORE_EMAIL_BYTES_MAX; i++)
+		page->prefix[i] = ascii_lower(prefix.data[i]);
+	return request->failure.outcome == OUTCOME_OK;
 }
 
 void user_list_begin(struct control_request *request)
@@ -77,7 +96,8 @@ void user_list_begin(struct control_request *request)
 							     : ACCOUNT_ACTIVE;
 	page->limit = (unsigned)MIN(request_number(request, "limit", USERS_MAX), USERS_MAX);
 	page->limit = MAX(page->limit, 1);
-	request_errand(request, user_list_await, page, sizeof(*page));
+	if (prefix_read(request, page))
+		request_errand(request, user_list_await, page, sizeof(*page));
 	free(page);
 }
 
@@ -102,7 +122,9 @@ void handle_user_list(struct control_request *request)
 		person_put_time(w, "last_login", line->last_login_ms);
 		request_row_end(request);
 	}
-	if (page->has_more && page->count)
+	if (page->has_more && page->prefix[0])
+		request_notice(request, "there are more that begin so");
+	else if (page->has_more && page->count)
 		request_notice(request, "there are more: authctl user list --after %s",
 			page->lines[page->count - 1].id);
 }

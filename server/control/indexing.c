@@ -387,6 +387,9 @@ void handle_index_drop(struct control_request *request)
 	}
 	json_put_bool(index_row_begin(request, &dropping->status), "done", !dropping->is_dry_run);
 	request_row_end(request);
-	if (dropping->status.state != INDEX_EXTRA)
+	if (dropping->status.state == INDEX_PRESENT)
 		request_notice(request, "undo: authctl index create %s", dropping->name);
+	else if (dropping->status.state == INDEX_DIFFERENT)
+		request_notice(
+			request, "authctl index create %s: makes it as it must be", dropping->name);
 }

@@ -13,10 +13,12 @@
 #include "control/handlers.h"
 #include "control/people.h"
 #include "core/network.h"
+#include "core/shield.h"
 #include "shared/clock.h"
 #include "shared/err.h"
 #include "shared/macros.h"
 #include "shared/secret.h"
+#include "store/upkeep.h"
 
 #define MASKED_BYTES (STORE_EMAIL_BYTES_MAX + 8)
 
@@ -171,9 +173,10 @@ void handle_user_show(struct control_request *request)
 
 struct session_revoke {
 	struct whom whom;                /* of all sessions of an account */
-	char id[STORE_ID_BYTES_MAX + 1]; /* else of this one */
+	char id[STORE_ID_BYTES_MAX + 1]; /* else of this one; "" those of everybody */
 	bool is_dry_run;
-	int result; /* 1 found and ended, 0 not there */
+	int result;     /* 1 found and ended, 0 not there */
+	uint64_t count; /* of everybody's */
 };
 
 static int session_revoke_one_await(const struct session_revoke *revoke)
@@ -205,12 +208,32 @@ static int session_revoke_all_await(const struct session_revoke *revoke)
 	return r;
 }
 
+static int session_revoke_everybodys_await(struct session_revoke *revoke)
+{
+	int r = sessions_end_all_await(&revoke->count);
+
+	return r < 0 ? r : 1;
+}
+
 static void session_revoke_await(void *data)
 {
 	struct session_revoke *revoke = data;
 
-	revoke->result = revoke->whom.key[0] ? session_revoke_all_await(revoke)
-					     : session_revoke_one_await(revoke);
+	if (revoke->whom.key[0])
+		revoke->result = session_revoke_all_await(revoke);
+	else if (revoke->id[0])
+		revoke->result = session_revoke_one_await(revoke);
+	else
+		revoke->result = session_revoke_everybodys_await(revoke);
+}
+
+/* What it would end: counting blocks. */
+static void sessions_count_run(void *data)
+{
+	struct session_revoke *revoke = data;
+	int r = store_sessions_count_now(&revoke->count);
+
+	revoke->result = r < 0 ? r : 1;
 }
 
 void session_revoke_begin(struct control_request *request)
@@ -218,14 +241,20 @@ void session_revoke_begin(struct control_request *request)
 	struct session_revoke revoke = { .is_dry_run = request->is_dry_run };
 	struct str id = request_text(request, "id");
 
-	if (request_has(request, "user") == request_has(request, "id")) {
-		request_fail_argument(request, "id", "either a session's id or --user");
+	if (request_has(request, "user") + request_has(request, "id") +
+			request_has(request, "all") !=
+		1) {
+		request_fail_argument(request, "id", "a session's id, --user or --all");
+		return;
+	}
+	if (request_has(request, "all") && revoke.is_dry_run) {
+		request_block(request, sessions_count_run, &revoke, sizeof(revoke));
 		return;
 	}
 	if (request_has(request, "user")) {
 		if (!whom_read(request, "user", &revoke.whom))
 			return;
-	} else if (id.len > STORE_ID_BYTES_MAX) {
+	} else if (request_has(request, "id") && (!id.len || id.len > STORE_ID_BYTES_MAX)) {
 		request_fail_argument(request, "id", "no such id");
 		return;
 	}
@@ -238,10 +267,13 @@ void handle_session_revoke(struct control_request *request)
 	const struct session_revoke *revoke = errand_data(request->errand);
 	struct json_writer *w;
 
-	if (revoke->result < 0) {
+	if (revoke->result == -ETIMEDOUT && request_has(request, "all"))
+		request_fail(request, OUTCOME_TIMEOUT, "the same command again",
+			"not all have ended yet; it goes on for %d s more", SHIELD_EXTRA_MS / 1000);
+	else if (revoke->result < 0)
 		people_failed(request, revoke->result);
+	if (revoke->result < 0)
 		return;
-	}
 	if (revoke->result == 0 && request_has(request, "user"))
 		people_nobody(request, "user");
 	else if (revoke->result == 0)
@@ -253,6 +285,10 @@ void handle_session_revoke(struct control_request *request)
 	w = request_row_begin(request);
 	json_put_str(w, "id", request_text(request, "id"));
 	json_put_str(w, "user", request_text(request, "user"));
+	if (request_has(request, "all"))
+		json_put_u64(w, "sessions", revoke->count);
+	else
+		json_put_null(w, "sessions");
 	json_put_bool(w, "done", !revoke->is_dry_run);
 	request_row_end(request);
 }

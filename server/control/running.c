@@ -9,6 +9,7 @@
 #include "control/control.h"
 #include "control/handlers.h"
 #include "control/metering.h"
+#include "control/permits.h"
 #include "control/recording.h"
 #include "control/reload.h"
 #include "control/replay.h"
@@ -253,59 +254,6 @@ static struct control_request *slot_find(struct dialog *dialog)
 	return NULL;
 }
 
-static void level_check(struct control_request *request)
-{
-	const struct command *command = request->command;
-
-	if (command->level <= request->peer->level ||
-		(request->peer->is_self && (command->flags & COMMAND_SELF)))
-		return;
-	request_fail(request, OUTCOME_FORBIDDEN, control_group_hint(command->level),
-		"%s needs the level %s; yours is %s", command->name,
-		command_level_name(command->level), command_level_name(request->peer->level));
-	request->failure.need = command->level;
-}
-
-/* The first argument: what the command is done to. */
-static struct str subject_of(const struct control_request *request)
-{
-	const struct command_argument *first = request->command->arguments;
-
-	return first && first->type == ARGUMENT_TEXT ? request->values[0].text : (struct str){};
-}
-
-static void confirmation_check(struct control_request *request)
-{
-	unsigned flags = request->command->flags;
-
-	if (request->is_dry_run || !(flags & (COMMAND_ASKS | COMMAND_ASKS_NAME)))
-		return;
-	if ((flags & COMMAND_ASKS) && request->yes.len)
-		return;
-	if ((flags & COMMAND_ASKS_NAME) && str_equal(request->yes, subject_of(request)))
-		return;
-	if (flags & COMMAND_ASKS_NAME)
-		request_fail(request, OUTCOME_UNCONFIRMED, NULL,
-			"cannot be undone: confirm with --yes=" STR_FORMAT,
-			STR_ARGS(subject_of(request)));
-	else
-		request_fail(request, OUTCOME_UNCONFIRMED, NULL, "wants confirmation: --yes");
-}
-
-static void generation_check(struct control_request *request)
-{
-	uint64_t now = reload_generation();
-	char who[64] = "";
-
-	if (request->generation < 0 || (uint64_t)request->generation == now)
-		return;
-	if (generation_current()->uid != GENERATION_NOBODY)
-		(void)snprintf(
-			who, sizeof(who), ", by uid %lld", (long long)generation_current()->uid);
-	request_fail(request, OUTCOME_CONFLICT, "authctl config history",
-		"the configuration is generation %llu now%s", (unsigned long long)now, who);
-}
-
 /* 0 it may run; 1 it is answered already; or -ENOMEM... */
 static int replay_check(struct control_request *request, uint64_t now_ns)
 {
@@ -359,15 +307,17 @@ static int admit(struct control_request *request, const struct json *args, uint6
 	bool is_change = request->command->flags & COMMAND_MUTATES;
 	int r = 0;
 
-	level_check(request);
+	permit_level(request);
 	if (is_good(request))
 		r = request_arguments(request, args);
 	if (r == -ENOMEM)
 		return r;
 	if (is_good(request))
-		confirmation_check(request);
+		permit_arguments(request);
+	if (is_good(request))
+		permit_unasked(request);
 	if (is_good(request) && is_change)
-		generation_check(request);
+		permit_generation(request);
 	if (is_good(request) && is_change && request->req_key.len) {
 		r = replay_check(request, now_ns);
 		if (r != 0)

@@ -34,6 +34,38 @@ int memory_sessions_list(struct store_call *call)
 	return (int)count;
 }
 
+int memory_sessions_end(const char *account_id, const char *kept_id)
+{
+	int ended = 0;
+
+	for (uint32_t i = tables.sessions.count; i-- > 0;) {
+		struct session session = *(struct session *)row_at(&tables.sessions, i);
+		int r;
+
+		if (strcmp(session.account_id, account_id) != 0 || strcmp(session.id, kept_id) == 0)
+			continue;
+		r = memory_session_delete(session.id);
+		if (r < 0)
+			return r;
+		ended++;
+	}
+	return ended;
+}
+
+int memory_sessions_end_some(_unused_ struct store_call *call)
+{
+	int ended = 0, r = 1;
+
+	while (tables.sessions.count && ended < STORE_ENDED_MAX && r >= 0) {
+		struct session session =
+			*(struct session *)row_at(&tables.sessions, tables.sessions.count - 1);
+
+		r = memory_session_delete(session.id);
+		ended++;
+	}
+	return r < 0 ? r : ended;
+}
+
 /* The account with the smallest id behind this one that has the status; NULL none. */
 static const struct account *account_next(const char *after, int status)
 {
@@ -58,6 +90,35 @@ int memory_accounts_list(struct store_call *call)
 	unsigned count = 0;
 
 	for (; account && count < call->rows_max; account = account_next(account->id, call->status))
+		accounts[count++] = *account;
+	return (int)count;
+}
+
+/* The same by address: the smallest one behind this one, or from it on. */
+static const struct account *address_next(const char *from, bool is_behind, const char *prefix)
+{
+	const struct account *next = NULL;
+
+	ROWS_EACH(&tables.accounts, i)
+	{
+		const struct account *account = row_at(&tables.accounts, i);
+
+		if (strncmp(account->email_key, prefix, strlen(prefix)) == 0 &&
+			strcmp(account->email_key, from) >= is_behind &&
+			(!next || strcmp(account->email_key, next->email_key) < 0))
+			next = account;
+	}
+	return next;
+}
+
+int memory_accounts_prefix(struct store_call *call)
+{
+	const struct account *account = address_next(call->key, false, call->key);
+	struct account *accounts = call->rows;
+	unsigned count = 0;
+
+	for (; account && count < call->rows_max;
+		account = address_next(account->email_key, true, call->key))
 		accounts[count++] = *account;
 	return (int)count;
 }

@@ -64,8 +64,7 @@ static int tokens_delete(const char *session_id)
 	return r;
 }
 
-/* 1, or 0 when there is none. */
-static int session_delete(const char *id)
+int memory_session_delete(const char *id)
 {
 	int64_t row = session_row(id);
 	int r;
@@ -138,7 +137,7 @@ static int session_make_room(const char *account_id, char *ended)
 	if (count < STORE_SESSIONS_PER_ACCOUNT_MAX)
 		return 0;
 	memcpy(ended, oldest->id, sizeof(oldest->id));
-	return session_delete(ended);
+	return memory_session_delete(ended);
 }
 
 /* --- the calls --- */
@@ -274,7 +273,7 @@ static int session_find(struct store_call *call)
 
 static int session_end(struct store_call *call)
 {
-	return session_delete(call->key);
+	return memory_session_delete(call->key);
 }
 
 static int refresh_look(struct store_call *call)
@@ -297,25 +296,7 @@ static int session_end_by_refresh(struct store_call *call)
 		return 0;
 	memcpy(call->id, ((struct token *)row_at(&tables.tokens, (uint32_t)row))->session_id,
 		sizeof(call->id));
-	return session_delete(call->id);
-}
-
-int memory_sessions_end(const char *account_id, const char *kept_id)
-{
-	int ended = 0;
-
-	for (uint32_t i = tables.sessions.count; i-- > 0;) {
-		struct session session = *(struct session *)row_at(&tables.sessions, i);
-		int r;
-
-		if (strcmp(session.account_id, account_id) != 0 || strcmp(session.id, kept_id) == 0)
-			continue;
-		r = session_delete(session.id);
-		if (r < 0)
-			return r;
-		ended++;
-	}
-	return ended;
+	return memory_session_delete(call->id);
 }
 
 static int sessions_end(struct store_call *call)
@@ -357,7 +338,7 @@ static int refresh(struct store_call *call)
 	if (outcome == REFRESH_ROTATED)
 		r = refresh_rotate(call, (uint32_t)row, &token);
 	else if (outcome == REFRESH_REUSED)
-		r = session_delete(call->session.id);
+		r = memory_session_delete(call->session.id);
 	return r < 0 ? r : (int)outcome;
 }
 
@@ -372,10 +353,12 @@ static memory_op *const calls[STORE_OPS] = {
 	[OP_SESSION_END] = session_end,
 	[OP_SESSION_END_BY_REFRESH] = session_end_by_refresh,
 	[OP_SESSIONS_END] = sessions_end,
+	[OP_SESSIONS_END_SOME] = memory_sessions_end_some,
 	[OP_REFRESH] = refresh,
 	[OP_REFRESH_LOOK] = refresh_look,
 	[OP_SESSIONS_LIST] = memory_sessions_list,
 	[OP_ACCOUNTS_LIST] = memory_accounts_list,
+	[OP_ACCOUNTS_PREFIX] = memory_accounts_prefix,
 	[OP_ACCOUNT_CHANGE] = memory_account_change,
 	[OP_ACCOUNT_DELETE] = memory_account_delete,
 	[OP_PASSWORD_CHANGE] = memory_password_change,
@@ -425,7 +408,7 @@ static int sweep_one(int64_t now_ms)
 		struct session session = *(struct session *)row_at(&tables.sessions, i);
 
 		if (session.idle_until_ms <= now_ms)
-			return session_delete(session.id);
+			return memory_session_delete(session.id);
 	}
 	if (tables.strangers.count) {
 		uint32_t row = stranger_oldest();

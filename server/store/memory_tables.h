@@ -62,13 +62,16 @@ int64_t memory_account_row_by_key(const char *key);
 /* Ends the sessions of an account but this one ("": all of them): how many. */
 int memory_sessions_end(const char *account_id, const char *kept_id);
 int memory_stranger_forget(const char *key);
+int memory_session_delete(const char *id); /* 1, or 0 when there is none */
 
 /* memory_mails.c */
 int memory_tickets_delete(const char *account_id, enum ticket_purpose purpose);
 
 /* memory_admin.c */
 int memory_sessions_list(struct store_call *call);
+int memory_sessions_end_some(struct store_call *call);
 int memory_accounts_list(struct store_call *call);
+int memory_accounts_prefix(struct store_call *call);
 uint64_t memory_sessions_alive(int64_t now_ms);
 int memory_account_change(struct store_call *call);
 int memory_account_delete(struct store_call *call);

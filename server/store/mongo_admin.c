@@ -2,6 +2,7 @@
 #include "store/mongo_db.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "store/records.h"
@@ -57,6 +58,35 @@ int mongo_accounts_list(struct mongo *c, struct store_call *call)
 	cursor = mongoc_collection_find_with_opts(c->users, filter, opts, NULL);
 	while (count < call->rows_max && mongoc_cursor_next(cursor, &document))
 		count += mongo_account_read(document, &accounts[count]);
+	return mongoc_cursor_error(cursor, &error) ? mongo_failed(c, &error) : (int)count;
+}
+
+/* What stands behind all that may follow: U+10FFFF in the order of bytes; collations have U+FFFF
+ * for that. */
+#define LAST_BYTES "\xf4\x8f\xbf\xbf"
+#define LAST_COLLATED "\xef\xbf\xbf"
+
+/* Compared without case and accents, the range has a few that begin otherwise. */
+int mongo_accounts_prefix(struct mongo *c, struct store_call *call)
+{
+	_cleanup_(mongoc_cursor_destroy_p) mongoc_cursor_t *cursor = NULL;
+	_bson_ bson_t *filter = bson_new(), *opts = NULL;
+	char last[sizeof(call->key) + sizeof(LAST_BYTES)];
+	struct account *accounts = call->rows;
+	const bson_t *document;
+	bson_error_t error;
+	unsigned count = 0;
+
+	opts = BCON_NEW("sort", "{", FIELD(email), BCON_INT32(1), "}", "limit",
+		BCON_INT64(2 * call->rows_max), "maxTimeMS", BCON_INT64(mongo_time_left_ms(c)));
+	(void)snprintf(last, sizeof(last), "%s%s", call->key,
+		mongo_collation_append(opts) ? LAST_COLLATED : LAST_BYTES);
+	BCON_APPEND(filter, FIELD(email), "{", "$gte", BCON_UTF8(call->key), "$lt", BCON_UTF8(last),
+		"}");
+	cursor = mongoc_collection_find_with_opts(c->users, filter, opts, NULL);
+	while (count < call->rows_max && mongoc_cursor_next(cursor, &document))
+		count += mongo_account_read(document, &accounts[count]) &&
+			 strncmp(accounts[count].email_key, call->key, strlen(call->key)) == 0;
 	return mongoc_cursor_error(cursor, &error) ? mongo_failed(c, &error) : (int)count;
 }
 

@@ -56,6 +56,10 @@ CLEANUP_P(mongoc_cursor_destroy, mongoc_cursor_t)
 int mongo_find(struct mongo *c, mongoc_collection_t *collection, const bson_t *filter,
 	bool collation, bson_t **ret_document);
 
+/* Into options: compare addresses without case. False: this server cannot, or has no index for it.
+ */
+bool mongo_collation_append(bson_t *opts);
+
 /* How many documents matched (0 or 1), or -EEXIST when a unique index forbids it. */
 int mongo_update(struct mongo *c, mongoc_collection_t *collection, const bson_t *filter,
 	const bson_t *update, bool is_upsert);
@@ -129,11 +133,11 @@ int mongo_strangers_sweep(struct mongo *c, int64_t now_ms);
 int mongo_tickets_delete(struct mongo *c, const char *account_id, enum ticket_purpose purpose);
 
 /* mongo_admin.c */
-mongo_call mongo_accounts_list, mongo_account_change, mongo_account_delete;
+mongo_call mongo_accounts_list, mongo_accounts_prefix, mongo_account_change, mongo_account_delete;
 
 /* mongo_sessions.c */
 mongo_call mongo_session_find, mongo_session_end, mongo_session_end_by_refresh;
-mongo_call mongo_sessions_end, mongo_sessions_list, mongo_refresh;
+mongo_call mongo_sessions_end, mongo_sessions_end_some, mongo_sessions_list, mongo_refresh;
 mongo_call mongo_refresh_look;
 struct token {
 	uint8_t hash[STORE_DIGEST_BYTES];

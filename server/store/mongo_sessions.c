@@ -251,6 +251,40 @@ int mongo_sessions_end(struct mongo *c, struct store_call *call)
 	return noted < 0 ? noted : r;
 }
 
+/* The first sessions in the order of their ids: how many, and the id of the last. */
+static int some_find(struct mongo *c, char last[static STORE_ID_BYTES_MAX + 1])
+{
+	_cleanup_(mongoc_cursor_destroy_p) mongoc_cursor_t *cursor = NULL;
+	_bson_ bson_t *filter = bson_new();
+	_bson_ bson_t *opts = BCON_NEW("projection", "{", "_id", BCON_INT32(1), "}", "sort", "{",
+		"_id", BCON_INT32(1), "}", "limit", BCON_INT64(STORE_ENDED_MAX), "maxTimeMS",
+		BCON_INT64(mongo_time_left_ms(c)));
+	const bson_t *document;
+	bson_error_t error;
+	int count = 0;
+
+	cursor = mongoc_collection_find_with_opts(c->sessions, filter, opts, NULL);
+	for (; count < STORE_ENDED_MAX && mongoc_cursor_next(cursor, &document); count++)
+		(void)mongo_text_read(document, "_id", last, STORE_ID_BYTES_MAX + 1);
+	return mongoc_cursor_error(cursor, &error) ? mongo_failed(c, &error) : count;
+}
+
+/* Those that somebody else has ended meanwhile count too: there may be more. */
+int mongo_sessions_end_some(struct mongo *c, _unused_ struct store_call *call)
+{
+	char last[STORE_ID_BYTES_MAX + 1];
+	int count = some_find(c, last), r = 0;
+
+	if (count > 0) {
+		_bson_ bson_t *filter = BCON_NEW("_id", "{", "$lte", BCON_UTF8(last), "}");
+
+		r = mongo_delete(c, c->sessions, filter, true);
+	}
+	if (r > 0)
+		r = mongo_ended_note(c, STORE_ANYTHING, "");
+	return r < 0 ? r : count;
+}
+
 /* --- refreshing --- */
 
 static struct token *token_find(struct tokens *tokens, const uint8_t *hash)

@@ -39,11 +39,14 @@ int64_t mongo_time_left_ms(const struct mongo *c)
 	return (int64_t)MAX(MIN(left_ms, mongo_shared.op_timeout_ms), 1u);
 }
 
-static void collation_append(bson_t *opts)
+bool mongo_collation_append(bson_t *opts)
 {
-	if (atomic_load_explicit(&mongo_shared.is_collating, memory_order_relaxed))
+	bool is_collating = atomic_load_explicit(&mongo_shared.is_collating, memory_order_relaxed);
+
+	if (is_collating)
 		BCON_APPEND(opts, "collation", "{", "locale", BCON_UTF8("en"), "strength",
 			BCON_INT32(2), "}");
+	return is_collating;
 }
 
 int mongo_find(struct mongo *c, mongoc_collection_t *collection, const bson_t *filter,
@@ -56,7 +59,7 @@ int mongo_find(struct mongo *c, mongoc_collection_t *collection, const bson_t *f
 	bson_error_t error;
 
 	if (collation)
-		collation_append(opts);
+		(void)mongo_collation_append(opts);
 	cursor = mongoc_collection_find_with_opts(collection, filter, opts, NULL);
 	if (mongoc_cursor_next(cursor, &document)) {
 		*ret_document = bson_copy(document);

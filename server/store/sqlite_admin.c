@@ -6,20 +6,32 @@
 #include "shared/macros.h"
 #include "store/records.h"
 
+static int accounts_read(
+	struct sqlite *c, enum statement which, const char *from, struct store_call *call)
+{
+	sqlite3_stmt *s = db_statement(c, which);
+	struct account *accounts = call->rows;
+	int count = 0, r;
+
+	db_bind_text(s, 1, from);
+	db_bind_i64(s, 2, call->rows_max);
+	while ((r = db_step(c, s)) == 1)
+		db_account_read(s, &accounts[count++]);
+	return r < 0 ? r : count;
+}
+
 int db_accounts_list(struct sqlite *c, struct store_call *call)
 {
 	enum statement which = call->status < 0                 ? ACCOUNTS_LIST
 			       : call->status == ACCOUNT_ACTIVE ? ACCOUNTS_LIST_ACTIVE
 								: ACCOUNTS_LIST_SUSPENDED;
-	sqlite3_stmt *s = db_statement(c, which);
-	struct account *accounts = call->rows;
-	int count = 0, r;
 
-	db_bind_text(s, 1, call->account.id);
-	db_bind_i64(s, 2, call->rows_max);
-	while ((r = db_step(c, s)) == 1)
-		db_account_read(s, &accounts[count++]);
-	return r < 0 ? r : count;
+	return accounts_read(c, which, call->account.id, call);
+}
+
+int db_accounts_prefix(struct sqlite *c, struct store_call *call)
+{
+	return accounts_read(c, ACCOUNTS_PREFIX, call->key, call);
 }
 
 static int account_write(struct sqlite *c, const struct account *account)

@@ -25,6 +25,7 @@ enum statement {
 	ACCOUNTS_LIST,
 	ACCOUNTS_LIST_ACTIVE,
 	ACCOUNTS_LIST_SUSPENDED,
+	ACCOUNTS_PREFIX,
 	STRANGER_GET,
 	STRANGER_PUT,
 	STRANGERS_TRIM,
@@ -35,6 +36,7 @@ enum statement {
 	SESSIONS_COUNT,
 	SESSION_DELETE,
 	SESSIONS_DELETE,
+	SESSIONS_DELETE_SOME,
 	SESSION_OLDEST,
 	SESSION_USED,
 	REFRESH_INSERT,
@@ -129,11 +131,11 @@ db_call db_login_fail, db_login;
 int db_account_by(struct sqlite *c, enum statement which, const char *key, struct account *account);
 
 /* sqlite_admin.c */
-db_call db_accounts_list, db_account_change, db_account_delete;
+db_call db_accounts_list, db_accounts_prefix, db_account_change, db_account_delete;
 
 /* sqlite_sessions.c */
 db_call db_session_find, db_session_end, db_session_end_by_refresh, db_sessions_end, db_refresh;
-db_call db_sessions_list, db_refresh_look;
+db_call db_sessions_list, db_sessions_end_some, db_refresh_look;
 
 /* sqlite_mails.c */
 db_call db_password_change, db_ticket_put, db_ticket_find, db_ticket_use;

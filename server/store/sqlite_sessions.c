@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "shared/macros.h"
 #include "store/records.h"
 
 void db_session_read(sqlite3_stmt *s, int at, struct session *session)
@@ -133,6 +134,13 @@ int db_session_end_by_refresh(struct sqlite *c, struct store_call *call)
 int db_sessions_end(struct sqlite *c, struct store_call *call)
 {
 	return db_change_by(c, SESSIONS_DELETE, call->key);
+}
+
+int db_sessions_end_some(struct sqlite *c, _unused_ struct store_call *call)
+{
+	int r = db_step_plain(c, SESSIONS_DELETE_SOME);
+
+	return r < 0 ? r : sqlite3_changes(c->db);
 }
 
 static int refresh_rotate(struct sqlite *c, struct store_call *call, bool is_first_use)

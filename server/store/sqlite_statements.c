@@ -40,6 +40,9 @@ static const char *const statements[STATEMENTS] = {
 				 " status = 0 ORDER BY id LIMIT ?2",
 	[ACCOUNTS_LIST_SUSPENDED] = "SELECT " ACCOUNT_COLUMNS " FROM accounts a WHERE id > ?1 AND"
 				    " status = 1 AND status <> 0 ORDER BY id LIMIT ?2",
+	/* Behind every text that begins so there is nothing that an address may have. */
+	[ACCOUNTS_PREFIX] = "SELECT " ACCOUNT_COLUMNS " FROM accounts a WHERE email_key >= ?1 AND"
+			    " email_key < ?1 || char(0x10ffff) ORDER BY email_key LIMIT ?2",
 	[STRANGER_GET] = "SELECT attempts, locked_until FROM strangers WHERE email_key = ?1",
 	[STRANGER_PUT] = "INSERT INTO strangers VALUES (?1,?2,?3,?4) ON CONFLICT DO UPDATE SET"
 			 " attempts = ?2, locked_until = ?3, seen = ?4",
@@ -57,6 +60,8 @@ static const char *const statements[STATEMENTS] = {
 	[SESSIONS_COUNT] = "SELECT count(*) FROM sessions WHERE idle_until > ?1",
 	[SESSION_DELETE] = "DELETE FROM sessions WHERE id = ?1",
 	[SESSIONS_DELETE] = "DELETE FROM sessions WHERE account_id = ?1",
+	[SESSIONS_DELETE_SOME] = "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE"
+				 " id > '' ORDER BY id LIMIT " SQL_NUMBER(STORE_ENDED_MAX) ")",
 	[SESSION_OLDEST] = "SELECT id FROM sessions WHERE account_id = ?1 ORDER BY used DESC"
 			   " LIMIT 1 OFFSET " SQL_NUMBER(STORE_SESSIONS_PER_ACCOUNT_MAX) " - 1",
 	[SESSION_USED] = "UPDATE sessions SET used = ?2, idle_until = ?3 WHERE id = ?1",

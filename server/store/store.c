@@ -26,10 +26,12 @@ static const struct {
 	[OP_SESSION_END] = { "session_end", "sessions" },
 	[OP_SESSION_END_BY_REFRESH] = { "session_end_by_refresh", "sessions" },
 	[OP_SESSIONS_END] = { "sessions_end", "sessions" },
+	[OP_SESSIONS_END_SOME] = { "sessions_end_some", "sessions" },
 	[OP_REFRESH] = { "refresh", "sessions" },
 	[OP_REFRESH_LOOK] = { "refresh_look", "sessions" },
 	[OP_SESSIONS_LIST] = { "sessions_list", "sessions" },
 	[OP_ACCOUNTS_LIST] = { "accounts_list", "accounts" },
+	[OP_ACCOUNTS_PREFIX] = { "accounts_prefix", "accounts" },
 	[OP_ACCOUNT_CHANGE] = { "account_change", "accounts" },
 	[OP_ACCOUNT_DELETE] = { "account_delete", "accounts" },
 	[OP_PASSWORD_CHANGE] = { "password_change", "accounts" },
@@ -231,6 +233,13 @@ int store_sessions_end_await(const char *account_id)
 		return -ENOMEM;
 	COPY(call->key, account_id);
 	return write_await(call);
+}
+
+int store_sessions_end_some_await(void)
+{
+	CALL(OP_SESSIONS_END_SOME);
+
+	return call ? write_await(call) : -ENOMEM;
 }
 
 int store_refresh_await(const struct refresh_request *request, struct refresh_result *ret_result)

@@ -144,8 +144,10 @@ int store_role_grant(const char *email_key, const char *role, int64_t now_ms);
 struct accounts_query {
 	const char *after;     /* only ids behind this one, in the order of bytes; "" all */
 	const char *email_key; /* NULL: any */
-	int status;            /* enum account_status; -1: any */
-	unsigned rows_max;     /* at most STORE_PAGE_MAX */
+	const char
+		*prefix;   /* of email_key; then by email_key, and nothing else counts. NULL: any */
+	int status;        /* enum account_status; -1: any */
+	unsigned rows_max; /* at most STORE_PAGE_MAX */
 };
 
 /*
@@ -213,6 +215,10 @@ int store_session_end_by_refresh_await(const uint8_t refresh_hash[static STORE_D
 
 /* Ends every session of an account: how many. */
 int store_sessions_end_await(const char *account_id);
+
+/* Ends some of all sessions: how many. Fewer than STORE_ENDED_MAX: there were no more. */
+#define STORE_ENDED_MAX 1000 /* holds up other writers for some milliseconds */
+int store_sessions_end_some_await(void);
 
 /* --- refresh tokens --- */
 

@@ -49,7 +49,8 @@ static int find_one_await(const struct accounts_query *query, store_account_visi
 int store_accounts_list_await(
 	const struct accounts_query *query, store_account_visit *visit, void *arg)
 {
-	CALL(OP_ACCOUNTS_LIST);
+	enum store_op op = query->prefix ? OP_ACCOUNTS_PREFIX : OP_ACCOUNTS_LIST;
+	CALL(op);
 	int count;
 
 	assert(query->rows_max && query->rows_max <= STORE_PAGE_MAX);
@@ -57,8 +58,12 @@ int store_accounts_list_await(
 		return find_one_await(query, visit, arg);
 	if (!call || !call_rows_new(call, query->rows_max, sizeof(struct account)))
 		return -ENOMEM;
-	COPY(call->account.id, query->after);
-	call->status = query->status;
+	if (query->prefix) {
+		COPY(call->key, query->prefix);
+	} else {
+		COPY(call->account.id, query->after);
+		call->status = query->status;
+	}
 	count = read_await(call);
 	for (int i = 0; i < count; i++)
 		visit((struct account *)call->rows + i, arg);

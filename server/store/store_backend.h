@@ -21,10 +21,12 @@ enum store_op {
 	OP_SESSION_END,
 	OP_SESSION_END_BY_REFRESH,
 	OP_SESSIONS_END,
+	OP_SESSIONS_END_SOME,
 	OP_REFRESH,
 	OP_REFRESH_LOOK,
 	OP_SESSIONS_LIST,
 	OP_ACCOUNTS_LIST,
+	OP_ACCOUNTS_PREFIX,
 	OP_ACCOUNT_CHANGE,
 	OP_ACCOUNT_DELETE,
 	OP_PASSWORD_CHANGE,
@@ -44,7 +46,7 @@ static inline bool store_op_writes(enum store_op op)
 {
 	return op != OP_ACCOUNT_FIND && op != OP_ACCOUNT_GET && op != OP_SESSION_FIND &&
 	       op != OP_REFRESH_LOOK && op != OP_SESSIONS_LIST && op != OP_ACCOUNTS_LIST &&
-	       op != OP_TICKET_FIND && op != OP_MAILS_VIEW;
+	       op != OP_ACCOUNTS_PREFIX && op != OP_TICKET_FIND && op != OP_MAILS_VIEW;
 }
 
 struct store_call {

@@ -52,6 +52,17 @@ int store_explain(store_explain_visit *visit, void *arg)
 	return r < 0 ? r : end(connection, backend->explain(connection, visit, arg));
 }
 
+int store_sessions_count_now(uint64_t *ret_count)
+{
+	const struct store_backend *backend = store_backend();
+	void *connection;
+	int r = begin(backend->sessions_count, &connection);
+
+	if (r < 0)
+		return r;
+	return end(connection, backend->sessions_count(connection, clock_wall_ms(), ret_count));
+}
+
 int store_adopt_check(store_finding_visit *visit, void *arg)
 {
 	const struct store_backend *backend = store_backend();

@@ -57,6 +57,9 @@ typedef void store_explain_visit(const struct store_plan *plan, void *arg);
 /* Asks the server how it would run each of our statements. 0; -EOPNOTSUPP; -ERR_STORE_DOWN. */
 int store_explain(store_explain_visit *visit, void *arg);
 
+/* How many sessions live at this moment: 0 and the number; -EOPNOTSUPP. */
+int store_sessions_count_now(uint64_t *ret_count);
+
 /* --- servers --- */
 
 /* Its texts are valid during the visit. */

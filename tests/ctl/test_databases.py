@@ -82,6 +82,10 @@ def test_another_index_of_that_name_is_told_and_kept(authd):
 def test_an_index_is_dropped_when_its_name_is_typed(authd):
     refused = authd.ctl("index", "drop", "sessions_idle")
     assert refused.returncode == 7 and "--yes=sessions_idle" in refused.stderr
+    with Raw(authd) as raw:
+        end = raw.ask("index.drop", {"name": "sessions_idle"})[1]["error"]
+    assert end["code"] == "unconfirmed" and "index create" in end["msg"] and "undone" not in end["msg"]
+    assert "index create" in authd.ctl("help", "index", "drop").stdout
     assert authd.ctl("index", "drop", "sessions_idle", "--yes").returncode == 7
     assert shown(authd, "--dry-run", "index", "drop", "sessions_idle")["done"] is False
     shown(authd, "index", "check")

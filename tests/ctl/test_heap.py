@@ -211,6 +211,7 @@ def test_what_has_grown_is_named_with_who_asked_for_it(authd, addresses, tmp_pat
         "0xf < buf_reserve": (round(2 * scale), 2), "buf_reserve": (-round(scale), -1)}
     assert "MiB in all, of 4 places" in answer.stderr
     assert "-2.4 MiB" in authd.ctl("mem", "diff", before, after).stdout
+    assert authd.ctl("-o", "json", "mem", "profile", "diff", before, after).stdout == answer.stdout
 
 
 def test_it_needs_no_daemon_and_believes_no_file(authd, addresses, tmp_path):

@@ -7,7 +7,7 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "support"))
 from authd import Authd  # noqa: E402
-from control import request  # noqa: E402
+from control import Raw, request  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def test_what_is_personal_is_masked_below_admin_and_looking_is_written_down(auth
 
 @pytest.mark.parametrize("words, code", [
     (["user", "show", "nobody@example.org"], 1), (["user", "show", "no@"], 2), (["user", "show", "x" * 65], 2),
-    (["session", "revoke"], 2), (["session", "revoke", "a", "--user", "b@example.org"], 2),
+    (["session", "revoke"], 2), (["session", "revoke", ""], 2), (["session", "revoke", "a", "--all", "--yes"], 2), (["session", "revoke", "a", "--user", "b@example.org"], 2),
     (["session", "revoke", "0192-none"], 1), (["session", "revoke", "--user", "nobody@example.org"], 1),
 ])
 def test_who_is_not_there_or_misspelt_is_told_apart(authd, words, code):
@@ -76,6 +76,55 @@ def test_revoking_ends_every_token_of_an_account(authd):
         for _ in range(4):
             assert request(authd, "GET", "/v1/auth/me", token=grant["access_token"])[0] == 401
         assert request(authd, "POST", "/v1/auth/refresh", {"refresh_token": grant["refresh_token"]})[0] == 401
+
+
+def test_revoking_all_shows_the_count_wants_a_yes_and_ends_every_token():
+    with Authd() as authd:  # nobody else's sessions may end
+        grants = [register(authd, f"all{i}@example.org") for i in range(3)]
+        for grant in grants:  # cached as good, maybe on both cores
+            for _ in range(4):
+                assert request(authd, "GET", "/v1/auth/me", token=grant["access_token"])[0] == 200
+        dry = shown(authd, "--dry-run", "session", "revoke", "--all")
+        assert (dry["sessions"], dry["done"]) == (3, False)
+        refused = authd.ctl("session", "revoke", "--all")
+        assert refused.returncode == 7 and "--yes" in refused.stderr
+        with Raw(authd) as raw:  # the daemon asks, too
+            assert raw.ask("session.revoke", {"all": True})[1]["error"]["code"] == "unconfirmed"
+        assert request(authd, "GET", "/v1/auth/me", token=grants[0]["access_token"])[0] == 200
+        done = shown(authd, "--yes", "session", "revoke", "--all")
+        assert (done["sessions"], done["done"]) == (3, True)
+        for grant in grants:
+            for _ in range(4):
+                assert request(authd, "GET", "/v1/auth/me", token=grant["access_token"])[0] == 401
+            assert request(authd, "POST", "/v1/auth/refresh", {"refresh_token": grant["refresh_token"]})[0] == 401
+        assert shown(authd, "--yes", "session", "revoke", "--all")["sessions"] == 0
+        body = {"email": "all0@example.org", "password": "correct horse"}
+        token = request(authd, "POST", "/v1/auth/login", body)[1]["data"]["access_token"]
+        assert request(authd, "GET", "/v1/auth/me", token=token)[0] == 200
+        rows = shown(authd, "audit", "list", "--command", "session.revoke")
+        assert [r["result"] for r in rows if '"all":true' in r["args"]][-1] == "ok"
+
+
+def test_revoking_all_and_searching_by_prefix_want_the_level_admin(authd):
+    for words in [["session", "revoke", "--all", "--yes"], ["user", "list", "--prefix", "a"]]:
+        answer = authd.ctl("--as", "operator", *words)
+        assert answer.returncode == 8 and "needs the level admin" in answer.stderr, words
+    assert authd.ctl("--as", "operator", "session", "revoke", "0192-none").returncode == 1
+    assert authd.ctl("--as", "viewer", "user", "list").returncode == 0
+
+
+def test_accounts_are_found_by_the_beginning_of_their_address(authd):
+    for email in ["Prefix-b@example.org", "prefix-a@example.org", "prefix@example.org", "prefiy@example.org"]:
+        register(authd, email)
+    answer = authd.ctl("-o", "json", "user", "list", "--prefix", " PREFIX-", "--limit", "5", check=True)
+    assert [r["email"] for r in json.loads(answer.stdout)] == ["prefix-a@example.org", "Prefix-b@example.org"]
+    assert "more" not in answer.stderr
+    answer = authd.ctl("-o", "json", "user", "list", "--prefix", "prefix", "--limit", "2", check=True)
+    assert len(json.loads(answer.stdout)) == 2 and "there are more" in answer.stderr
+    assert shown(authd, "user", "list", "--prefix", "prefiz") == []
+    for wrong in (["--prefix", " "], ["--prefix", "a" * 255], ["--prefix", "a", "--after", "x"],
+                  ["--prefix", "a", "--status", "active"]):
+        assert authd.ctl("user", "list", *wrong).returncode == 2, wrong
 
 
 def test_keys_are_listed_and_one_signs(authd):

@@ -49,6 +49,10 @@ class Shell:
         self.child.send(line + "\r")
         return self.prompt()
 
+    def prompt_after_erasing(self):
+        self.child.send("\x15\r")
+        return self.prompt()
+
     def __enter__(self):
         self.greeting = self.prompt()
         return self
@@ -96,6 +100,26 @@ def test_tab_completes_commands_flags_and_live_names(authd, tmp_path):
         shell.child.send("rec\t")
         shell.child.expect("eiving ")
         assert "peer" in shell.say("")
+
+
+def test_tab_completes_addresses_for_those_alone_who_may_see_them(authd, tmp_path):
+    for email in ("Tabitha@example.org", "tabor@example.org"):
+        body = {"email": email, "password": "correct horse", "name": "T"}
+        assert request(authd, "POST", "/v1/auth/register", body)[0] == 201
+    with Shell(authd, tmp_path) as shell:
+        shell.child.send("user show tabi\t")
+        shell.child.expect("itha@example.org ")
+        assert "Tabitha@example.org" in shell.say("")
+        shell.child.send("session list --user tabo\t")
+        shell.child.expect("r@example.org ")
+        shell.prompt_after_erasing()
+    seen = len(json.loads(authd.ctl("-o", "json", "audit", "list", "--command", "user.list").stdout))
+    with Shell(authd, tmp_path, "--as", "operator") as shell:
+        shell.child.send("user show tabo\t")
+        shell.child.expect("tabo")
+        assert "example.org" not in shell.prompt_after_erasing()
+    # nor is there a refusal for each Tab
+    assert len(json.loads(authd.ctl("-o", "json", "audit", "list", "--command", "user.list").stdout)) == seen
 
 
 def test_tab_does_not_hang_when_the_daemon_does(authd, tmp_path):
@@ -535,8 +559,10 @@ def test_completion_scripts_are_valid(authd, tmp_path, shell):
     (["conn", "list", "--state", "re"], ["receiving"]), (["-o", "nd"], ["ndjson"]),
     (["config", "get", "log.l"], ["log.level"]), (["conn", "list", "--ag"], ["--age"]),
     (["completion", ""], ["bash", "zsh", "fish"]), (["sta"], ["status"]),
+    (["user", "show", "bash-"], ["bash-a@example.org"]), (["user", "show", ""], []),
 ])
 def test_bash_completes(authd, tmp_path, words, expected):
+    request(authd, "POST", "/v1/auth/register", {"email": "bash-a@example.org", "password": "correct horse", "name": "B"})
     script = tmp_path / "bash"
     script.write_text(authd.ctl("completion", "bash", check=True).stdout)
     quoted = " ".join(f"'{word}'" for word in ["authctl", *words])

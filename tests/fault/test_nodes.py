@@ -59,6 +59,19 @@ def test_whoever_is_suspended_or_deleted_by_one_node_is_refused_by_the_other_wit
             within_a_second(lambda: refuses(there, grant))
 
 
+def test_when_one_node_revokes_all_sessions_the_other_refuses_them_within_a_second(server):
+    with Pair(server.uri) as pair:
+        here, there = pair.clients
+        grants = [here.register(f"{name}@example.org") for name in "ab"]
+        for grant in grants * 10:
+            assert there.verify(grant["access_token"]).status == 204
+        assert pair.nodes[0].ctl("session", "revoke", "--all", "--yes").returncode == 0
+        for grant in grants:
+            assert refuses(here, grant)
+            within_a_second(lambda grant=grant: refuses(there, grant))
+            assert there.post("/refresh", {"refresh_token": grant["refresh_token"]}).status == 401
+
+
 # --- of many who try at a time ---
 
 def test_of_fifty_refreshes_with_one_token_on_two_nodes_one_wins(server):

@@ -590,6 +590,30 @@ STORE_TEST(all_sessions_of_an_account_end_and_those_of_others_live)
 	assert_int_equal(scene_refresh("s2", "x", SCENE_NOW), REFRESH_UNKNOWN);
 }
 
+STORE_TEST(sessions_of_everybody_end_some_at_a_time_until_there_are_none)
+{
+	char account[16], session[24];
+	unsigned count = 0;
+
+	for (unsigned i = 0; count <= STORE_ENDED_MAX; i++) {
+		(void)snprintf(account, sizeof(account), "a%u", i);
+		scene_register(account); /* and logs in */
+		count++;
+		for (unsigned j = 1; j < STORE_SESSIONS_PER_ACCOUNT_MAX; j++, count++) {
+			(void)snprintf(session, sizeof(session), "s%u-%u", i, j);
+			assert_int_equal(scene_login(account, session, SCENE_NOW), LOGIN_ACCEPTED);
+		}
+	}
+	assert_int_equal(store_sessions_end_some_await(), STORE_ENDED_MAX);
+	assert_int_equal(store_sessions_end_some_await(), count - STORE_ENDED_MAX);
+	assert_int_equal(store_sessions_end_some_await(), 0);
+	assert_int_equal(scene_lives("a0", SCENE_NOW), 0);
+	assert_int_equal(scene_lives("s3-7", SCENE_NOW), 0);
+	assert_int_equal(scene_refresh("s3-7", "x", SCENE_NOW), REFRESH_UNKNOWN);
+	assert_int_equal(scene_login("a3", "again", SCENE_NOW), LOGIN_ACCEPTED);
+	assert_int_equal(scene_lives("again", SCENE_NOW), 1);
+}
+
 STORE_TEST(the_sweep_removes_what_has_ended_and_nothing_else)
 {
 	char name[16];

@@ -241,6 +241,39 @@ STORE_TEST(an_account_is_listed_by_its_address_if_it_is_otherwise_meant)
 	assert_int_equal(store_accounts_list_await(&query, see_account, &seen), 0);
 }
 
+static unsigned list_prefix(const char *prefix, unsigned rows_max, struct seen *seen)
+{
+	const struct accounts_query query = { .prefix = prefix, .rows_max = rows_max };
+	int count;
+
+	*seen = (struct seen){};
+	count = store_accounts_list_await(&query, see_account, seen);
+	assert_int_equal(count, seen->count);
+	return seen->count;
+}
+
+STORE_TEST(accounts_are_listed_by_the_beginning_of_their_address)
+{
+	struct seen seen;
+
+	make("bob", ACCOUNT_ACTIVE);
+	make("ada", ACCOUNT_ACTIVE);
+	make("adam", ACCOUNT_SUSPENDED);
+	make("ad_z", ACCOUNT_ACTIVE); /* _ and % stand for themselves */
+	make("adz", ACCOUNT_ACTIVE);
+	make("ad\xc3\xa9", ACCOUNT_ACTIVE);
+	assert_int_equal(list_prefix("ada", 10, &seen), 2);
+	assert_string_equal(seen.ids[0], "id-ada");
+	assert_string_equal(seen.ids[1], "id-adam");
+	assert_int_equal(list_prefix("ad_", 10, &seen), 1);
+	assert_string_equal(seen.ids[0], "id-ad_z");
+	assert_int_equal(list_prefix("ad", 10, &seen), 5);
+	assert_int_equal(list_prefix("ad", 3, &seen), 3);
+	assert_int_equal(list_prefix("bob@example.org", 10, &seen), 1);
+	assert_int_equal(list_prefix("bob@example.org.", 10, &seen), 0);
+	assert_int_equal(list_prefix("c", 10, &seen), 0);
+}
+
 static int change(const char *name, unsigned fields, const struct account *values,
 	struct account *ret_account)
 {

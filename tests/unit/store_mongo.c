@@ -32,7 +32,8 @@ static void count_index(const struct store_index_status *status, void *arg)
 static bool is_in_order_of_ids(const char *statement)
 {
 	return strncmp(statement, "accounts_list", strlen("accounts_list")) == 0 ||
-	       strncmp(statement, "sessions_scan", strlen("sessions_scan")) == 0;
+	       strncmp(statement, "sessions_scan", strlen("sessions_scan")) == 0 ||
+	       strncmp(statement, "sessions_end_some", strlen("sessions_end_some")) == 0;
 }
 
 static void count_plan(const struct store_plan *plan, void *arg)
