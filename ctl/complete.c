@@ -238,9 +238,11 @@ void complete_words(struct session *session, int count, char *const *words, cons
 	command = grammar_find(count, words, true, &used);
 	if (command)
 		offer_for_command(session, &offering, command, count - used, words + used);
-	else if (count == 1 && !strcmp(words[0], "completion"))
+	if (command && count == 1 && used == 1)
+		offer_verbs(&offering, words[0]); /* metrics is short for metrics list */
+	else if (!command && count == 1 && !strcmp(words[0], "completion"))
 		offer_choices(&offering, "bash|zsh|fish");
-	else if (count == 1)
+	else if (!command && count == 1)
 		offer_verbs(&offering, words[0]);
 }
 

@@ -102,12 +102,17 @@ static const struct command *find_lenient(int count, char *const *words, int *re
 	return matches == 1 ? found : NULL;
 }
 
-/* "schema" and "version" are short for what the daemon calls meta.schema and meta.version. */
 static const struct command *find_short(const char *word)
 {
-	if (!strcmp(word, "schema"))
-		return command_find(STR("meta.schema"));
-	return !strcmp(word, "version") ? command_find(STR("meta.version")) : NULL;
+	static const struct {
+		const char *word, *command;
+	} shorts[] = { { "schema", "meta.schema" }, { "version", "meta.version" },
+		{ "metrics", "metrics.list" } };
+
+	for (size_t i = 0; i < ARRAY_SIZE(shorts); i++)
+		if (!strcmp(word, shorts[i].word))
+			return command_find(str_cstr(shorts[i].command));
+	return NULL;
 }
 
 const struct command *grammar_find(int count, char *const *words, bool is_lenient, int *ret_used)

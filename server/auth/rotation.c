@@ -308,10 +308,17 @@ void rotation_stop(void)
 	rotation.outline = (struct outline){};
 }
 
+int rotation_check(void)
+{
+	return rotation.options.secret.len ? -EOPNOTSUPP : 0;
+}
+
 int rotation_request(void)
 {
-	if (rotation.options.secret.len)
-		return -EOPNOTSUPP;
+	int r = rotation_check();
+
+	if (r < 0)
+		return r;
 	atomic_store(&rotation.is_wanted, true);
 	wake(false);
 	return 0;

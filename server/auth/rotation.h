@@ -57,6 +57,8 @@ void rotation_stop(void);
 /* Any thread: a new key now. It is made within a moment, and signs as one that was due.
  * -EOPNOTSUPP: the secret is shared, replace it in its file. */
 int rotation_request(void);
+/* What that would say. */
+int rotation_check(void);
 
 /* What the thread does each time; for tests. 0, or an error of the store. */
 int rotation_tick(void);

@@ -53,7 +53,7 @@ static int start(struct control_request *request)
 		request_fail_argument(request, "for", "for how long? 1s..24h");
 		return 0;
 	}
-	r = request->is_dry_run ? 0 : allocator_profile(true);
+	r = request->is_dry_run ? allocator_profile_check() : allocator_profile(true);
 	if (r == 0 && !request->is_dry_run)
 		profile_until_ns = clock_after_ms(clock_now_ns(), ms);
 	return r;
@@ -62,7 +62,7 @@ static int start(struct control_request *request)
 static int stop(struct control_request *request)
 {
 	if (request->is_dry_run)
-		return 0;
+		return allocator_profile_check();
 	profile_until_ns = 0;
 	return allocator_profile(false);
 }
@@ -72,7 +72,7 @@ static int dump(struct control_request *request)
 	int fd, r;
 
 	if (request->is_dry_run)
-		return 0;
+		return allocator_profile_check();
 	fd = memfd_create("authd-heap", MFD_CLOEXEC);
 	if (fd < 0)
 		return -errno;

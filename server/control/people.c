@@ -315,7 +315,7 @@ void handle_key_list(struct control_request *request)
 /* The key itself is made by the thread of the keys: an RSA one takes a second. */
 void handle_key_rotate(struct control_request *request)
 {
-	int r = request->is_dry_run ? 0 : rotation_request();
+	int r = request->is_dry_run ? rotation_check() : rotation_request();
 	struct json_writer *w;
 
 	if (r < 0) {

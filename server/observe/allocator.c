@@ -72,17 +72,24 @@ int allocator_profile(bool is_on)
 	return mallctl("prof.active", NULL, NULL, &is_on, sizeof(is_on)) == 0 ? 0 : -ENODEV;
 }
 
-int allocator_profile_dump(int fd)
+int allocator_profile_check(void)
 {
-	char path[64];
-	const char *name = path;
 	bool can = false;
 	size_t bytes = sizeof(can);
 
 	if (!mallctl)
 		return -EOPNOTSUPP;
-	if (mallctl("opt.prof", &can, &bytes, NULL, 0) != 0 || !can)
-		return -ENODEV;
+	return mallctl("opt.prof", &can, &bytes, NULL, 0) == 0 && can ? 0 : -ENODEV;
+}
+
+int allocator_profile_dump(int fd)
+{
+	char path[64];
+	const char *name = path;
+	int r = allocator_profile_check();
+
+	if (r < 0)
+		return r;
 	/* It wants a name: this one is the open file, wherever that is. */
 	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	return mallctl("prof.dump", NULL, NULL, &name, sizeof(name)) == 0 ? 0 : -EIO;

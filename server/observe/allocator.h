@@ -27,5 +27,7 @@ void allocator_purge(void);
  * was not started with "prof:true".
  */
 int allocator_profile(bool is_on);
+/* Whether it could. */
+int allocator_profile_check(void);
 /* Writes what was sampled to an open file: 0, as above, -EIO. */
 int allocator_profile_dump(int fd);

@@ -138,8 +138,9 @@ def test_purge_tells_what_it_gained(authd):
 
 
 def test_a_profile_without_jemalloc_says_what_to_do(authd):
-    result = authd.ctl("mem", "profile", "start", "--for", "1m")
-    assert result.returncode == 1 and "keeps no profiles" in result.stderr and "jemalloc" in result.stderr
+    for words in (["mem", "profile", "start", "--for", "1m"], ["--dry-run", "mem", "profile", "start", "--for", "1m"]):
+        result = authd.ctl(*words)
+        assert result.returncode == 1 and "keeps no profiles" in result.stderr and "jemalloc" in result.stderr
 
 
 def test_a_profile_wants_a_time(authd):

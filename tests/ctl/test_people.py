@@ -133,6 +133,16 @@ def test_keys_are_listed_and_one_signs(authd):
     assert {k["kid"] for k in request(authd, "GET", "/.well-known/jwks.json")[1]["keys"]} == {r["kid"] for r in rows}
 
 
+def test_a_shared_secret_is_not_rotated_not_even_dry(tmp_path):
+    secret = tmp_path / "secret"
+    secret.write_bytes(b"s" * 64)
+    secret.chmod(0o600)
+    with Authd({"token.algorithm": "HS256", "token.secret_file": str(secret)}) as authd:
+        for words in (["key", "rotate"], ["--dry-run", "key", "rotate"]):
+            answer = authd.ctl(*words)
+            assert answer.returncode == 1 and "shared with others" in answer.stderr
+
+
 def test_accounts_are_listed_page_by_page(authd):
     emails = [f"page{i}@example.org" for i in range(5)]
     ids = [register(authd, email)["user"]["id"] for email in emails]
