@@ -295,6 +295,7 @@ static void end_findings(FILE *out, const struct settings *settings)
 static const struct layout layouts[] = {
 	{ "status", print_status, NULL },
 	{ "doctor", print_finding, end_findings },
+	{ "mem.doctor", print_finding, end_findings },
 };
 
 const struct layout *layout_find(const char *command)

@@ -585,6 +585,19 @@ static const struct command_column mem_columns[] = {
 	{}
 };
 
+static const struct command_column mem_pools_columns[] = {
+	{ "pool", COLUMN_TEXT, "its name", 0 },
+	{ "object", COLUMN_BYTES, "of one object, with what it usually owns", 0 },
+	{ "in_use", COLUMN_INTEGER, "objects", 0 },
+	{ "free", COLUMN_INTEGER, "kept for reuse", 0 },
+	{ "max", COLUMN_INTEGER, "in use at one time", 0 },
+	{ "bytes", COLUMN_BYTES, "of all that are in use or kept", 0 },
+	{ "free_bytes", COLUMN_BYTES, "of those that are kept", WIDE },
+	{ "refused", COLUMN_INTEGER, "times that it was full", COUNTER },
+	{ "cores", COLUMN_INTEGER, "that have one", WIDE },
+	{}
+};
+
 static const struct command_column purge_columns[] = {
 	{ "before", COLUMN_BYTES, "resident", 0 },
 	{ "after", COLUMN_BYTES, "resident", 0 },
@@ -971,6 +984,8 @@ const struct command commands[] = {
 	{ "metrics.list", V, 0, "The numbers of /metrics", "metrics.list/1", metrics_arguments, metrics_columns },
 	{ "key.rotate", A, SINGLE | CHANGE, "Publish another signing key now; it signs six minutes later", "key.rotate/1", NULL, done_columns },
 	{ "mem.show", V, 0, "Resident memory by use; the parts add up", "mem.show/1", NULL, mem_columns },
+	{ "mem.pools", V, 0, "Pools of small objects, of all cores together: size, use, what is kept free", "mem.pools/1", NULL, mem_pools_columns },
+	{ "mem.doctor", V, 0, "What is wrong with memory, what it means and what to run next; exit code 6 when something is", "mem.doctor/1", NULL, doctor_columns },
 	{ "mem.purge", O, SINGLE | CHANGE, "Give free memory back to the system", "mem.purge/1", NULL, purge_columns },
 	{ "mem.profile", O, SINGLE | CHANGE, "Sample what the heap is used for (jemalloc), or write it to a file", "mem.profile/1", profile_arguments, profile_columns },
 	{ "mem.diff", V, COMMAND_LOCAL, "What has grown between two dumps of mem profile; authctl does this alone", "mem.diff/1", mem_diff_arguments, mem_diff_columns },

@@ -273,11 +273,7 @@ static void look_audit(_unused_ const struct control_request *request, struct fi
 		finding_say(finding, VERDICT_OK, "records are written");
 }
 
-static const struct rule {
-	const char *name;
-	void (*look)(const struct control_request *request, struct finding *finding);
-	const char *meaning, *next;
-} rules[] = {
+static const struct rule rules[] = {
 	{ "cores", look_cores, "a core is stuck: its clients wait", "authctl core list" },
 	{ "load", look_busy, "no reserve for a burst: more cores, or fewer requests",
 		"authctl core list" },
@@ -310,20 +306,27 @@ static const struct rule {
 		"authctl config get control.audit_file" },
 };
 
+static struct finding finding_of(const struct control_request *request, const struct rule *rule)
+{
+	struct finding finding = { .meaning = rule->meaning, .next = rule->next };
+
+	rule->look(request, &finding);
+	return finding;
+}
+
 void findings_each(const struct control_request *request,
 	void (*visit)(const char *rule, const struct finding *finding, void *arg), void *arg)
 {
 	for (unsigned i = 0; i < ARRAY_SIZE(rules); i++) {
-		struct finding finding = { .meaning = rules[i].meaning, .next = rules[i].next };
+		const struct finding finding = finding_of(request, &rules[i]);
 
-		rules[i].look(request, &finding);
 		visit(rules[i].name, &finding, arg);
 	}
 }
 
-static void finding_row(const char *rule, const struct finding *finding, void *arg)
+static void finding_row(
+	struct control_request *request, const char *rule, const struct finding *finding)
 {
-	struct control_request *request = arg;
 	struct json_writer *w = request_row_begin(request);
 	bool is_well = finding->verdict == VERDICT_OK;
 
@@ -336,7 +339,16 @@ static void finding_row(const char *rule, const struct finding *finding, void *a
 	request_row_end(request);
 }
 
+void findings_answer(struct control_request *request, const struct rule *of, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		const struct finding finding = finding_of(request, &of[i]);
+
+		finding_row(request, of[i].name, &finding);
+	}
+}
+
 void handle_doctor(struct control_request *request)
 {
-	findings_each(request, finding_row, request);
+	findings_answer(request, rules, ARRAY_SIZE(rules));
 }

@@ -18,6 +18,15 @@ struct finding {
 void findings_each(const struct control_request *request,
 	void (*visit)(const char *rule, const struct finding *finding, void *arg), void *arg);
 
+struct rule {
+	const char *name;
+	void (*look)(const struct control_request *request, struct finding *finding);
+	const char *meaning, *next;
+};
+
+/* Answers a command that has the columns of doctor: a row for each rule. */
+void findings_answer(struct control_request *request, const struct rule *of, size_t count);
+
 /* For rules. */
 void finding_say(struct finding *finding, enum verdict verdict, const char *format, ...)
 	_printf_(3, 4);

@@ -61,6 +61,8 @@ static const struct handler handlers[] = {
 	{ "latency.reset", NULL, handle_latency_reset, NULL },
 	{ "metrics.list", NULL, handle_metrics_list, NULL },
 	{ "mem.show", NULL, handle_mem_show, NULL },
+	{ "mem.pools", NULL, handle_mem_pools, NULL },
+	{ "mem.doctor", NULL, handle_mem_doctor, NULL },
 	{ "mem.purge", NULL, handle_mem_purge, NULL },
 	{ "mem.profile", NULL, handle_mem_profile, NULL },
 	{ "mem.diff", NULL, handle_local, NULL },

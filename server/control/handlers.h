@@ -115,6 +115,9 @@ void index_drop_begin(struct control_request *request);
 void handle_index_drop(struct control_request *request);
 /* memory.c */
 void handle_mem_show(struct control_request *request);
+/* memory_advice.c */
+void handle_mem_pools(struct control_request *request);
+void handle_mem_doctor(struct control_request *request);
 /* conns.c */
 void conn_list_begin(struct control_request *request);
 bool conn_list_step(struct control_request *request, uint64_t now_ns);
