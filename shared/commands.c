@@ -154,12 +154,28 @@ static const struct command_column pool_columns[] = {
 	{ "done", COLUMN_INTEGER, "jobs so far", COUNTER },
 	{ "refused", COLUMN_INTEGER, "times that it was full", COUNTER },
 	{ "expired", COLUMN_INTEGER, "jobs whose time was over before they began", WIDE | COUNTER },
+	{ "drained", COLUMN_SECONDS, "it takes no jobs for so long; none: it does", WIDE },
 	{ "bytes", COLUMN_BYTES, "of its objects", WIDE },
 	{}
 };
 
 static const struct command_argument pool_show_arguments[] = {
 	{ "name", ARGUMENT_TEXT, ARGUMENT_POSITIONAL | ARGUMENT_REQUIRED, "of pool list", NULL, "pool.list:pool" },
+	{}
+};
+
+static const struct command_argument pool_drain_arguments[] = {
+	{ "name", ARGUMENT_TEXT, ARGUMENT_POSITIONAL | ARGUMENT_REQUIRED, "of pool list: store-read or store-write", NULL, "pool.list:pool" },
+	{ "for", ARGUMENT_DURATION, ARGUMENT_REQUIRED, "ends by itself after this; at most 24h", NULL, NULL },
+	{}
+};
+
+static const struct command_column pool_drain_columns[] = {
+	{ "pool", COLUMN_TEXT, "its name", 0 },
+	{ "in_use", COLUMN_INTEGER, "connections that are lent still; they come back when their calls end", 0 },
+	{ "refused", COLUMN_INTEGER, "calls that waited for one", 0 },
+	{ "until", COLUMN_SECONDS, "it lends them again by itself; none: it does", 0 },
+	{ "done", COLUMN_BOOL, "false in a dry run", 0 },
 	{}
 };
 
@@ -188,6 +204,7 @@ static const struct command_column pool_show_columns[] = {
 	{ "done", COLUMN_INTEGER, "jobs so far", COUNTER },
 	{ "refused", COLUMN_INTEGER, "times that it was full", COUNTER },
 	{ "expired", COLUMN_INTEGER, "jobs whose time was over before they began", WIDE | COUNTER },
+	{ "drained", COLUMN_SECONDS, "it takes no jobs for so long; none: it does", WIDE },
 	{ "bytes", COLUMN_BYTES, "of its objects", WIDE },
 	{ "connection", COLUMN_INTEGER, "of the store, which such a row is about; none: the pool", 0 },
 	{ "state", COLUMN_TEXT, "of the connection: connecting, idle or busy", 0 },
@@ -943,6 +960,8 @@ const struct command commands[] = {
 	{ "op.kill", O, SINGLE | CHANGE, "End the wait of one request", "op.kill/1", op_kill_arguments, killed_columns },
 	{ "pool.list", V, 0, "Bounded pools and queues: use, waiters, refusals", "pool.list/1", NULL, pool_columns },
 	{ "pool.show", V, 0, "One pool, on each core; of the store, with its connections", "pool.show/1", pool_show_arguments, pool_show_columns },
+	{ "pool.drain", O, SINGLE | CHANGE | COMMAND_ASKS, "Lend no connections of a pool of the store for a while: calls are refused as by an open breaker", "pool.drain/1", pool_drain_arguments, pool_drain_columns },
+	{ "pool.resume", O, SINGLE | CHANGE, "Lend them again", "pool.drain/1", pool_show_arguments, pool_drain_columns },
 	{ "pool.resize", O, SINGLE | CHANGE, "More or fewer connections to the store's servers for a while", "pool.resize/1", pool_resize_arguments, pool_resize_columns },
 	{ "db.ping", V, 0, "Ask each server of the store; exit code 6 when one does not answer", "db.ping/1", NULL, db_ping_columns },
 	{ "db.topology", V, 0, "Servers of the store: role, round trip, how far behind", "db.topology/1", NULL, db_topology_columns },

@@ -293,6 +293,7 @@ static void turn(void)
 		rates_tick(&control.context, now_ns);
 		latencies_tick();
 		heap_tick(now_ns);
+		pools_tick(now_ns);
 		control.tick_ns = clock_after_ms(now_ns, RATES_TICK_MS);
 	}
 	control.reload_ns = reload_tick(now_ns);

@@ -14,6 +14,7 @@
 #include "control/handlers.h"
 #include "control/rates.h"
 #include "control/reload.h"
+#include "core/job.h"
 #include "guard/admission.h"
 #include "guard/breaker.h"
 #include "http/server.h"
@@ -135,6 +136,21 @@ static void look_breakers(_unused_ const struct control_request *request, struct
 {
 	finding_say(finding, VERDICT_OK, "all are closed");
 	breaker_each(breaker_look, finding);
+}
+
+static void pool_look(const struct job_queue *queue, void *arg)
+{
+	uint64_t left_ns = job_queue_refusal_ns(queue, clock_now_ns());
+
+	if (left_ns)
+		finding_say(arg, VERDICT_WARN, "%s is drained for %" PRIu64 " s more", queue->name,
+			left_ns / NS_PER_S + 1);
+}
+
+static void look_pools(_unused_ const struct control_request *request, struct finding *finding)
+{
+	finding_say(finding, VERDICT_OK, "all of the store lend connections");
+	job_queue_each(pool_look, finding);
 }
 
 static void look_admission(_unused_ const struct control_request *request, struct finding *finding)
@@ -282,6 +298,8 @@ static const struct rule rules[] = {
 	{ "store", look_store, "logins and refreshes fail", "authctl db ping" },
 	{ "breakers", look_breakers, "calls are refused without being tried",
 		"authctl breaker list" },
+	{ "pools", look_pools, "calls are refused without being tried: an operator wanted it",
+		"authctl pool resume, or wait" },
 	{ "queues", look_queues, "requests were refused because of a full queue",
 		"authctl pool list" },
 	{ "admission", look_admission, "new logins are refused: more come than can be hashed",

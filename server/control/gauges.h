@@ -22,6 +22,7 @@ void put2(const struct metering *m, const char *a, const char *b, double value);
 
 const char *metering_allocator(void); /* its name */
 unsigned metering_breakers_forced(void);
+unsigned metering_pools_drained(void); /* drained.c */
 
 /* gauges.c */
 void meter_stages(struct metering *m);

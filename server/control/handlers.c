@@ -20,6 +20,8 @@ static const struct handler handlers[] = {
 	{ "op.kill", op_kill_begin, handle_op_kill, NULL },
 	{ "pool.list", NULL, handle_pool_list, NULL },
 	{ "pool.show", NULL, handle_pool_show, NULL },
+	{ "pool.drain", NULL, handle_pool_drain, NULL },
+	{ "pool.resume", NULL, handle_pool_resume, NULL },
 	{ "pool.resize", NULL, handle_pool_resize, NULL },
 	{ "db.ping", db_servers_begin, handle_db_ping, NULL },
 	{ "db.topology", db_servers_begin, handle_db_topology, NULL },

@@ -38,6 +38,11 @@ void handle_doctor(struct control_request *request);
 void handle_core_list(struct control_request *request);
 void handle_pool_list(struct control_request *request);
 void handle_pool_show(struct control_request *request);
+/* drained.c */
+void handle_pool_drain(struct control_request *request);
+void handle_pool_resume(struct control_request *request);
+/* Once a second: tells the log when a pool is drained, or no more. */
+void pools_tick(uint64_t now_ns);
 /* cached.c */
 void handle_cache_list(struct control_request *request);
 void handle_cache_show(struct control_request *request);

@@ -62,6 +62,14 @@ static void no_connection_put(struct control_request *request, struct json_write
 		json_put_null(w, columns[i]);
 }
 
+static void put_drained(struct json_writer *w, uint64_t left_ns)
+{
+	if (left_ns)
+		json_put_double(w, "drained", (double)left_ns / NS_PER_S);
+	else
+		json_put_null(w, "drained");
+}
+
 static bool is_wanted(struct control_request *request, const char *name)
 {
 	return !is_show(request) || str_equal(request_text(request, "name"), str_cstr(name));
@@ -84,6 +92,7 @@ static void pool_row(const struct pool *pool, void *arg)
 	json_put_null(w, "done");
 	json_put_u64(w, "refused", READ(pool->refused));
 	json_put_null(w, "expired");
+	put_drained(w, 0);
 	json_put_u64(w, "bytes", pool_bytes(pool));
 	no_connection_put(request, w);
 	request_row_end(request);
@@ -92,11 +101,15 @@ static void pool_row(const struct pool *pool, void *arg)
 /* A queue of jobs is a pool too: of the threads that work on it. It belongs to no core. */
 static void queue_row(const struct job_queue *queue, void *arg)
 {
+	uint64_t drained_ns = job_queue_refusal_ns(queue, clock_now_ns());
 	struct control_request *request = arg;
 	struct json_writer *w;
 
 	if (!is_wanted(request, queue->name))
 		return;
+	if (drained_ns)
+		request_notice(request, "%s is drained for %llu s more: authctl pool resume",
+			queue->name, (unsigned long long)(drained_ns / NS_PER_S + 1));
 	w = request_row_begin(request);
 	json_put_str(w, "pool", str_cstr(queue->name));
 	json_put_null(w, "core");
@@ -107,6 +120,7 @@ static void queue_row(const struct job_queue *queue, void *arg)
 	json_put_u64(w, "done", READ(queue->done));
 	json_put_u64(w, "refused", READ(queue->refused) + READ(queue->refused_late));
 	json_put_u64(w, "expired", READ(queue->expired));
+	put_drained(w, drained_ns);
 	json_put_null(w, "bytes");
 	no_connection_put(request, w);
 	request_row_end(request);
@@ -130,6 +144,7 @@ static void blocking_row(struct control_request *request)
 	json_put_u64(w, "done", stats.done);
 	json_put_u64(w, "refused", stats.refused);
 	json_put_null(w, "expired");
+	put_drained(w, 0);
 	json_put_null(w, "bytes");
 	no_connection_put(request, w);
 	request_row_end(request);
@@ -151,6 +166,7 @@ static void connection_row(const struct store_connection *connection, void *arg)
 	json_put_u64(w, "done", connection->calls);
 	json_put_null(w, "refused");
 	json_put_null(w, "expired");
+	put_drained(w, 0);
 	json_put_null(w, "bytes");
 	json_put_u64(w, "connection", connection->index);
 	json_put_str(w, "state", str_cstr(connection->state));

@@ -81,6 +81,7 @@ static void overrides(struct metering *m)
 {
 	put1(m, "config", (double)counted.overrides);
 	put1(m, "breaker", metering_breakers_forced());
+	put1(m, "pool", metering_pools_drained());
 }
 
 static void ctl_commands(struct metering *m)

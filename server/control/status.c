@@ -222,6 +222,14 @@ static void breaker_temporary(struct breaker *breaker, void *text)
 			breaker_mode_name(view.mode));
 }
 
+static void pool_temporary(const struct job_queue *queue, void *text)
+{
+	uint64_t drained_ns = job_queue_refusal_ns(queue, clock_now_ns());
+
+	if (drained_ns)
+		temporary_print(text, drained_ns, "pool %s drained", queue->name);
+}
+
 static void overrides_write(struct json_writer *w)
 {
 	_cleanup_(buf_deinit) struct buf text = buf_init(LINE_BYTES_MAX);
@@ -236,6 +244,7 @@ static void overrides_write(struct json_writer *w)
 			temporary_print(&text, left_ns(override->until_ns), "%s.%s=%s",
 				override->option->section, override->option->key, override->text);
 	breaker_each(breaker_temporary, &text);
+	job_queue_each(pool_temporary, &text);
 	for (unsigned i = 0; i < count; i++)
 		temporary_print(&text, left_ns(modules[i].until_ns), "log level of %s %s",
 			modules[i].name, log_level_name(modules[i].least));

@@ -6,6 +6,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <limits.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -173,6 +174,10 @@ int job_queue_append(struct job *job, void *arg)
 		return -ERR_OVERLOADED;
 	}
 	pthread_mutex_lock(&queue->lock);
+	if (job_queue_refusal_ns(queue, job->queued_ns)) {
+		pthread_mutex_unlock(&queue->lock);
+		return -ERR_DRAINING;
+	}
 	if (queue->is_closed || READ(queue->lined[line]) >= queue->queued_max) {
 		pthread_mutex_unlock(&queue->lock);
 		ADD(queue->refused, 1);
@@ -296,6 +301,24 @@ static unsigned take_locked(struct job_queue *queue, unsigned jobs_max, struct j
 	if (taken && SUB(queue->queued, taken) == taken)
 		atomic_store_explicit(&queue->busy_since_ns, 0, memory_order_relaxed);
 	return taken;
+}
+
+unsigned job_queue_refuse(struct job_queue *queue, uint64_t until_ns)
+{
+	uint64_t now_ns = clock_now_ns();
+	struct job *job = NULL, *next;
+	unsigned count = 0;
+
+	pthread_mutex_lock(&queue->lock);
+	atomic_store_explicit(&queue->refused_until_ns, until_ns, memory_order_relaxed);
+	if (until_ns > now_ns)
+		count = take_locked(queue, UINT_MAX, &job);
+	pthread_mutex_unlock(&queue->lock);
+	for (; job; job = next) {
+		next = job->next;
+		answer(job, -ERR_DRAINING, now_ns);
+	}
+	return count;
 }
 
 /* Waits for work as long as it may; under the lock. */

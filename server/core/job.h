@@ -64,6 +64,7 @@ struct job_queue {
 	_Atomic uint32_t lined[JOB_LINES]; /* queued, in each */
 	_Atomic uint32_t left;             /* whose fiber has gone, queued or running */
 	_Atomic uint64_t busy_since_ns;    /* somebody has always waited since; 0: nobody does */
+	_Atomic uint64_t refused_until_ns; /* job_queue_refuse() */
 	_Atomic uint64_t done, expired;    /* expired: nobody needed them when their turn came */
 	_Atomic uint64_t refused, refused_late; /* no place; a wait that would be too long */
 	struct pace pace;
@@ -97,6 +98,20 @@ void job_queue_deinit(struct job_queue *queue);
 
 /* Makes job_queue_take() return 0 once the queue is empty: the threads then end. */
 void job_queue_close(struct job_queue *queue);
+
+/*
+ * Takes no job until then: who comes is told -ERR_DRAINING at once, and so are those who wait; how
+ * many those were. What is worked on is finished. 0: takes jobs again. Any thread.
+ */
+unsigned job_queue_refuse(struct job_queue *queue, uint64_t until_ns);
+
+/* How long from now it takes no job; 0: it does. Any thread. */
+static inline uint64_t job_queue_refusal_ns(const struct job_queue *queue, uint64_t now_ns)
+{
+	uint64_t until_ns = atomic_load_explicit(&queue->refused_until_ns, memory_order_relaxed);
+
+	return until_ns > now_ns ? until_ns - now_ns : 0;
+}
 
 /* Asks so many worker threads to end: job_queue_take() returns 0 to the next that find no work. */
 void job_queue_leave(struct job_queue *queue, unsigned threads);
@@ -140,6 +155,7 @@ void job_init(struct job *job, void (*run)(struct job *, void *), void (*release
 /*
  * On a fiber: queues the job and waits until it is done. Returns job->result; -ERR_OVERLOADED when
  * the queue is full, or could not begin it before its deadline or the longest wait allowed;
+ * -ERR_DRAINING when it takes none (job_queue_refuse());
  * -ETIMEDOUT or -ERR_CANCELED when the fiber's wait ended first (the outputs of the job must not be
  * read then). In every case the caller ends with job_put().
  */

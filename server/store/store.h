@@ -331,7 +331,8 @@ struct store_health {
 };
 void store_health(struct store_health *ret_health);
 
-/* The circuit breakers of reading and writing; any thread. breaker_find("store-read") has more. */
+/* The circuit breakers of reading and writing, open also where the pool is drained; any thread.
+ * breaker_find("store-read") has more. */
 struct store_breakers {
 	enum breaker_state reads, writes;
 };
@@ -369,6 +370,13 @@ struct store_pool {
 	unsigned connections_max;
 	const struct job_queue *queue;
 };
+
+/*
+ * Lends no connection of the pool of that name for so long: calls are refused as by a breaker,
+ * those that wait, too (how many in *ret_refused); those that run end as they would. 0: lends
+ * again. 0; -ENOENT. Any thread; after store_open().
+ */
+int store_pool_drain(const char *name, uint64_t for_ms, unsigned *ret_refused);
 
 /*
  * Another pool_max while it runs, never fewer than pool_min for calls; connections that are too

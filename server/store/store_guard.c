@@ -80,6 +80,7 @@ static enum metric_code_class class_of(int error)
 	case -ETIMEDOUT:
 		return CODE_TIMEOUT;
 	case -ERR_STORE_DOWN:
+	case -ERR_DRAINING:
 		return CODE_DOWN;
 	case -ERR_CANCELED:
 		return CODE_CANCELED;
@@ -174,7 +175,8 @@ int store_guard_await(enum keeper_part part, struct job_queue *queue, struct sto
 		store_health(&health);
 	breaker_leave(breaker, &pass, outcome_of(r),
 		health.reason[0] ? health.reason : "no answer in time");
-	return r;
+	/* A drained pool is no failure, but to who asks it is what an open breaker is. */
+	return r == -ERR_DRAINING ? -ERR_STORE_DOWN : r;
 }
 
 bool store_guard_ping_enter(enum keeper_part part, struct breaker_pass *ret_pass)
@@ -201,14 +203,29 @@ bool store_guard_is_closed(enum keeper_part part)
 	return state_of(part) == BREAKER_CLOSED;
 }
 
+static uint64_t drained_ns(enum keeper_part part)
+{
+	return job_queue_refusal_ns(store_queue(part), clock_now_ns());
+}
+
+/* What a drained pool refuses is refused without being tried, too. */
+static enum breaker_state seen_state(enum keeper_part part)
+{
+	return drained_ns(part) ? BREAKER_OPEN : state_of(part);
+}
+
 void store_breakers(struct store_breakers *ret_breakers)
 {
-	*ret_breakers = (struct store_breakers){ .reads = state_of(KEEPER_READING),
-		.writes = state_of(KEEPER_WRITING) };
+	*ret_breakers = (struct store_breakers){ .reads = seen_state(KEEPER_READING),
+		.writes = seen_state(KEEPER_WRITING) };
+}
+
+static uint64_t retry_ns(enum keeper_part part)
+{
+	return MAX(breaker_retry_ns(&guard.breaker[part]), drained_ns(part));
 }
 
 uint64_t store_retry_ns(void)
 {
-	return MAX(breaker_retry_ns(&guard.breaker[KEEPER_READING]),
-		breaker_retry_ns(&guard.breaker[KEEPER_WRITING]));
+	return MAX(retry_ns(KEEPER_READING), retry_ns(KEEPER_WRITING));
 }

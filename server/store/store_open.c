@@ -11,6 +11,7 @@
 #include "core/module.h"
 #include "core/thread.h"
 #include "observe/metrics.h"
+#include "shared/clock.h"
 #include "shared/macros.h"
 #include "store/keeper.h"
 #include "store/store_backend.h"
@@ -104,6 +105,20 @@ void store_pools_each(void (*visit)(const struct store_pool *pool, void *arg), v
 				      .connections_max = atomic_load(&groups[i]->threads_max),
 				      .queue = &groups[i]->queue },
 				arg);
+}
+
+int store_pool_drain(const char *name, uint64_t for_ms, unsigned *ret_refused)
+{
+	struct workers *const groups[] = { &store.readers, &store.writer };
+
+	for (size_t i = 0; i < ARRAY_SIZE(groups); i++) {
+		if (!groups[i]->options.threads_max || strcmp(groups[i]->options.name, name) != 0)
+			continue;
+		*ret_refused = job_queue_refuse(
+			&groups[i]->queue, for_ms ? clock_after_ms(clock_now_ns(), for_ms) : 0);
+		return 0;
+	}
+	return -ENOENT;
 }
 
 bool store_pool_is_sizable(void)

@@ -555,7 +555,7 @@ def test_completion_scripts_are_valid(authd, tmp_path, shell):
 
 
 @pytest.mark.parametrize("words, expected", [
-    (["po"], ["pool"]), (["pool", ""], ["list", "resize", "show"]), (["pool", "show", "store-r"], ["store-read"]),
+    (["po"], ["pool"]), (["pool", ""], ["drain", "list", "resize", "resume", "show"]), (["pool", "show", "store-r"], ["store-read"]),
     (["conn", "list", "--state", "re"], ["receiving"]), (["-o", "nd"], ["ndjson"]),
     (["config", "get", "log.l"], ["log.level"]), (["conn", "list", "--ag"], ["--age"]),
     (["completion", ""], ["bash", "zsh", "fish"]), (["sta"], ["status"]),

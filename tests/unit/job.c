@@ -275,6 +275,37 @@ TEST(a_closed_queue_refuses)
 	assert_int_equal(asker.result, -ERR_OVERLOADED);
 }
 
+TEST(a_queue_that_takes_no_jobs_answers_who_waits_and_who_comes_until_its_time)
+{
+	struct asker waiting[2] = {}, late = {}, working = {}, after = {};
+	struct job *job;
+	QUEUE(queue, 8);
+
+	ask(&working, &queue, false);
+	assert_int_equal(job_queue_take(&queue, 1, &job), 1);
+	ask(&waiting[0], &queue, false);
+	ask(&waiting[1], &queue, true);
+	assert_int_equal(job_queue_refuse(&queue, clock_now_ns() + WAIT_NS), 2);
+	assert_true(job_queue_refusal_ns(&queue, clock_now_ns()) > 0);
+	for (unsigned i = 0; i < 2; i++) {
+		wait_until(is_finished, &waiting[i]);
+		assert_int_equal(waiting[i].result, -ERR_DRAINING);
+	}
+	assert_int_equal(atomic_load(&queue.queued), 0);
+	ask(&late, &queue, false);
+	assert_int_equal(late.result, -ERR_DRAINING);
+	/* What is worked on is finished. */
+	job->result = 7;
+	job_done(&queue, job);
+	wait_until(is_finished, &working);
+	assert_int_equal(working.result, 7);
+	/* Its time is over, or somebody ends it. */
+	assert_int_equal(job_queue_refuse(&queue, clock_now_ns()), 0);
+	assert_int_equal(job_queue_refusal_ns(&queue, clock_now_ns()), 0);
+	ask(&after, &queue, false);
+	assert_ptr_equal(serve(&queue), &after);
+}
+
 /* --- who is skipped --- */
 
 TEST(the_job_of_a_client_that_left_is_not_begun)
