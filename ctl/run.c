@@ -261,6 +261,25 @@ static int run_once(struct session *session, const struct settings *settings,
 	return r == EXIT_DONE && running.output.is_bad ? EXIT_ANSWER_NO : r;
 }
 
+/* A command that has a --timeout of its own says what it has found when that is over: it is told
+ * the time, and waited for a little longer. */
+#define TIMEOUT_GRACE_MS 5000
+
+static bool has_timeout_argument(const struct command *command)
+{
+	const struct command_argument *argument = command_argument_find(command, STR("timeout"));
+
+	return argument && (argument->flags & ARGUMENT_OPTION);
+}
+
+static int timeout_tell(struct invocation *invocation, uint64_t ms)
+{
+	char text[32]; /* a number */
+	int n = snprintf(text, sizeof(text), "%llums", (unsigned long long)ms);
+
+	return invocation_add(invocation, "timeout", str_of(text, (size_t)n));
+}
+
 /* --- confirmation --- */
 
 /* 0, or EXIT_UNCONFIRMED. *answer is what is confirmed with. */
@@ -356,6 +375,11 @@ static int run_invocation(struct session *session, const struct settings *settin
 		return EXIT_REFUSED;
 	if (invocation->command->flags & COMMAND_RETRIES)
 		return run_once(session, settings, invocation, &request, line);
+	if (settings->has_timeout && has_timeout_argument(invocation->command)) {
+		if (timeout_tell(invocation, settings->timeout_ms) < 0)
+			return EXIT_USAGE;
+		request.timeout_ms += TIMEOUT_GRACE_MS;
+	}
 	r = session_connect(session, settings);
 	if (r == EXIT_DONE && is_allowed(session, invocation->command))
 		r = secret_add(settings, invocation);

@@ -831,6 +831,11 @@ static const struct command_column done_columns[] = {
 	{}
 };
 
+static const struct command_argument drain_arguments[] = {
+	{ "timeout", ARGUMENT_DURATION, ARGUMENT_OPTION, "wait so long for requests to end, and tell which have not with exit code 9; else do not wait", NULL, NULL },
+	{}
+};
+
 static const struct command_argument audit_list_arguments[] = {
 	{ "since", ARGUMENT_DURATION, 0, "only the records of the last 10m, 24h, ...", NULL, NULL },
 	{ "user", ARGUMENT_NUMBER, 0, "only those of this uid", NULL, NULL },
@@ -1028,7 +1033,7 @@ const struct command commands[] = {
 	{ "trace.sample", O, SINGLE | CHANGE, "Trace so many requests for a while", "trace.sample/1", trace_sample_arguments, trace_sample_columns },
 	{ "audit.list", O, PERSONAL, "Who ran what", "audit.list/1", audit_list_arguments, audit_columns },
 	{ "audit.verify", O, SINGLE, "Follow the hashes of the audit file; exit code 6 when they break", "audit.verify/1", NULL, verify_columns },
-	{ "drain", O, SINGLE | CHANGE | COMMAND_ASKS, "Take no more connections, finish what runs", "drain/1", NULL, done_columns },
+	{ "drain", O, SINGLE | CHANGE | COMMAND_ASKS, "Take no more connections, finish what runs", "drain/1", drain_arguments, done_columns },
 	{ "upgrade", A, CHANGE | COMMAND_WAITS, "Start the program anew, as it is on the disk now, and hand over to it without losing a request", "upgrade/1", NULL, upgrade_columns },
 	{ "shutdown", A, SINGLE | CHANGE | COMMAND_ASKS, "Drain and end the process", "shutdown/1", NULL, done_columns },
 	{ "wait", V, SINGLE | COMMAND_WAITS | COMMAND_RETRIES, "Wait until something is so, also for authd to start; exit code 9 when it takes too long", "wait/1", wait_arguments, wait_columns },

@@ -54,6 +54,7 @@ enum argument_flag {
 	ARGUMENT_INSTEAD = 1 << 6, /* with it the secret one is neither wanted nor asked for */
 	ARGUMENT_ADMIN = 1 << 7,   /* with it the command needs the level admin */
 	ARGUMENT_ASKS = 1 << 8,    /* with it the command wants --yes, as with COMMAND_ASKS */
+	ARGUMENT_OPTION = 1 << 9,  /* is also an option of authctl, which takes it for both */
 };
 
 struct command_argument {

@@ -258,6 +258,21 @@ static void op_row(struct control_request *request, unsigned core, const struct 
 	request_row_end(request);
 }
 
+void op_list_print(const struct control_request *request, struct buf *text)
+{
+	uint64_t now_ns = clock_now_ns();
+
+	for (unsigned i = 0; i < cores_count(); i++) {
+		const struct op_rows *rows = gather_answer(request->gather, i);
+
+		/* What does not fit is told by op list. */
+		for (unsigned j = 0; rows && j < rows->count; j++)
+			(void)!buf_printf(text, "%s%s %s for %.1f s on core %u",
+				text->len ? ", " : "", rows->rows[j].method, rows->rows[j].path,
+				seconds_since(now_ns, rows->rows[j].started_ns), i);
+	}
+}
+
 void handle_op_list(struct control_request *request)
 {
 	for (unsigned i = 0; i < cores_count(); i++) {

@@ -88,7 +88,7 @@ static const struct handler handlers[] = {
 	{ "trace.sample", NULL, handle_trace_sample, NULL },
 	{ "audit.list", NULL, handle_audit_list, NULL },
 	{ "audit.verify", NULL, handle_audit_verify, NULL },
-	{ "drain", NULL, handle_drain, NULL },
+	{ "drain", NULL, NULL, drain_step },
 	{ "upgrade", upgrade_begin, NULL, upgrade_step },
 	{ "shutdown", NULL, handle_shutdown, NULL },
 	{ "wait", wait_begin, NULL, wait_step },

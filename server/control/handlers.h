@@ -130,6 +130,8 @@ void conn_kill_begin(struct control_request *request);
 void handle_conn_kill(struct control_request *request);
 void op_list_begin(struct control_request *request);
 void handle_op_list(struct control_request *request);
+/* What op_list_begin() was told, in a sentence: "POST /v1/auth/login for 2.1 s on core 0, ...". */
+void op_list_print(const struct control_request *request, struct buf *text);
 void op_kill_begin(struct control_request *request);
 void handle_op_kill(struct control_request *request);
 /* meta.c */
@@ -174,5 +176,5 @@ void handle_audit_verify(struct control_request *request);
 void upgrade_begin(struct control_request *request);
 bool upgrade_step(struct control_request *request, uint64_t now_ns);
 /* process.c */
-void handle_drain(struct control_request *request);
+bool drain_step(struct control_request *request, uint64_t now_ns);
 void handle_shutdown(struct control_request *request);

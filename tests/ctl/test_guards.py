@@ -10,6 +10,7 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "support"))
 from authd import Authd  # noqa: E402
 from control import StuckThread, request  # noqa: E402
+from wire import until  # noqa: E402
 
 
 @pytest.fixture
@@ -131,6 +132,23 @@ def test_op_list_and_kill_see_a_request_that_waits():
         assert authd.ctl("op", "kill", str(found[0]["id"])).returncode == 1
 
 
+def test_a_drain_with_a_time_tells_what_still_runs_when_it_is_over_and_goes_on(authd):
+    connection = http.client.HTTPConnection("127.0.0.1", authd.port, timeout=60)
+    with StuckThread(authd, "store-write"):
+        connection.request("POST", "/v1/auth/register", json.dumps({"email": "d@example.org", "password": "correct horse"}),
+                           {"Content-Type": "application/json"})
+        until(lambda: rows(authd, "op", "list"), "the request")
+        assert rows(authd, "--dry-run", "drain", "--timeout", "1s")["done"] is False
+        late = authd.ctl("--timeout", "500ms", "drain", "--yes")
+        assert late.returncode == 9 and "1 connections are left" in late.stderr
+        assert "POST /v1/auth/register for " in late.stderr and "op list" in late.stderr
+        assert "DRAINING" in authd.ctl("status").stdout
+    assert connection.getresponse().status == 201
+    answer = authd.ctl("-o", "json", "drain", "--yes", "--timeout", "20s")
+    assert answer.returncode == 0 and json.loads(answer.stdout)["done"] is True
+    assert "DRAINED" in authd.ctl("status").stdout
+
+
 def test_drain_then_shutdown_ends_the_process(authd):
     assert authd.ctl("drain", "--yes").returncode == 0
     assert authd.ctl("--timeout", "20", "wait", "drained").returncode == 0
@@ -152,4 +170,5 @@ def test_routes_and_metrics_agree_on_what_was_served(authd):
     series = [r for r in rows(authd, "metrics", "list", "authd_http_requests_total") if "login" in r["labels"]]
     assert sum(r["value"] for r in series) == 5
     assert authd.ctl("metrics", "list", "nope").returncode == 1
+    assert rows(authd, "metrics", "authd_draining") == rows(authd, "metrics", "list", "authd_draining")
     assert len(rows(authd, "metrics", "list")) > 50
