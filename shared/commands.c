@@ -934,6 +934,8 @@ static const struct command_column schema_columns[] = {
 	{ "unit", COLUMN_TEXT, "of its numbers in JSON", 0 },
 	{ "required", COLUMN_BOOL, "of arguments", WIDE },
 	{ "secret", COLUMN_BOOL, "never shown or written down", WIDE },
+	{ "admin", COLUMN_BOOL, "the command needs the level admin with it", WIDE },
+	{ "asks", COLUMN_BOOL, "the command wants confirmation with it", WIDE },
 	{ "help", COLUMN_TEXT, "what it is", 0 },
 	{}
 };

@@ -39,6 +39,7 @@ void handle_meta_commands(struct control_request *request)
 	}
 }
 
+/* flags: of an argument; 0 for fields. */
 static void schema_row(struct control_request *request, const char *part, const char *name,
 	const char *type, const char *unit, unsigned flags, const char *help)
 {
@@ -50,6 +51,8 @@ static void schema_row(struct control_request *request, const char *part, const 
 	json_put_str(w, "unit", str_cstr(unit));
 	json_put_bool(w, "required", flags & ARGUMENT_REQUIRED);
 	json_put_bool(w, "secret", flags & ARGUMENT_SECRET);
+	json_put_bool(w, "admin", flags & ARGUMENT_ADMIN);
+	json_put_bool(w, "asks", flags & ARGUMENT_ASKS);
 	json_put_str(w, "help", str_cstr(help));
 	request_row_end(request);
 }

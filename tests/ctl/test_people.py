@@ -109,6 +109,9 @@ def test_revoking_all_and_searching_by_prefix_want_the_level_admin(authd):
     for words in [["session", "revoke", "--all", "--yes"], ["user", "list", "--prefix", "a"]]:
         answer = authd.ctl("--as", "operator", *words)
         assert answer.returncode == 8 and "needs the level admin" in answer.stderr, words
+    schema = {r["name"]: r for r in shown(authd, "schema", "session", "revoke") if r["part"] == "argument"}
+    assert schema["all"]["admin"] and schema["all"]["asks"]
+    assert not any(r["admin"] or r["asks"] for name, r in schema.items() if name != "all")
     assert authd.ctl("--as", "operator", "session", "revoke", "0192-none").returncode == 1
     assert authd.ctl("--as", "viewer", "user", "list").returncode == 0
 
