@@ -326,6 +326,7 @@ static int serve(const char *path, const sigset_t *signals)
 		.is_handed_over = successor_is_serving });
 	if (r < 0)
 		return r;
+	predecessor_tickets_take();
 	remote_begin();
 	r = predecessor_follow();
 	if (r < 0)

@@ -90,7 +90,7 @@ static const struct command_column core_columns[] = {
 };
 
 static const struct command_argument conn_list_arguments[] = {
-	{ "state", ARGUMENT_TEXT, 0, "only those in this state", "handshaking|idle|receiving|handling|sending|closing", NULL },
+	{ "state", ARGUMENT_TEXT, 0, "only those in this state", "handshaking|waiting|idle|receiving|handling|sending|closing", NULL },
 	{ "core", ARGUMENT_NUMBER, 0, "only those of one core", NULL, "core.list:core" },
 	{ "age", ARGUMENT_DURATION, 0, "only those that are older", NULL, NULL },
 	{}
@@ -529,6 +529,8 @@ static const struct command_column tls_columns[] = {
 	{ "key", COLUMN_TEXT, "its kind and size", 0 },
 	{ "served", COLUMN_INTEGER, "full handshakes that have shown it", COUNTER },
 	{ "default", COLUMN_BOOL, "for clients that name nobody whom we know?", WIDE },
+	{ "kind", COLUMN_TEXT, "certificate, or crl: whom an authority of clients has revoked", 0 },
+	{ "revoked", COLUMN_INTEGER, "certificates on a crl", WIDE },
 	{}
 };
 
@@ -1001,8 +1003,8 @@ const struct command commands[] = {
 	{ "session.list", O, PERSONAL, "Sessions of an account that live", "session.list/1", session_list_arguments, session_columns },
 	{ "session.revoke", O, SINGLE | CHANGE, "End one session, all of an account, or all there are, on every core", "session.revoke/1", session_revoke_arguments, session_revoke_columns },
 	{ "key.list", V, 0, "Keys that tokens are signed with and verified by", "key.list/1", NULL, key_columns },
-	{ "tls.list", V, 0, "Certificates in force: names, when they end, how often they were shown", "tls.list/1", NULL, tls_columns },
-	{ "tls.reload", O, CHANGE, "Read the files of the certificates again; wrong ones change nothing", "tls.reload/1", NULL, tls_columns },
+	{ "tls.list", V, 0, "Certificates and revocation lists in force: names, when they end, how often they were shown", "tls.list/1", NULL, tls_columns },
+	{ "tls.reload", O, CHANGE, "Read the files of [tls] again: certificates, revocation lists, ticket keys; wrong ones change nothing", "tls.reload/1", NULL, tls_columns },
 	{ "route.list", V, 0, "Routes: requests, errors, times", "route.list/1", NULL, route_columns },
 	{ "latency.show", V, 0, "How long requests took, and where the time went", "latency.show/1", latency_arguments, latency_columns },
 	{ "latency.hist", V, 0, "The same as a histogram", "latency.hist/1", latency_hist_arguments, latency_hist_columns },

@@ -281,6 +281,11 @@ int config_check(const char *path, const struct config *config, struct buf *erro
 		{ config->tls.client_certificate != CLIENT_CERTIFICATE_OFF &&
 				!config->tls.client_ca_file[0],
 			"tls.client_certificate needs tls.client_ca_file" },
+		{ config->tls.client_crl_files.count &&
+				config->tls.client_certificate == CLIENT_CERTIFICATE_OFF,
+			"tls.client_crl_files needs tls.client_certificate" },
+		{ config->tls.ticket_key_files.count && !config->tls.has_tickets,
+			"tls.ticket_key_files needs tls.tickets" },
 		{ config->http.base[0] && config->http.base[0] != '/',
 			"http.base must begin with /" },
 		{ config->http.base[0] && config->http.base[strlen(config->http.base) - 1] == '/',

@@ -70,7 +70,9 @@ struct config {
 		config_text ciphers, ciphersuites;
 		uint64_t client_certificate; /* enum config_client_certificate */
 		config_text client_ca_file;
+		struct config_list client_crl_files;
 		bool has_tickets;
+		struct config_list ticket_key_files;
 		uint64_t handshake_timeout_ms, hsts_ms;
 	} tls;
 	struct {

@@ -49,6 +49,9 @@ void meter_sq_full(struct metering *m);
 void meter_buffers(struct metering *m);
 /* certificates.c */
 void meter_handshakes(struct metering *m);
+void meter_handshakes_open(struct metering *m);
+void meter_handshakes_max(struct metering *m);
+void meter_crls(struct metering *m);
 void meter_certificates(struct metering *m);
 /* gauges_store.c */
 void meter_ready(struct metering *m);

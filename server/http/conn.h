@@ -140,7 +140,6 @@ struct http_server {
 	char *plain; /* what is decrypted, until it is parsed; NULL: nobody listens for TLS */
 	struct {     /* secured.c: the oldest first */
 		struct list begun, line;
-		unsigned count;         /* begun */
 		unsigned taken;         /* of them in this pass of the loop */
 		struct inbox_item turn; /* the next pass */
 		bool is_turn_sent;

@@ -21,12 +21,18 @@ static void turn_send(struct http_server *server)
 	inbox_send(&server->core->inbox, &server->handshakes.turn);
 }
 
+static void gauge_add(_Atomic uint32_t *gauge, uint32_t change)
+{
+	atomic_store_explicit(gauge, atomic_load_explicit(gauge, memory_order_relaxed) + change,
+		memory_order_relaxed);
+}
+
 static void begun_add(struct http_server *server, struct secured *secured)
 {
 	secured->place = SECURED_BEGUN;
 	secured->begun_ns = loop_now_ns(server->core->loop);
 	list_append(&server->handshakes.begun, &secured->link);
-	server->handshakes.count++;
+	gauge_add(&server->stats.handshakes_begun, 1);
 	server->handshakes.taken++;
 }
 
@@ -35,11 +41,12 @@ static void place_leave(struct http_server *server, struct secured *secured)
 {
 	if (secured->place == SECURED_BEGUN) {
 		list_remove(&server->handshakes.begun, &secured->link);
-		server->handshakes.count--;
+		gauge_add(&server->stats.handshakes_begun, (uint32_t)-1);
 		if (server->handshakes.line.first)
 			turn_send(server);
 	} else if (secured->place == SECURED_IN_LINE) {
 		list_remove(&server->handshakes.line, &secured->link);
+		gauge_add(&server->stats.handshakes_in_line, (uint32_t)-1);
 	}
 	secured->place = SECURED_NOWHERE;
 }
@@ -51,7 +58,8 @@ static bool make_place(struct http_server *server)
 	struct secured *slowest;
 	uint64_t gives_way_ns;
 
-	if (server->handshakes.count < SECURED_HANDSHAKES_MAX)
+	if (atomic_load_explicit(&server->stats.handshakes_begun, memory_order_relaxed) <
+		HTTP_HANDSHAKES_MAX)
 		return true;
 	slowest = container_of(link, struct secured, link);
 	gives_way_ns = clock_after_ms(slowest->begun_ns, SECURED_GIVES_WAY_MS);
@@ -79,6 +87,7 @@ static void place_take(struct http_server *server, struct secured *secured)
 	}
 	secured->place = SECURED_IN_LINE;
 	list_append(&server->handshakes.line, &secured->link);
+	gauge_add(&server->stats.handshakes_in_line, 1);
 }
 
 /* Who waited longest goes first. */
@@ -136,14 +145,6 @@ void secured_stop(struct http_server *server)
 	free(server->plain);
 }
 
-static void handshaking_add(struct http_server *server, uint32_t change)
-{
-	_Atomic uint32_t *count = &server->stats.connections_handshaking;
-
-	atomic_store_explicit(count, atomic_load_explicit(count, memory_order_relaxed) + change,
-		memory_order_relaxed);
-}
-
 bool secured_open(struct conn *conn)
 {
 	struct secured *secured = pool_get(&conn->server->secured);
@@ -152,7 +153,7 @@ bool secured_open(struct conn *conn)
 		return false;
 	*secured = (struct secured){ .conn = conn };
 	conn->secured = secured;
-	handshaking_add(conn->server, 1);
+	gauge_add(&conn->server->stats.connections_handshaking, 1);
 	return true;
 }
 
@@ -179,7 +180,7 @@ void secured_over(struct conn *conn, enum http_handshake result)
 		return;
 	secured->is_over = true;
 	place_leave(conn->server, secured);
-	handshaking_add(conn->server, (uint32_t)-1);
+	gauge_add(&conn->server->stats.connections_handshaking, (uint32_t)-1);
 	stat_add(&conn->server->stats.handshakes[version][is_resumed][result], 1);
 }
 
@@ -318,6 +319,11 @@ bool secured_send(struct conn *conn, struct buf *ret_wire)
 }
 
 /* --- what others see --- */
+
+bool secured_is_waiting(const struct conn *conn)
+{
+	return conn->secured && conn->secured->place == SECURED_IN_LINE;
+}
 
 void secured_describe(const struct conn *conn, struct request *request)
 {

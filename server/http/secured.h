@@ -11,10 +11,8 @@
  * as with tokens' signatures (core/ration.h), a flood of them shall not hold up who has a session.
  */
 #define SECURED_BEGINS_PER_PASS 8
-/* Of one core at a time; each holds up to 48 KiB until it is done. */
-#define SECURED_HANDSHAKES_MAX 512
-/* When all of these are taken, one that has lasted so long is cut for one that waits: an honest
- * client needs two round trips. */
+/* When HTTP_HANDSHAKES_MAX places are taken, one that has lasted so long is cut for one that waits:
+ * an honest client needs two round trips. */
 #define SECURED_GIVES_WAY_MS 1000
 
 enum secured_place { SECURED_NOWHERE, SECURED_IN_LINE, SECURED_BEGUN };
@@ -51,5 +49,7 @@ bool secured_has_output(const struct conn *conn);
 /* The handshake has come to this end; only the first is counted. */
 void secured_over(struct conn *conn, enum http_handshake result);
 
+/* Does it stand in line for its handshake? Also of plain connections. */
+bool secured_is_waiting(const struct conn *conn);
 /* What the service may know of it. */
 void secured_describe(const struct conn *conn, struct request *request);

@@ -314,6 +314,8 @@ static const char *state_name(const struct conn *conn)
 		[CONN_LINGERING] = "closing",
 		[CONN_CLOSING] = "closing" };
 
+	if (secured_is_waiting(conn))
+		return "waiting";
 	return conn->is_sending && conn->state == CONN_IDLE ? "sending" : names[conn->state];
 }
 

@@ -67,6 +67,9 @@ struct http_options {
 	struct http_trust trust; /* whom we believe who the client is */
 };
 
+/* Handshakes of one core at a time; each holds up to 48 KiB until it is done. */
+#define HTTP_HANDSHAKES_MAX 512
+
 /* How a handshake of TLS ends. closed: the client left. */
 enum http_handshake {
 	HANDSHAKE_OK,
@@ -100,8 +103,9 @@ struct http_stats {
 	_Atomic uint32_t connections_handshaking; /* with TLS, and not yet set up */
 	_Atomic uint64_t
 		handshakes[TLS_VERSIONS][2][HANDSHAKES]; /* [1]: resumed; no version unless ok */
-	_Atomic int64_t tls_bytes;                       /* of the heap, for sessions */
-	struct histogram sends_ns;                       /* that the client did not take at once */
+	_Atomic uint32_t handshakes_begun, handshakes_in_line; /* HTTP_HANDSHAKES_MAX, and more */
+	_Atomic int64_t tls_bytes;                             /* of the heap, for sessions */
+	struct histogram sends_ns; /* that the client did not take at once */
 };
 
 struct http_server;
@@ -150,10 +154,10 @@ const struct compress_stats *http_server_compress_stats(const struct http_server
 
 /* One row of `authctl conn list`. */
 struct http_conn_info {
-	uint64_t id; /* unique in this process */
-	const char
-		*state;  /* "handshaking", "idle", "receiving", "handling", "sending", "closing" */
-	const char *tls; /* "1.3"; "": none, or not yet */
+	uint64_t id;       /* unique in this process */
+	const char *state; /* "handshaking", "waiting" (for its handshake), "idle", "receiving",
+			      "handling", "sending", "closing" */
+	const char *tls;   /* "1.3"; "": none, or not yet */
 	const struct address
 		*peer; /* the client of the request in progress, as far as it is known */
 	uint64_t opened_ns, active_ns; /* accepted; last byte either way */

@@ -99,7 +99,9 @@ static_assert((int)TLS_CLIENTS_OFF == CLIENT_CERTIFICATE_OFF &&
 		      (int)TLS_CLIENTS_OPTIONAL == CLIENT_CERTIFICATE_OPTIONAL &&
 		      (int)TLS_CLIENTS_REQUIRED == CLIENT_CERTIFICATE_REQUIRED,
 	"the option's choices are what TLS knows");
-static_assert(TLS_CERTIFICATES_MAX == CONFIG_LISTEN_MAX, "every file has a place");
+static_assert(TLS_CERTIFICATES_MAX == CONFIG_LISTEN_MAX && TLS_CRL_FILES_MAX == CONFIG_LISTEN_MAX &&
+		      TLS_TICKET_KEYS_MAX == CONFIG_LISTEN_MAX,
+	"every file has a place");
 
 static bool has_tls(const struct config *config)
 {
@@ -115,12 +117,18 @@ static struct tls_options tls_options_of(const struct config *config)
 		.ciphersuites = config->tls.ciphersuites,
 		.clients = (enum tls_clients)config->tls.client_certificate,
 		.client_ca_file = config->tls.client_ca_file,
-		.has_tickets = config->tls.has_tickets };
+		.crls = config->tls.client_crl_files.count,
+		.has_tickets = config->tls.has_tickets,
+		.ticket_keys = config->tls.ticket_key_files.count };
 
 	for (unsigned i = 0; i < options.certificates; i++)
 		options.certificate_files[i] = config->tls.certificate_files.items[i];
 	for (unsigned i = 0; i < options.keys; i++)
 		options.key_files[i] = config->tls.key_files.items[i];
+	for (unsigned i = 0; i < options.crls; i++)
+		options.crl_files[i] = config->tls.client_crl_files.items[i];
+	for (unsigned i = 0; i < options.ticket_keys; i++)
+		options.ticket_key_files[i] = config->tls.ticket_key_files.items[i];
 	return options;
 }
 
@@ -149,6 +157,18 @@ static void soon_over(const struct tls_certificate_info *info, void *arg)
 			LOG_NUMBER("authd.days_left", days));
 }
 
+static void list_over(const struct tls_crl_info *info, void *arg)
+{
+	int64_t days = tls_days_left(info->next_update_ms, *(int64_t *)arg);
+
+	if (info->next_update_ms < *(int64_t *)arg)
+		log_event(LOG_LEVEL_WARN, "tls.revocations_ended",
+			STR("clients of this authority are refused"),
+			LOG_TEXT("file.path", str_cstr(info->file)),
+			LOG_TEXT("tls.issuer", str_cstr(info->issuer)),
+			LOG_NUMBER("authd.days_left", days));
+}
+
 /* The same files as before may have become wrong since: that must not keep other options back. */
 static int tls_set(const struct config *config)
 {
@@ -163,8 +183,10 @@ static int tls_set(const struct config *config)
 	if (r < 0)
 		log_event(LOG_LEVEL_WARN, "tls.kept", buf_str(&errors),
 			LOG_TEXT("error.type", str_cstr(err_name(r))));
-	else
+	else {
 		tls_certificates_each(soon_over, &now_ms);
+		tls_crls_each(list_over, &now_ms);
+	}
 	return r;
 }
 

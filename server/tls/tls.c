@@ -153,7 +153,8 @@ void tls_feed(struct tls *tls, struct str wire)
 
 /* --- errors --- */
 
-/* OpenSSL's reasons are static texts: "no shared cipher" becomes no_shared_cipher. */
+/* OpenSSL's reasons are static texts: "no shared cipher" becomes no_shared_cipher,
+ * "CRL has expired" crl_has_expired. */
 static void error_set(struct tls *tls)
 {
 	unsigned long code = ERR_peek_last_error();
@@ -163,11 +164,13 @@ static void error_set(struct tls *tls)
 	tls->is_broken = true;
 	if (!reason)
 		reason = "unknown";
-	for (; reason[i] && i < sizeof(tls->error) - 1; i++)
-		tls->error[i] = (reason[i] >= 'a' && reason[i] <= 'z') ||
-						(reason[i] >= '0' && reason[i] <= '9')
-					? reason[i]
-					: '_';
+	if (ERR_GET_REASON(code) == SSL_R_CERTIFICATE_VERIFY_FAILED) /* why? */
+		reason = X509_verify_cert_error_string(SSL_get_verify_result(tls->ssl));
+	for (; reason[i] && i < sizeof(tls->error) - 1; i++) {
+		char c = ascii_lower(reason[i]);
+
+		tls->error[i] = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ? c : '_';
+	}
 	tls->error[i] = '\0';
 }
 

@@ -71,7 +71,7 @@ bool tls_certificate_covers(const struct tls_certificate *certificate, const cha
 
 /* --- what it says --- */
 
-static void name_print(const X509_NAME *name, char text[static TLS_TEXT_BYTES])
+void tls_name_print(const X509_NAME *name, char text[static TLS_TEXT_BYTES])
 {
 	BIO *bio = BIO_new(BIO_s_mem());
 
@@ -85,7 +85,7 @@ static void name_print(const X509_NAME *name, char text[static TLS_TEXT_BYTES])
 	BIO_free(bio);
 }
 
-static int64_t time_ms(const ASN1_TIME *time)
+int64_t tls_time_ms(const ASN1_TIME *time)
 {
 	struct tm tm = {};
 
@@ -115,14 +115,14 @@ static void describe(struct tls_certificate *certificate)
 {
 	X509 *x509 = certificate->x509;
 
-	name_print(X509_get_issuer_name(x509), certificate->issuer);
-	name_print(X509_get_subject_name(x509), certificate->shown);
+	tls_name_print(X509_get_issuer_name(x509), certificate->issuer);
+	tls_name_print(X509_get_subject_name(x509), certificate->shown);
 	if (certificate->name_count)
 		(void)snprintf(certificate->shown, sizeof(certificate->shown), "%s",
 			certificate->names[0]);
 	key_type_print(X509_get0_pubkey(x509), certificate->key_type);
-	certificate->not_before_ms = time_ms(X509_get0_notBefore(x509));
-	certificate->not_after_ms = time_ms(X509_get0_notAfter(x509));
+	certificate->not_before_ms = tls_time_ms(X509_get0_notBefore(x509));
+	certificate->not_after_ms = tls_time_ms(X509_get0_notAfter(x509));
 }
 
 /* --- loading --- */

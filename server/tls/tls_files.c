@@ -41,10 +41,10 @@ int tls_file_read(const char *path, bool is_secret, struct buf *text, struct buf
 		return tls_file_wrong(errors, path, "is no file");
 	if (is_secret && (stat.st_mode & S_IRWXO))
 		return tls_file_wrong(errors, path,
-			"everybody may read it: chmod o= first, it holds a private key");
+			"everybody may read it: chmod o= first, it holds a secret key");
 	while (n > 0) {
 		if (buf_reserve(text, 4096) < 0)
-			return tls_file_wrong(errors, path, "is larger than certificates are");
+			return tls_file_wrong(errors, path, "is larger than such files are");
 		n = read(fd, text->data + text->len, 4096);
 		if (n < 0)
 			return tls_file_wrong(errors, path, err_text(-errno));

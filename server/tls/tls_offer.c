@@ -72,13 +72,22 @@ static int authorities_add(SSL_CTX *context, struct str pem, const char *path, s
  * Tickets of sessions that began under other rules for clients must not be taken: a session id
  * context that is made of these rules says so.
  */
-static int rules_bind(SSL_CTX *context, enum tls_clients clients, struct str authorities)
+static int rules_bind(SSL_CTX *context, enum tls_clients clients, struct str authorities,
+	const struct tls_crls *crls)
 {
-	unsigned char digest[EVP_MAX_MD_SIZE];
+	unsigned char digest[EVP_MAX_MD_SIZE], list[EVP_MAX_MD_SIZE];
+	EVP_MD_CTX *all = EVP_MD_CTX_new();
 	unsigned len = 0;
+	int ok;
 
-	if (EVP_Digest(authorities.data ? authorities.data : "", authorities.len, digest, &len,
-		    EVP_sha256(), NULL) != 1)
+	ok = all && EVP_DigestInit_ex(all, EVP_sha256(), NULL) == 1 &&
+	     EVP_DigestUpdate(all, authorities.data ? authorities.data : "", authorities.len) == 1;
+	for (unsigned i = 0; ok && i < crls->count; i++)
+		ok = X509_CRL_digest(crls->items[i].crl, EVP_sha256(), list, &len) == 1 &&
+		     EVP_DigestUpdate(all, list, len) == 1;
+	ok = ok && EVP_DigestFinal_ex(all, digest, &len) == 1;
+	EVP_MD_CTX_free(all);
+	if (!ok)
 		return -ENOMEM;
 	digest[0] = (unsigned char)clients;
 	return SSL_CTX_set_session_id_context(context, digest, MIN(len, SSL_MAX_SID_CTX_LENGTH)) ==
@@ -88,19 +97,20 @@ static int rules_bind(SSL_CTX *context, enum tls_clients clients, struct str aut
 }
 
 static int clients_ask(SSL_CTX *context, const struct tls_options *options, struct str authorities,
-	struct buf *errors)
+	const struct tls_crls *crls, struct buf *errors)
 {
 	static const int modes[] = { [TLS_CLIENTS_OFF] = SSL_VERIFY_NONE,
 		[TLS_CLIENTS_OPTIONAL] = SSL_VERIFY_PEER,
 		[TLS_CLIENTS_REQUIRED] = SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT };
-	int r = rules_bind(context, options->clients, authorities);
+	int r = rules_bind(context, options->clients, authorities, crls);
 
 	if (r < 0 || options->clients == TLS_CLIENTS_OFF)
 		return r;
 	SSL_CTX_set_verify(context, modes[options->clients], NULL);
 	SSL_CTX_set_verify_depth(context, CLIENT_CHAIN_DEPTH_MAX);
 	SSL_CTX_set_max_cert_list(context, CLIENT_CHAIN_BYTES_MAX);
-	return authorities_add(context, authorities, options->client_ca_file, errors);
+	r = authorities_add(context, authorities, options->client_ca_file, errors);
+	return r == 0 && crls->count ? tls_crls_offer(context, crls, errors) : r;
 }
 
 /* --- all of it --- */
@@ -122,8 +132,8 @@ static int wrong(struct buf *errors, const char *option)
 	return tls_file_wrong(errors, option, "OpenSSL does not know one of these");
 }
 
-int tls_offer_make(const struct tls_options *options, struct str clients, struct buf *errors,
-	SSL_CTX **ret_context)
+int tls_offer_make(const struct tls_options *options, struct str authorities,
+	const struct tls_crls *crls, struct buf *errors, SSL_CTX **ret_context)
 {
 	SSL_CTX *context = SSL_CTX_new(TLS_server_method());
 	int r = 0;
@@ -152,7 +162,7 @@ int tls_offer_make(const struct tls_options *options, struct str clients, struct
 			      options->ciphersuites[0] ? options->ciphersuites : CIPHERSUITES) != 1)
 		r = wrong(errors, "tls.ciphersuites");
 	if (r == 0)
-		r = clients_ask(context, options, clients, errors);
+		r = clients_ask(context, options, authorities, crls, errors);
 	if (r < 0) {
 		SSL_CTX_free(context);
 		return r;

@@ -23,6 +23,9 @@ struct tls_settings {
 	char *texts;
 	unsigned count;
 	struct tls_certificate certificates[TLS_CERTIFICATES_MAX];
+	struct tls_crls crls;
+	unsigned ticket_key_count;
+	struct tls_ticket_key ticket_keys[TLS_TICKET_KEYS_MAX];
 };
 
 static struct {
@@ -49,6 +52,8 @@ static void settings_free(struct tls_settings *old)
 {
 	for (unsigned i = 0; i < old->count; i++)
 		tls_certificate_deinit(&old->certificates[i]);
+	tls_crls_deinit(&old->crls);
+	secret_wipe(old->ticket_keys, sizeof(old->ticket_keys));
 	free(old->texts);
 	free(old);
 }
@@ -107,6 +112,13 @@ SSL_CTX *tls_settings_context(const struct tls_settings *of)
 	return of->certificates[0].context;
 }
 
+const struct tls_ticket_key *tls_settings_ticket_keys(
+	const struct tls_settings *of, unsigned *ret_count)
+{
+	*ret_count = of->ticket_key_count;
+	return of->ticket_keys;
+}
+
 void tls_settings_served(struct tls_settings *of, const SSL *ssl)
 {
 	const X509 *shown = SSL_session_reused(ssl) ? NULL : SSL_get_certificate(ssl);
@@ -129,16 +141,30 @@ static const char *text_put(char **at, const char *text)
 	return copy;
 }
 
+static void list_put(char **at, const char **copies, const char *const *texts, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		copies[i] = text_put(at, texts[i]);
+}
+
+static size_t list_bytes(const char *const *texts, unsigned count)
+{
+	size_t bytes = 0;
+
+	for (unsigned i = 0; i < count; i++)
+		bytes += strlen(texts[i]) + 1;
+	return bytes;
+}
+
 static size_t texts_bytes(const struct tls_options *options)
 {
 	size_t bytes = strlen(options->ciphers) + strlen(options->ciphersuites) +
 		       strlen(options->client_ca_file) + 3;
 
-	for (unsigned i = 0; i < options->certificates; i++)
-		bytes += strlen(options->certificate_files[i]) + 1;
-	for (unsigned i = 0; i < options->keys; i++)
-		bytes += strlen(options->key_files[i]) + 1;
-	return bytes;
+	bytes += list_bytes(options->certificate_files, options->certificates);
+	bytes += list_bytes(options->key_files, options->keys);
+	bytes += list_bytes(options->crl_files, options->crls);
+	return bytes + list_bytes(options->ticket_key_files, options->ticket_keys);
 }
 
 static int options_copy(struct tls_settings *made, const struct tls_options *options)
@@ -151,10 +177,12 @@ static int options_copy(struct tls_settings *made, const struct tls_options *opt
 	made->options.ciphers = text_put(&at, options->ciphers);
 	made->options.ciphersuites = text_put(&at, options->ciphersuites);
 	made->options.client_ca_file = text_put(&at, options->client_ca_file);
-	for (unsigned i = 0; i < options->certificates; i++)
-		made->options.certificate_files[i] = text_put(&at, options->certificate_files[i]);
-	for (unsigned i = 0; i < options->keys; i++)
-		made->options.key_files[i] = text_put(&at, options->key_files[i]);
+	list_put(&at, made->options.certificate_files, options->certificate_files,
+		options->certificates);
+	list_put(&at, made->options.key_files, options->key_files, options->keys);
+	list_put(&at, made->options.crl_files, options->crl_files, options->crls);
+	list_put(&at, made->options.ticket_key_files, options->ticket_key_files,
+		options->ticket_keys);
 	return 0;
 }
 
@@ -201,7 +229,7 @@ static int twin_join(struct tls_settings *made, struct tls_certificate *later, s
 	return 0;
 }
 
-static int certificate_add(struct tls_settings *made, struct str clients, struct buf *errors)
+static int certificate_add(struct tls_settings *made, struct str authorities, struct buf *errors)
 {
 	struct tls_certificate *certificate = &made->certificates[made->count];
 	const struct tls_options *options = &made->options;
@@ -211,7 +239,7 @@ static int certificate_add(struct tls_settings *made, struct str clients, struct
 	certificate->file = options->certificate_files[made->count];
 	key_file = options->keys ? options->key_files[made->count] : certificate->file;
 	made->count++;
-	r = tls_offer_make(options, clients, errors, &certificate->context);
+	r = tls_offer_make(options, authorities, &made->crls, errors, &certificate->context);
 	if (r < 0)
 		return r;
 	SSL_CTX_set_tlsext_servername_callback(certificate->context, on_name);
@@ -220,10 +248,43 @@ static int certificate_add(struct tls_settings *made, struct str clients, struct
 	return r < 0 ? r : twin_join(made, certificate, errors);
 }
 
+/* Who vouches for clients, and whom they have revoked. */
+static int clients_read(struct tls_settings *made, struct buf *authorities, struct buf *errors)
+{
+	const struct tls_options *options = &made->options;
+	int r;
+
+	if (options->clients == TLS_CLIENTS_OFF)
+		return 0;
+	r = tls_file_read(options->client_ca_file, false, authorities, errors);
+	for (unsigned i = 0; r == 0 && i < options->crls; i++)
+		r = tls_crls_read(options->crl_files[i], &made->crls, errors);
+	return r;
+}
+
+static int ticket_keys_read(struct tls_settings *made, struct buf *errors)
+{
+	struct tls_ticket_key *key = made->ticket_keys;
+
+	for (unsigned i = 0; i < made->options.ticket_keys; i++, key++) {
+		const char *path = made->options.ticket_key_files[i];
+		int r = tls_ticket_key_read(path, key, errors);
+
+		if (r < 0)
+			return r;
+		made->ticket_key_count++;
+		for (unsigned j = 0; j < i; j++)
+			if (memcmp(made->ticket_keys[j].name, key->name, sizeof(key->name)) == 0)
+				return tls_file_wrong(
+					errors, path, "has a key that another of these files has");
+	}
+	return 0;
+}
+
 static int make(const struct tls_options *options, struct buf *errors, struct tls_settings **ret)
 {
 	_cleanup_(tls_settings_put_p) struct tls_settings *made = calloc(1, sizeof(*made));
-	_cleanup_(buf_deinit) struct buf clients = buf_init(TLS_FILE_BYTES_MAX);
+	_cleanup_(buf_deinit) struct buf authorities = buf_init(TLS_FILE_BYTES_MAX);
 	int r;
 
 	assert(options->certificates > 0 && options->certificates <= TLS_CERTIFICATES_MAX);
@@ -232,10 +293,12 @@ static int make(const struct tls_options *options, struct buf *errors, struct tl
 		return -ENOMEM;
 	made->references = 1;
 	r = options_copy(made, options);
-	if (r == 0 && options->clients != TLS_CLIENTS_OFF)
-		r = tls_file_read(options->client_ca_file, false, &clients, errors);
+	if (r == 0)
+		r = clients_read(made, &authorities, errors);
+	if (r == 0)
+		r = ticket_keys_read(made, errors);
 	while (r == 0 && made->count < options->certificates)
-		r = certificate_add(made, buf_str(&clients), errors);
+		r = certificate_add(made, buf_str(&authorities), errors);
 	if (r == 0)
 		*ret = TAKE(made);
 	return r;
@@ -339,6 +402,22 @@ void tls_certificates_each(
 				.served = atomic_load_explicit(
 					&certificate->served, memory_order_relaxed),
 				.is_first = i == 0 },
+			arg);
+	}
+}
+
+void tls_crls_each(void (*visit)(const struct tls_crl_info *info, void *arg), void *arg)
+{
+	_cleanup_(tls_settings_put_p) struct tls_settings *current = tls_settings_get();
+
+	for (unsigned i = 0; current && i < current->crls.count; i++) {
+		const struct tls_crl *crl = &current->crls.items[i];
+
+		visit(&(struct tls_crl_info){ .file = crl->file,
+			      .issuer = crl->issuer,
+			      .this_update_ms = crl->this_update_ms,
+			      .next_update_ms = crl->next_update_ms,
+			      .revoked = crl->revoked },
 			arg);
 	}
 }

@@ -12,6 +12,11 @@
 #include "shared/clock.h"
 
 #define TLS_CERTIFICATES_MAX 8
+#define TLS_TICKET_KEYS_MAX 8
+#define TLS_CRL_FILES_MAX 8
+#define TLS_CRLS_MAX 32
+/* A list has 40 bytes in DER for each certificate: a hundred thousand of them. */
+#define TLS_CRL_FILE_BYTES_MAX (6 * 1024 * 1024)
 #define TLS_NAMES_MAX 100               /* of one certificate: what public authorities allow */
 #define TLS_FILE_BYTES_MAX (256 * 1024) /* a bundle of a hundred authorities; a chain has 8 KiB */
 #define TLS_TEXT_BYTES 256
@@ -22,6 +27,9 @@
 #define TLS_TICKET_MS (2 * 3600 * INT64_C(1000))
 /* Whoever renews certificates does it a month before; half of that is late. */
 #define TLS_EXPIRES_SOON_MS (14 * 86400 * INT64_C(1000))
+/* A list of an hour's life is renewed each hour, one of a month's each month: the last tenth of it
+ * is late. */
+#define TLS_CRL_LATE_PART 10
 
 enum tls_clients { TLS_CLIENTS_OFF, TLS_CLIENTS_OPTIONAL, TLS_CLIENTS_REQUIRED };
 
@@ -36,7 +44,11 @@ struct tls_options {
 	const char *ciphersuites; /* of 1.3; likewise */
 	enum tls_clients clients;
 	const char *client_ca_file; /* who vouches for clients */
+	unsigned crls;              /* 0: nobody is asked what was revoked */
+	const char *crl_files[TLS_CRL_FILES_MAX];
 	bool has_tickets;
+	unsigned ticket_keys; /* 0: drawn at random */
+	const char *ticket_key_files[TLS_TICKET_KEYS_MAX];
 };
 
 /*
@@ -66,6 +78,15 @@ struct tls_certificate_info {
 /* Visits the certificates in force; info is valid during the call. */
 void tls_certificates_each(
 	void (*visit)(const struct tls_certificate_info *info, void *arg), void *arg);
+
+struct tls_crl_info {
+	const char *file, *issuer;
+	int64_t this_update_ms, next_update_ms; /* good between these */
+	uint64_t revoked;                       /* certificates on it */
+};
+
+/* The same for the lists of what was revoked. */
+void tls_crls_each(void (*visit)(const struct tls_crl_info *info, void *arg), void *arg);
 
 /* Days until then, rounded down; negative: it is over. */
 int64_t tls_days_left(int64_t not_after_ms, int64_t now_ms);

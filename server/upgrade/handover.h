@@ -25,9 +25,11 @@
  * until FREE. */
 #define HANDOVER_VARIABLE "AUTHD_HANDOVER"
 
-/* Names of inherited sockets that are no HTTP listeners. */
+/* Names of inherited descriptors that are no HTTP listeners. */
 #define HANDOVER_CONTROL "authctl"
 #define HANDOVER_METRICS "metrics"
+/* A pipe that has what tls_tickets_pack() made, if there are keys. */
+#define HANDOVER_TICKETS "tickets"
 
 /* Each has to answer the other's turn within this: a message to every core. */
 #define HANDOVER_TURN_MS 5000

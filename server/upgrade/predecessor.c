@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "auth/remote.h"
+#include "core/inherit.h"
 #include "core/thread.h"
 #include "start/doors.h"
 #include "upgrade/handover.h"
@@ -18,6 +19,8 @@
 #include "shared/clock.h"
 #include "shared/err.h"
 #include "shared/macros.h"
+#include "shared/secret.h"
+#include "tls/tls_tickets.h"
 
 /* It ends us long before that, when we are too slow. */
 #define GO_MS (3600 * 1000)
@@ -73,6 +76,22 @@ int predecessor_stderr(void)
 bool predecessor_is_there(void)
 {
 	return atomic_load(&predecessor.is_there);
+}
+
+void predecessor_tickets_take(void)
+{
+	int fd = predecessor.channel_fd < 0 ? -ENOENT : inherit_take(HANDOVER_TICKETS);
+	char packed[TLS_TICKETS_PACKED_BYTES_MAX];
+	ssize_t n;
+
+	if (fd < 0)
+		return;
+	n = read(fd, packed, sizeof(packed));
+	close(fd);
+	if (n <= 0 || tls_tickets_unpack(str_of(packed, (size_t)n)) < 0)
+		log_event(LOG_LEVEL_INFO, "upgrade.tickets",
+			STR("its tickets are not understood: TLS sessions begin anew"));
+	secret_wipe(packed, sizeof(packed));
 }
 
 /* --- the conversation --- */

@@ -9,6 +9,10 @@
 /* First thing in main(): is there one? -EINVAL: the variable is not what one would set. */
 int predecessor_read(void);
 
+/* When descriptors have been inherited, before the first connection: the keys of TLS tickets that
+ * it handed over, so that its clients' sessions go on with us. */
+void predecessor_tickets_take(void);
+
 /* Where errors of operators' interest go while it listens to our standard error; -1: there. */
 int predecessor_stderr(void);
 

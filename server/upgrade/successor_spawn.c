@@ -18,6 +18,8 @@
 #include "start/listening.h"
 #include "shared/buf.h"
 #include "shared/macros.h"
+#include "shared/secret.h"
+#include "tls/tls_tickets.h"
 
 #define FIRST_FD 3
 #define NAMES_BYTES_MAX (INHERITED_MAX * 64)
@@ -28,6 +30,7 @@ struct luggage {
 	unsigned count;
 	int above; /* all numbers that descriptors will have in the child */
 	struct buf names;
+	bool has_tickets;
 	unsigned number; /* of this upgrade */
 	int error;
 };
@@ -75,13 +78,38 @@ static void pack(int fd, const char *name, void *arg)
 	luggage->error = buf_printf(&luggage->names, "%s%s", luggage->names.len ? ":" : "", name);
 }
 
+/* In memory alone, and gone when it has been read, or when nobody has the pipe any more. */
+static void pack_tickets(struct luggage *luggage)
+{
+	unsigned char packed[TLS_TICKETS_PACKED_BYTES_MAX];
+	size_t bytes = tls_tickets_pack(packed);
+	int ends[2];
+
+	if (!bytes)
+		return;
+	if (pipe2(ends, O_CLOEXEC) < 0) {
+		luggage->error = -errno;
+	} else {
+		if (write(ends[1], packed, bytes) != (ssize_t)bytes) /* less than PIPE_BUF */
+			luggage->error = -EIO;
+		pack(ends[0], HANDOVER_TICKETS, luggage);
+		luggage->has_tickets = true;
+		close(ends[0]);
+		close(ends[1]);
+	}
+	secret_wipe(packed, sizeof(packed));
+}
+
 static int pack_all(struct luggage *luggage)
 {
-	luggage->above = FIRST_FD + 4; /* the operator's, metrics, the conversation, errors */
+	/* the operator's, metrics, tickets, the conversation, errors */
+	luggage->above = FIRST_FD + 5;
 	listening_each(count, luggage);
 	listening_each(pack, luggage);
 	pack(control_socket(), HANDOVER_CONTROL, luggage);
 	pack(exporter_socket(), HANDOVER_METRICS, luggage);
+	if (luggage->error == 0)
+		pack_tickets(luggage);
 	return luggage->error;
 }
 
@@ -262,7 +290,7 @@ int spawn(const char *program, char **argv, unsigned number, struct spawned *ret
 	*ret_spawned = (struct spawned){ .pid = pid,
 		.channel_fd = ends.channel[0],
 		.errors_fd = ends.errors[0],
-		.sockets = luggage->count };
+		.sockets = luggage->count - luggage->has_tickets };
 	ends.channel[0] = ends.errors[0] = -1;
 	return 0;
 }

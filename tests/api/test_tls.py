@@ -1,5 +1,7 @@
 """TLS of the real daemon over real sockets: what a client gets, what it is refused, and what an operator sees."""
+import contextlib
 import json
+import os
 import re
 import socket
 import ssl
@@ -10,11 +12,11 @@ import pytest
 
 from authd import BUILD, ROOT, Authd, free_port
 from conftest import PASSWORD, Client
-from tls import HandWire, TlsAuthd, TlsWire, certificate, context, refused, tcp
+from tls import HandWire, Revocations, TlsAuthd, TlsWire, certificate, context, refused, tcp
 from wire import ENGINES, Wire, head, post, until
 
 LIVE = head("GET", "/health/live")
-HANDSHAKES_MAX = int(re.search(r"SECURED_HANDSHAKES_MAX (\d+)", (ROOT / "server/http/secured.h").read_text())[1])
+HANDSHAKES_MAX = int(re.search(r"HTTP_HANDSHAKES_MAX (\d+)", (ROOT / "server/http/server.h").read_text())[1])
 CLIENT_HELLO = bytes.fromhex("160301")  # as every client begins
 
 
@@ -50,7 +52,8 @@ def metric(authd, metric, **labels):
     text = subprocess.run(["curl", "-s", "--unix-socket", str(authd.options["metrics.listen"]), "http://m/metrics"],
                           capture_output=True, text=True, check=True, timeout=30).stdout
     wanted = ",".join(f'{k}="{v}"' for k, v in labels.items())
-    found = re.search(rf"^{metric}{{{re.escape(wanted)}}} (\S+)$", text, re.M)
+    braces = f"{{{wanted}}}" if labels else ""
+    found = re.search(rf"^{metric}{re.escape(braces)} (\S+)$", text, re.M)
     return float(found[1]) if found else 0
 
 
@@ -232,6 +235,25 @@ def test_slow_handshakes_give_way(daemon):
         for s in slow:
             s.close()
     assert live(daemon) == 200
+
+
+def test_handshakes_that_wait_for_a_place_are_seen(daemon):
+    """For a second: then the first of those in progress gives way to them."""
+    def handshakes_open():
+        return [metric(daemon, "authd_tls_handshakes_open", state=state) for state in ("in_progress", "waiting")]
+    assert metric(daemon, "authd_tls_handshakes_in_progress_max") == HANDSHAKES_MAX
+    for attempt in range(5):  # until this machine is fast enough
+        with contextlib.ExitStack() as stack:
+            for _ in range(HANDSHAKES_MAX + 100):
+                stack.enter_context(tcp(daemon.tls_port)).sendall(CLIENT_HELLO)
+            in_progress, waiting = handshakes_open()
+            listed = rows(daemon, "conn", "list", "--state", "waiting")
+        until(lambda: handshakes_open() == [0, 0], "they are gone")
+        assert in_progress <= HANDSHAKES_MAX
+        if waiting and listed:
+            break
+    assert in_progress == HANDSHAKES_MAX and 0 < waiting <= 100 and 0 < len(listed) <= 100
+    assert {r["received"] for r in listed} == {len(CLIENT_HELLO)}
 
 
 # --- handshakes that come to nothing ---
@@ -431,6 +453,194 @@ def test_a_stranger_is_refused_and_nobody_as_it_is_set(asking, version):
     assert bool(refused(asking.tls_port, tls=context(version))) == asking.is_required
 
 
+class Register(Revocations):
+    """An authority with clients, and the configuration that asks them."""
+
+    def __init__(self, folder):
+        super().__init__(folder, certificate(folder, "ca"))
+        self.robot, self.thief = (certificate(folder, name, ca=self.ca) for name in ("robot", "thief"))
+        self.options = {"tls.client_certificate": "required", "tls.client_ca_file": self.ca[0], "tls.client_crl_files": self.path}
+
+
+@pytest.fixture
+def register(tmp_path):
+    return Register(tmp_path)
+
+
+def checked(authd):
+    """Would a daemon start with these files?"""
+    return subprocess.run([BUILD / "authd", "-c", authd.conf, "--check"], capture_output=True, text=True, timeout=60)
+
+
+def crl_of(authd):
+    return next(r for r in rows(authd, "tls", "list") if r["kind"] == "crl")
+
+
+def certificates_finding(authd):
+    return next(r for r in json.loads(authd.ctl("-o", "json", "doctor").stdout) if r["rule"] == "certificates")
+
+
+def test_a_client_that_was_revoked_is_refused(tmp_path, register):
+    register.revoke(register.thief).write()
+    with TlsAuthd(tmp_path, register.options) as authd:
+        for version in ("1.2", "1.3"):
+            assert live(authd, tls=context(version, shows=register.robot)) == 200
+            assert "revoked" in refused(authd.tls_port, tls=context(version, shows=register.thief)).lower()
+        assert authd.logged("certificate_revoked")
+        row = crl_of(authd)
+        assert (row["name"], row["revoked"], row["days_left"]) == ("CN=ca,O=Tests", 1, 0)
+        ends = metric(authd, "authd_tls_crl_expiry_timestamp_seconds", issuer="CN=ca,O=Tests")
+        assert abs(ends - time.time() - 86400) < 600
+        assert certificates_finding(authd)["verdict"] == "ok"
+
+
+def test_a_new_list_is_taken_over_and_tickets_from_before_it_are_not(tmp_path, register):
+    register.write()
+    with TlsAuthd(tmp_path, register.options) as authd:
+        thief = context("1.2", shows=register.thief)
+        with TlsWire(authd.tls_port, tls=thief) as wire:
+            assert wire.send(LIVE).answer().status == 200
+            session = wire.socket.session
+        with TlsWire(authd.tls_port, tls=thief, session=session) as wire:
+            assert wire.socket.session_reused
+        register.revoke(register.thief).write()
+        assert authd.ctl("tls", "reload").returncode == 0
+        assert "revoked" in refused(authd.tls_port, tls=thief, session=session).lower()
+        assert live(authd, tls=context(shows=register.robot)) == 200
+
+
+def test_a_list_that_has_ended_refuses_everybody_and_is_told(tmp_path, register):
+    register.write(hours=10, since_hours=9.5)
+    with TlsAuthd(tmp_path, register.options) as authd:
+        finding = certificates_finding(authd)
+        assert finding["verdict"] == "warn" and "CN=ca,O=Tests ends in 0 hours" in finding["evidence"]
+        assert live(authd, tls=context(shows=register.robot)) == 200
+        register.write(hours=10, since_hours=11)
+        assert authd.ctl("tls", "reload").returncode == 0  # what has ended is a fact, no mistake of the file's
+        assert refused(authd.tls_port, tls=context(shows=register.robot))
+        assert authd.logged("crl_has_expired")
+        finding = certificates_finding(authd)
+        assert finding["verdict"] == "bad" and "its clients are refused" in finding["evidence"]
+        assert crl_of(authd)["days_left"] == -1
+        register.write()
+        assert authd.ctl("tls", "reload").returncode == 0
+        assert live(authd, tls=context(shows=register.robot)) == 200
+        assert certificates_finding(authd)["verdict"] == "ok"
+        register.write(hours=10, since_hours=11)
+        assert authd.ctl("config", "reload").returncode == 0
+        assert authd.logged("tls.revocations_ended")
+
+
+def test_a_list_that_cannot_be_used_changes_nothing(tmp_path, register):
+    good = register.revoke(register.thief).write().read_bytes()
+    (tmp_path / "other").mkdir()
+    forged = Revocations(tmp_path / "other", certificate(tmp_path / "other", "ca")).write().read_bytes()
+    der = subprocess.run(["openssl", "crl", "-outform", "der"], input=good, capture_output=True, check=True, timeout=60).stdout
+    with TlsAuthd(tmp_path, register.options) as authd:
+        for wrong, why in [(None, "No such file"), (b"", "no revocation list in PEM"), (der, "-inform der"),
+                           (forged, "not signed by whom it names"), (good[:100] + b"!" + good[101:], "is wrong"),
+                           (b"-" * 9000000, "larger than such files are")]:
+            register.path.unlink(missing_ok=True)
+            if wrong is not None:
+                register.path.write_bytes(wrong)
+            result = authd.ctl("tls", "reload")
+            assert result.returncode != 0 and str(register.path) in result.stderr and why in result.stderr, (why, result.stderr)
+            assert refused(authd.tls_port, tls=context(shows=register.thief))
+            assert live(authd, tls=context(shows=register.robot)) == 200
+        assert checked(authd).returncode == 78  # it would not start with it
+        register.path.write_bytes(good)
+        assert authd.ctl("tls", "reload").returncode == 0
+
+
+def test_an_authority_without_a_list_is_told(tmp_path, register):
+    other = certificate(tmp_path, "other")
+    register.write()
+    both = tmp_path / "both.crt"
+    both.write_bytes(register.ca[0].read_bytes() + other[0].read_bytes())
+    with TlsAuthd(tmp_path, register.options) as authd:
+        authd.configure({"tls.client_ca_file": both})
+        result = checked(authd)
+        assert result.returncode == 78 and "no revocation list of CN=other,O=Tests" in result.stderr, result.stderr
+        register.path.write_bytes(register.path.read_bytes() + Revocations(tmp_path, other, "other").write().read_bytes())
+        assert checked(authd).returncode == 0  # two lists in a file
+
+
+# --- tickets that nodes share ---
+
+def ticket_key(folder, name, count=80):
+    path = folder / f"{name}.ticketkey"
+    path.write_bytes(os.urandom(count))
+    path.chmod(0o640)
+    return path
+
+
+def goes_on(port, session, tls):
+    """Does it, with this ticket?"""
+    with TlsWire(port, tls=tls, session=session) as wire:
+        assert wire.send(LIVE).answer().status == 200
+        return wire.socket.session_reused
+
+
+def session_of(port, tls):
+    with TlsWire(port, tls=tls) as wire:
+        assert wire.send(LIVE).answer().status == 200
+        return wire.socket.session
+
+
+@pytest.mark.parametrize("count", [80, 48])
+def test_a_session_goes_on_on_another_node(tmp_path, count):
+    folders = tmp_path / "1", tmp_path / "2"
+    for folder in folders:
+        folder.mkdir()
+    key, stranger = ticket_key(tmp_path, "key", count), ticket_key(tmp_path, "stranger", count)
+    with TlsAuthd(folders[0], {"tls.ticket_key_files": key}) as first, TlsAuthd(folders[1], {"tls.ticket_key_files": key}) as other:
+        for version in ("1.2", "1.3"):
+            tls = context(version)
+            session = session_of(first.tls_port, tls)
+            assert goes_on(other.tls_port, session, tls) and goes_on(first.tls_port, session, tls)
+        other.configure({"tls.ticket_key_files": stranger})
+        assert other.ctl("config", "reload").returncode == 0
+        assert not goes_on(other.tls_port, session_of(first.tls_port, tls), tls)
+
+
+def test_keys_of_tickets_are_replaced_without_losing_a_session(tmp_path):
+    old, new = ticket_key(tmp_path, "old"), ticket_key(tmp_path, "new")
+    with TlsAuthd(tmp_path, {"core.threads": 1}) as authd:
+        tls = context("1.2")
+        drawn = session_of(authd.tls_port, tls)
+        authd.configure({"tls.ticket_key_files": old})
+        assert authd.ctl("config", "reload").returncode == 0
+        assert goes_on(authd.tls_port, drawn, tls)  # from before there were files
+        with_old = session_of(authd.tls_port, tls)
+        for files, is_known in [(f"{old} {new}", True), (f"{new} {old}", True), (new, False)]:
+            authd.configure({"tls.ticket_key_files": files})
+            assert authd.ctl("config", "reload").returncode == 0
+            assert goes_on(authd.tls_port, with_old, tls) == is_known
+        with_new = session_of(authd.tls_port, tls)
+        new.write_bytes(os.urandom(80))
+        assert authd.ctl("tls", "reload").returncode == 0  # the same name, another key
+        assert not goes_on(authd.tls_port, with_new, tls)
+
+
+def test_a_key_of_tickets_that_cannot_be_used_changes_nothing(tmp_path):
+    key, same = ticket_key(tmp_path, "key"), ticket_key(tmp_path, "same")
+    with TlsAuthd(tmp_path, {"tls.ticket_key_files": key}) as authd:
+        tls = context("1.2")
+        session = session_of(authd.tls_port, tls)
+        same.write_bytes(key.read_bytes())
+        for change, why in [(lambda: key.chmod(0o644), "chmod o="), (lambda: key.write_bytes(b"x" * 79), "openssl rand 80"),
+                            (lambda: key.write_bytes(b""), "openssl rand 80"), (key.unlink, "No such file"),
+                            (lambda: authd.configure({"tls.ticket_key_files": f"{same} {same}"}), "another of these files")]:
+            change()
+            result = authd.ctl("config", "reload")
+            if key.exists():
+                key.chmod(0o640)
+            assert result.returncode != 0 and why in result.stderr, (why, result.stderr)
+            assert goes_on(authd.tls_port, session, tls)
+        authd.configure({"tls.ticket_key_files": same})
+        assert authd.ctl("config", "reload").returncode == 0 and goes_on(authd.tls_port, session, tls)
+
+
 # --- what is offered: in the manner of testssl.sh ---
 
 @pytest.mark.parametrize("version", ["1.1", "1"])
@@ -545,7 +755,9 @@ def test_without_certificates_there_is_nothing_to_reload():
     ({"tls.listen": "nowhere", "tls.certificate_files": "/x"}, "tls.listen: 'nowhere' is no address"),
     ({"tls.certificate_files": "/nowhere/x.crt"}, "/nowhere/x.crt: No such file"),
     ({"tls.certificate_files": "a b", "tls.key_files": "a"}, "as many as"),
-    ({"tls.client_certificate": "required"}, "needs tls.client_ca_file")])
+    ({"tls.client_certificate": "required"}, "needs tls.client_ca_file"),
+    ({"tls.client_crl_files": "/x"}, "tls.client_crl_files needs tls.client_certificate"),
+    ({"tls.tickets": "no", "tls.ticket_key_files": "/x"}, "tls.ticket_key_files needs tls.tickets")])
 def test_a_configuration_that_cannot_work_is_refused(config, why):
     result = Authd(config).check()
     assert result.returncode == 78 and why in result.stderr, result.stderr

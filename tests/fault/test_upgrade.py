@@ -16,7 +16,7 @@ from authd import BUILD, Authd, free_port  # noqa: E402
 from conftest import PASSWORD, Client  # noqa: E402
 from control import Raw, StuckThread  # noqa: E402
 from manager import Manager, Process, adopt_orphans  # noqa: E402
-from tls import TlsAuthd, TlsWire  # noqa: E402
+from tls import TlsAuthd, TlsWire, context  # noqa: E402
 from wire import Wire, head, post, until  # noqa: E402
 
 LIVE = head("GET", "/health/live")
@@ -393,6 +393,22 @@ def test_tls_is_served_on_by_the_next_one(tmp_path):
         answer = waiting.send(LIVE).answer()
         assert answer.status == 200 and answer.closes and waiting.ends()
         assert gone(before)
+
+
+@pytest.mark.parametrize("version", ["1.2", "1.3"])
+def test_sessions_of_tls_go_on_with_the_next_one(tmp_path, version):
+    with TlsAuthd(tmp_path) as authd:
+        tls = context(version)
+        with TlsWire(authd.tls_port, tls=tls) as w:
+            assert w.send(LAST).answer().status == 200
+            session = w.socket.session
+        for _ in range(2):  # and with the one after that
+            assert gone(authd.upgrade())
+            ready(authd)
+            with TlsWire(authd.tls_port, tls=tls, session=session) as w:
+                assert w.socket.session_reused
+                assert w.send(LAST).answer().status == 200
+        assert "upgrade.tickets" not in authd.log()
 
 
 def test_a_client_that_asks_and_leaves_changes_nothing(authd):

@@ -24,7 +24,7 @@ BELOW = {
     "api": ["shared", "core", "observe", "config", "http", "crypt", "cache", "guard", "store", "auth"],
     "control": ["shared", "core", "observe", "config", "tls", "http", "crypt", "cache", "guard", "store", "auth"],
     "start": ["shared", "core", "observe", "config", "tls", "http", "crypt", "guard", "store", "mail", "auth", "api"],
-    "upgrade": ["shared", "core", "observe", "auth", "control", "start"],
+    "upgrade": ["shared", "core", "observe", "tls", "auth", "control", "start"],
     "offline": ["shared", "crypt", "store", "auth", "start"],
     "ctl": ["shared"],
     "load": ["shared"],

@@ -4,6 +4,7 @@ import os
 import socket
 import ssl
 import subprocess
+import time
 import warnings
 
 from authd import Authd, free_port
@@ -27,6 +28,31 @@ def certificate(folder, name, names=None, key="ec", days=30, ca=None):
     _openssl(*words)
     os.chmod(paths[1], 0o640)
     return paths
+
+
+class Revocations:
+    """An authority's register: what it has revoked, and FOLDER/NAME.crl of it."""
+
+    def __init__(self, folder, ca, name="ca"):
+        self.path, self.ca = folder / f"{name}.crl", ca
+        self.config, index = folder / f"{name}.register.cnf", folder / f"{name}.register"
+        index.write_text("")
+        self.config.write_text(f"[ca]\ndefault_ca = d\n[d]\ndatabase = {index}\ndefault_md = sha256\n")
+
+    def _ca(self, *words):
+        _openssl("ca", "-config", self.config, "-cert", self.ca[0], "-keyfile", self.ca[1], *words)
+
+    def revoke(self, *certificates):
+        for crt, _ in certificates:
+            self._ca("-revoke", crt)
+        return self
+
+    def write(self, hours=24, since_hours=0):
+        """A list that was made `since_hours` ago, good for `hours` from then on."""
+        made = time.time() - since_hours * 3600
+        moments = [time.strftime("%Y%m%d%H%M%SZ", time.gmtime(t)) for t in (made, made + hours * 3600)]
+        self._ca("-gencrl", "-out", self.path, "-crl_lastupdate", moments[0], "-crl_nextupdate", moments[1])
+        return self.path
 
 
 def _has_ca():

@@ -20,6 +20,7 @@
 #include "support/certificates.h"
 #include "tls/tls.h"
 #include "tls/tls_settings.h"
+#include "tls/tls_tickets.h"
 
 #define OUT_BYTES_MAX (256 * 1024)
 /* What an idle session of OpenSSL 3.0 may hold of the heap; 10 000 of them are what we promise. */
@@ -536,6 +537,30 @@ TEST(tickets_survive_new_certificates)
 	connects("a.example");
 	session = ticket();
 	assert_int_equal(tls_settings_reload(false, &errors), 0);
+	client_begin("a.example", session);
+	assert_int_equal(shake_hands(), 1);
+	assert_true(tls_is_resumed(&t.tls));
+	SSL_SESSION_free(session);
+}
+
+TEST(keys_of_tickets_can_be_handed_over)
+{
+	unsigned char packed[TLS_TICKETS_PACKED_BYTES_MAX], again[TLS_TICKETS_PACKED_BYTES_MAX];
+	struct str keys;
+	SSL_SESSION *session;
+
+	scene();
+	connects("a.example");
+	session = ticket();
+	keys = str_of((char *)packed, tls_tickets_pack(packed));
+	assert_true(keys.len > 80);
+	assert_int_equal(tls_tickets_unpack((struct str){}), -EBADMSG);
+	assert_int_equal(tls_tickets_unpack(str_of(keys.data, keys.len - 1)), -EBADMSG);
+	assert_int_equal(tls_tickets_unpack(str_skip(keys, 1)), -EBADMSG);
+	clock_fake_advance_ms(100 * TLS_TICKET_MS);
+	assert_int_equal(tls_tickets_pack(again), 0); /* all are forgotten */
+	clock_fake_advance_ms(-100 * TLS_TICKET_MS);
+	assert_int_equal(tls_tickets_unpack(keys), 0);
 	client_begin("a.example", session);
 	assert_int_equal(shake_hands(), 1);
 	assert_true(tls_is_resumed(&t.tls));
