@@ -14,13 +14,16 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import urllib.error
 import urllib.request
 
-import confine
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "boot"))
+import boot  # noqa: E402
+import confine  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 PACKAGING = ROOT / "packaging"
@@ -440,6 +443,18 @@ def sockets(out):
         want(said.split("\n")[:len(expected)] == expected, f"{said}\ninstead of\n{expected}")
 
 
+def service(out):
+    """Under systemd itself: boot/boot.py."""
+    with installed(out) as box:
+        try:
+            boot.furnish(box, one(out / "deb", "authd-*/obj-*/benchmarks/load"))
+            facts, said = boot.booted(box.path, SUITE)
+        except boot.guest.Unavailable as why:
+            raise Skipped(str(why)) from None
+    wrong = boot.differences(facts)
+    want(not wrong, "\n".join([*wrong, said[-12000:]]))
+
+
 PORT = 18473  # not the recipe's *:8080: this machine's network is not the container's own
 WHO = {"email": "test@example.org", "password": "a horse and a battery"}
 
@@ -451,9 +466,9 @@ def asked(path, body):
     return json.load(urllib.request.urlopen(request, timeout=20))["data"]
 
 
-def served(box, calls, errno, group):
+def served(box, calls, errno, group, engine="auto"):
     """A day in the life of authd that may make these system calls alone. Which engine it took, why, and its log."""
-    box(f"printf '[http]\nlisten = 127.0.0.1:{PORT}\n' >/etc/authd/conf.d/99-here.conf")
+    box(f"printf '[http]\nlisten = 127.0.0.1:{PORT}\n[io]\nengine = {engine}\n' >/etc/authd/conf.d/99-here.conf")
     user, group = (int(n) for n in box(f"id -u authd; getent group {group} | cut -d: -f3").split())
     with open(box.path / "debs/log", "w") as log:
         daemon = confine.start(["/usr/sbin/authd", "-c", "/etc/authd/authd.conf"], calls, errno, box.path, user, group,
@@ -485,6 +500,8 @@ def unit_filter(out):
         want(refused == 1, f"the list lets chown through: {refused}")
         engine, why, _ = served(box, calls, None, "authd")
         want(engine == "io_uring" or "forbidden" in why or "absent" in why, f"{engine}: {why}")
+        engine, why, _ = served(box, calls, None, "authd", "epoll")  # it makes other calls
+        want(engine == "epoll", f"{engine}: {why}")
 
 
 def container(out):
@@ -508,6 +525,77 @@ def container(out):
             want(engine == "epoll" and "seccomp profile" in why and "loop.fallback" in said, f"{engine}: {why}\n{said}")
 
 
+class Builder:
+    """buildah, with a store of its own that goes when it does."""
+
+    def __init__(self):
+        if os.geteuid() != 0:
+            raise Skipped("it would need user namespaces")
+        tool("buildah")
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="authd-oci-", dir="/var/tmp"))
+        self.words = ["buildah", "--root", self.folder / "store", "--runroot", self.folder / "run", "--storage-driver", "vfs"]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for words in (["rm", "-a"], ["rmi", "-a", "-f"]):
+            run(*self.words, *words, code=None)
+        shutil.rmtree(self.folder)
+
+    def __call__(self, *words, code=0):
+        return run(*self.words, *words, code=code).strip()
+
+    def inside(self, container, *words):
+        """A command in it, as its user, under the engine's own list of system calls, on this machine's network."""
+        return [*self.words, "run", "--isolation", "chroot", "--network", "host", container, "--", *words]
+
+
+def image(out):
+    """The recipe's image by buildah, and a container of it. No registry is asked: its base is our Debian root, and its first
+    stage has the packages that are built already."""
+    _, second = (PACKAGING / "oci/Containerfile").read_text().split("\nFROM debian:12-slim\n")
+    with Builder() as builder:
+        folder = builder.folder
+        context = folder / "context/packaging/oci"
+        context.mkdir(parents=True)
+        shutil.copy(PACKAGING / "oci/container.conf", context)
+        for deb in (out / "deb").glob("*.deb"):
+            shutil.copy(deb, folder / "context")
+        (folder / "Containerfile").write_text(
+            f"FROM debian:12-slim AS build\nCOPY *.deb /src/\nFROM debian:12-slim\n{second}")
+        run("tar", "-C", base_root(out), "--one-file-system", "-cf", folder / "root.tar", ".")
+        base = builder("from", "scratch")
+        builder("add", "-q", base, folder / "root.tar", "/")
+        builder("commit", "-q", base, "localhost/debian:12-slim")
+        builder("bud", "-q", "--pull-never", "--isolation", "chroot", "--network", "host", "--format", "docker", "-t", "authd",
+                "-f", folder / "Containerfile", folder / "context")
+        container = builder("from", "--pull-never", "localhost/authd")
+        (folder / "here.conf").write_text(f"[http]\nlisten = 127.0.0.1:{PORT}\n")
+        builder("copy", "-q", container, folder / "here.conf", "/etc/authd/conf.d/99-here.conf")
+        contained(builder, json.loads(builder("inspect", container))["OCIv1"]["config"], container)
+
+
+def contained(builder, config, container):
+    want(config["User"] == "authd:authctl" and config["StopSignal"] == "SIGTERM", f"{config}")
+    with open(builder.folder / "log", "w") as log:
+        daemon = subprocess.Popen(builder.inside(container, *config["Entrypoint"]), stdout=log, stderr=log, start_new_session=True)
+    try:
+        run(*builder.inside(container, "sh", "-c", READY))
+        run(*builder.inside(container, "authctl", "--timeout", "2", "health", "--ready"))  # as HEALTHCHECK has it
+        asked("register", WHO)
+        asked("refresh", {"refresh_token": asked("login", WHO)["refresh_token"]})
+        status = json.loads(run(*builder.inside(container, "authctl", "-o", "json", "status")))
+        os.kill(status["pid"], signal.SIGTERM)
+        code = daemon.wait(timeout=60)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(daemon.pid, signal.SIGKILL)  # what buildah has started, too
+    said = (builder.folder / "log").read_text()
+    want(code == 0, f"exit {code}\n{said}")
+    want(status["engine"] == "epoll" and "loop.fallback" in said, f"{status}\n{said}")
+
+
 CHECKS = {
     "P1": ("lintian has nothing to say", lintian),
     "P2": ("rpmlint has nothing to say", rpmlint),
@@ -529,7 +617,9 @@ CHECKS = {
     "P18": ("AppArmor profile", apparmor),
     "P19": ("it needs no system call that the unit forbids", unit_filter),
     "OCI": ("the container's root under the calls of container engines: epoll, and why", container),
+    "IMG": ("the container's image, built and run by buildah", image),
     "P20": ("control socket: mode, owner, strangers", sockets),
+    "P21": ("systemd starts, reloads, restarts, watches and stops it, and AppArmor confines it", service),
 }
 
 
@@ -542,7 +632,7 @@ def main(out, names):
             verdict, why = "PASS", ""
         except Skipped as skipped:
             verdict, why = "SKIP", str(skipped)
-        except (Failed, subprocess.TimeoutExpired) as failed:
+        except (Failed, subprocess.TimeoutExpired, OSError) as failed:
             verdict, why = "FAIL", str(failed)
             failures += 1
         print(f"{name:4} {verdict}  {what}" + (f": {why}" if why else ""), flush=True)

@@ -123,19 +123,22 @@ def initrd(tests, processor=X86):
         return gzip.compress(archive, 1)
 
 
-def boot(kernel, archive, processor=X86):
+def boot(kernel, archive, processor=X86, memory_mib=MEMORY_MIB, boot_s=BOOT_S):
     """What the machine said: {scene: {key: [value, ...]}}, and all of it."""
     if not shutil.which(processor.qemu[0]):
         raise Unavailable(f"{processor.qemu[0]} is not installed")
     with tempfile.NamedTemporaryFile() as file:
         file.write(archive)
         file.flush()
-        said = subprocess.run(
-            [*processor.qemu, "-accel", "tcg", "-smp", "2", "-m", str(MEMORY_MIB), "-nodefaults", "-display", "none",
-             "-serial", "stdio", "-no-reboot", "-kernel", kernel, "-initrd", file.name,
-             "-append", f"console={processor.console} quiet loglevel=0 panic=-1 rdinit=/init"],
-            stdin=subprocess.DEVNULL, capture_output=True, timeout=BOOT_S).stdout.decode(errors="replace")
+        words = [*processor.qemu, "-accel", "tcg", "-smp", "2", "-m", str(memory_mib), "-nodefaults", "-display", "none",
+                 "-serial", "stdio", "-no-reboot", "-kernel", kernel, "-initrd", file.name,
+                 "-append", f"console={processor.console} quiet loglevel=1 panic=-1 rdinit=/init"]
+        try:
+            said = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, timeout=boot_s).stdout
+        except subprocess.TimeoutExpired as hung:
+            said = hung.stdout or b""  # as far as it came
     scenes = {}
+    said = said.decode(errors="replace")
     for line in said.splitlines():
         words = line.strip().split(" ", 2)
         if len(words) == 3:
