@@ -46,6 +46,19 @@ def test_every_metric_of_the_dashboard_and_the_alerts_is_live(authd):  # noqa: F
         assert not names - set(live), "no such metric"
 
 
+def test_every_metric_has_a_place_on_the_dashboard(authd):  # noqa: F811
+    shown = {re.sub(r"_(bucket|sum|count)$", "", name) for name in names_of(dashboard_queries())}
+    families = set(re.findall(r"^# HELP (\w+)", scrape(authd)[1], flags=re.M))
+    assert not families - shown, "nobody would see it"
+
+
+def test_panels_of_the_dashboard_do_not_overlap():
+    panels = [p for p in json.loads(DASHBOARD.read_text())["panels"]]
+    places = [(p["gridPos"]["x"] + x, p["gridPos"]["y"] + y) for p in panels
+              for x in range(p["gridPos"]["w"]) for y in range(p["gridPos"]["h"])]
+    assert len(places) == len(set(places)) and len({p["id"] for p in panels}) == len(panels)
+
+
 def test_every_label_of_the_queries_is_one_of_the_metric(authd):  # noqa: F811
     live = live_families(scrape(authd)[1])
     for query in dashboard_queries() + rule_queries():
@@ -67,14 +80,14 @@ def test_the_dashboard_can_be_imported_anywhere():
 
 def unit_of(expr):
     """What a query of ours gives: every kind of expression that the dashboard has."""
-    if "histogram_quantile" in expr or "timestamp_seconds" in expr or re.search(r"rate\(\w+_duration_seconds_sum", expr):
+    if "histogram_quantile" in expr or re.search("time(stamp)?_seconds", expr) or re.search(r"rate\(\w+_duration_seconds_sum", expr):
         return {"s"}
     if " / " in expr or "busy_seconds" in expr:
         return {"percentunit"}
     if "cpu_seconds" in expr:
         return {"none"}
     if "rate(" in expr:
-        return {"ops", "reqps"}
+        return {"Bps"} if "_bytes" in expr else {"ops", "reqps"}
     return {"bytes"} if "_bytes" in expr else {"none"}
 
 
