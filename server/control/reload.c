@@ -50,7 +50,7 @@ static void running_of(const struct generation *generation, struct config *confi
 }
 
 /* For who is not the control thread. */
-static void meter(void)
+static void publish(void)
 {
 	const struct generation *current = generation_current();
 	unsigned overrides = 0;
@@ -58,6 +58,7 @@ static void meter(void)
 	for (unsigned i = 0; i < OVERRIDES_MAX; i++)
 		overrides += reload.overrides[i].option != NULL;
 	metering_config(reload_generation(), current ? current->made_ms : 0, overrides);
+	log_generation_set(reload_generation());
 }
 
 static int enforce(const struct generation *generation)
@@ -67,11 +68,9 @@ static int enforce(const struct generation *generation)
 
 	running_of(generation, &config);
 	r = reload.options.apply(&config);
-	if (r == 0) {
+	if (r == 0)
 		reload.running = config;
-		log_generation_set(generation->number);
-	}
-	meter();
+	publish();
 	return r;
 }
 
@@ -95,9 +94,7 @@ int reload_start(const struct reload_options *setup)
 	reload.running = *setup->config;
 	reload.undo_ns = CLOCK_NEVER;
 	r = generation_add(&first, &number);
-	if (r == 0)
-		log_generation_set(number);
-	meter();
+	publish();
 	return r;
 }
 
@@ -161,7 +158,7 @@ int reload_apply(const struct reload_wish *wish)
 		(void)enforce(generation_current());
 		return r;
 	}
-	meter();
+	publish();
 	metering_count(METERING_RELOAD_OK);
 	if (wish->confirm_ms)
 		reload.undo_ns = clock_after_ms(clock_now_ns(), wish->confirm_ms);

@@ -36,6 +36,16 @@ def state(authd):
     return json.loads(authd.ctl("-o", "json", "config", "state").stdout)
 
 
+def test_records_say_which_generation_is_in_force(authd):
+    assert authd.ctl("config", "reload").returncode == 0
+    assert authd.ctl("log", "level", "info", "--for", "1m").returncode == 0
+    authd.logged('"event.name":"config.reloaded"', "log.level")
+    records = [json.loads(line) for line in authd.log().splitlines()]
+    seen = [record["authd.generation"] for record in records]
+    assert seen == sorted(seen) and seen[-1] == 2
+    assert next(r for r in records if r["event.name"] == "config.reloaded")["authd.generation"] == 2
+
+
 def register(authd, email, password):
     return request(authd, "POST", "/v1/auth/register", {"email": email, "password": password})
 
