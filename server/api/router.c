@@ -164,11 +164,7 @@ static int prepare_await(const struct route *route, struct call *call, struct re
 
 	if (route->auth == AUTH_BEARER || route->auth == AUTH_BEARER_OR_COOKIE ||
 		route->auth == AUTH_ADMIN) {
-		struct span *span = span_begin_detail("auth.verify", NULL);
-
 		r = token_identify_await(token_of(route, call->request), &call->identity);
-		span_number(span, "authd.verify.outcome", r);
-		span_end(span, r);
 		if (r < 0)
 			return r;
 		if (r != IDENTITY_VALID) {

@@ -12,6 +12,7 @@
 #include "cache/lookup.h"
 #include "core/core.h"
 #include "core/ration.h"
+#include "core/span.h"
 #include "observe/metrics.h"
 #include "shared/clock.h"
 #include "store/store.h"
@@ -180,9 +181,13 @@ int token_identify_await(struct str token, struct identity *ret_identity)
 		[IDENTITY_EXPIRED] = VALIDATION_EXPIRED,
 		[IDENTITY_REVOKED] = VALIDATION_REVOKED,
 		[IDENTITY_SUSPENDED] = VALIDATION_SUSPENDED };
+	struct span *span = span_begin_detail("auth.verify", NULL);
 	int r = identify_cached_await(token, ret_identity);
+	enum metric_validation result = r < 0 ? VALIDATION_ERROR : results[r];
 
-	metric_validation(r < 0 ? VALIDATION_ERROR : results[r]);
+	metric_validation(result);
+	span_text(span, "authd.verify.result", metrics_validation_name(result));
+	span_end(span, r);
 	return r;
 }
 

@@ -183,6 +183,7 @@ const char *metrics_route_name(unsigned route); /* NULL behind the last */
 const char *metrics_op_name(unsigned op);       /* likewise */
 const char *metrics_stage_name(enum metric_stage stage);
 const char *metrics_login_name(enum metric_login result);
+const char *metrics_validation_name(enum metric_validation result);
 
 /* On a core, at its start: from then on it records; before, what is recorded there is lost. 0,
  * -ENOMEM. */

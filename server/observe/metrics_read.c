@@ -69,6 +69,11 @@ const char *metrics_login_name(enum metric_login result)
 	return login_names[result];
 }
 
+const char *metrics_validation_name(enum metric_validation result)
+{
+	return validation_names[result];
+}
+
 /* --- adding up --- */
 
 /* The place of a slot is the same in the block of every core. */

@@ -96,7 +96,9 @@ def test_a_request_is_a_trace_of_its_steps(protocol):
 
         for _ in range(2):
             ask(authd, "/v1/auth/verify", headers=[("Authorization", f"Bearer {token}")])
-        first, second = [sorted(s["name"] for s in trace) for trace in collector.traces("GET /v1/auth/verify", 2)]
+        traces = collector.traces("GET /v1/auth/verify", 2)
+        first, second = [sorted(s["name"] for s in trace) for trace in traces]
+        assert span_of(traces[1], "auth.verify")["attributes"] == {"authd.verify.result": "valid"}
         assert second == ["GET /v1/auth/verify", "auth.verify", "cache get tokens"], second
         assert "session_find sessions" in first and "pool.acquire" in first
 
