@@ -135,8 +135,8 @@ struct loop_stream {
 	int send_result;
 	bool has_waited; /* the latest send: the peer did not take it at once; for on_sent() */
 	bool is_receiving, is_receive_armed, is_send_armed, is_closing, is_eof, is_late;
-	bool is_send_silent;                              /* io_uring */
-	bool is_readable, is_readable_listed, is_writing; /* epoll */
+	bool is_send_silent;                                           /* io_uring */
+	bool is_readable, is_readable_listed, is_end_told, is_writing; /* epoll */
 	uint8_t ops_in_progress;
 };
 

@@ -104,7 +104,8 @@ static void receive_stop(struct loop_stream *stream)
 	stream->is_receive_armed = false;
 }
 
-/* One buffer's worth. False: there is no more now, or nobody wants it. */
+/* One buffer's worth. False: there is no more now, or nobody wants it. A buffer that was not filled
+ * says so, too: what comes later is told anew (epoll(7)), but an end that was told is behind it. */
 static bool read_once(struct epoll *epoll, struct loop_stream *stream)
 {
 	ssize_t n;
@@ -120,8 +121,10 @@ static bool read_once(struct epoll *epoll, struct loop_stream *stream)
 	}
 	if (n <= 0)
 		stream->is_receive_armed = false;
+	else if ((size_t)n < sizeof(epoll->buffer) && !stream->is_end_told)
+		stream->is_readable = false;
 	loop_received(stream, epoll->buffer, n < 0 ? -errno : (int)n);
-	return n > 0;
+	return n > 0 && stream->is_readable;
 }
 
 static void read_ready(struct epoll *epoll, struct loop_stream *stream)
@@ -243,6 +246,7 @@ static void stream_ready(struct epoll *epoll, struct loop_stream *stream, uint32
 		return;
 	if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) {
 		stream->is_readable = true;
+		stream->is_end_told |= (events & ~(uint32_t)(EPOLLIN | EPOLLOUT)) != 0;
 		if (stream->is_receive_armed)
 			readable_add(epoll, stream);
 	}

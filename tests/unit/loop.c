@@ -243,6 +243,21 @@ EACH(bytes_arrive_in_order_and_the_end_is_told_once)
 	finish();
 }
 
+EACH(an_end_that_is_there_with_the_last_bytes_is_told)
+{
+	struct end *end;
+
+	begin(way);
+	end = end_new();
+	say(end, "all");
+	shutdown(end->peer, SHUT_WR);
+	loop_stream_receive(&end->stream);
+	UNTIL(end->eofs);
+	heard(end, "all");
+	end_free(end);
+	finish();
+}
+
 EACH(nothing_is_received_before_it_is_asked_for)
 {
 	struct end *end;
