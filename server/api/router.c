@@ -3,6 +3,7 @@
 #include "api/router.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -116,6 +117,7 @@ static bool admit(struct request *request, struct response *response)
 		if (!method_matches(route, request->method))
 			continue;
 		request->route = route;
+		request->path_id = id;
 		request->body_bytes_max = route->body_bytes_max;
 		request->is_body_required = route->body_bytes_max && !route->is_body_optional;
 		request->is_patient = route->is_costly;
@@ -254,16 +256,17 @@ static void handle(struct request *request, struct response *response)
 {
 	const struct route *route = request->route;
 	struct call call = { .request = request };
-	struct str id;
 	int r;
 
 	fiber_trace_set(fiber_current(), request->trace);
 	fiber_name_set(fiber_current(), full_names[route - routes]);
-	if (route_matches(route, request->path, &id) && id.len)
-		memcpy(call.id, id.data, id.len);
+	if (request->path_id.len)
+		memcpy(call.id, request->path_id.data, request->path_id.len);
 	r = prepare_await(route, &call, response);
-	if (r == 0 && call.identity.account_id[0])
+	if (r == 0 && call.identity.account_id[0]) {
 		request->user_id = arena_str(request->arena, str_cstr(call.identity.account_id));
+		r = request->user_id.data ? 0 : -ENOMEM;
+	}
 	if (r == 0)
 		r = route->handle(&call, response);
 	if (r < 0)

@@ -124,13 +124,11 @@ int api_verify(struct call *call, struct response *response)
 	const struct identity *identity = &call->identity;
 	int r;
 
-	r = response_header(response, "X-Auth-User", str_cstr(identity->account_id));
-	if (r == 0)
-		r = response_header(response, "X-Auth-Session", str_cstr(identity->session_id));
+	response_header_lent(response, STR("X-Auth-User"), call->request->user_id);
+	r = response_header(response, "X-Auth-Session", str_cstr(identity->session_id));
 	if (r == 0)
 		r = response_header(response, "X-Auth-Roles", str_cstr(identity->roles));
-	if (r == 0)
-		r = response_header(response, "Cache-Control", STR("no-store"));
+	response_header_lent(response, STR("Cache-Control"), STR("no-store"));
 	return r < 0 ? r : response_empty(response, 204);
 }
 

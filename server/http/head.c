@@ -23,10 +23,11 @@ static const bool is_authority[256] = {
 
 static bool are_all(const bool table[static 256], struct str s)
 {
+	bool all = true;
+
 	for (size_t i = 0; i < s.len; i++)
-		if (!table[(unsigned char)s.data[i]])
-			return false;
-	return true;
+		all &= table[(unsigned char)s.data[i]];
+	return all;
 }
 
 bool head_is_token(struct str s)
@@ -73,6 +74,8 @@ static bool authority_drop(struct str *target)
 	struct str rest;
 	size_t n = 0;
 
+	if (target->len && target->data[0] == '/')
+		return true; /* origin-form, which nearly all are */
 	if (target->len >= 7 && str_equal_nocase(str_of(target->data, 7), STR("http://")))
 		rest = str_skip(*target, 7);
 	else if (target->len >= 8 && str_equal_nocase(str_of(target->data, 8), STR("https://")))

@@ -302,12 +302,13 @@ static size_t method_read(struct parser *parser, struct str bytes)
  * (RFC 9112 section 3), and llhttp takes them. */
 static bool line_is_strict(struct parser *parser, struct str bytes)
 {
-	const char *lf = bytes.len ? memchr(bytes.data, '\n', bytes.len) : NULL;
-	const char *end = lf ? lf : bytes.data + bytes.len;
+	ptrdiff_t lf = str_index(bytes, '\n'), space;
+	struct str line = lf < 0 ? bytes : str_of(bytes.data, (size_t)lf);
 
-	for (const char *at = bytes.data; at < end; at++)
-		parser->spaces += *at == ' ';
-	parser->has_line = lf != NULL;
+	for (; parser->spaces <= 2 && (space = str_index(line, ' ')) >= 0;
+		line = str_skip(line, (size_t)space + 1))
+		parser->spaces++;
+	parser->has_line = lf >= 0;
 	return parser->spaces <= 2;
 }
 

@@ -55,6 +55,7 @@ struct request {
 	bool is_patient;       /* likewise: its waits let those of other requests go first */
 	bool is_http_1_0;
 	const void *route;         /* the service's own */
+	struct str path_id;        /* likewise: of the path, where the route has an {id}; else "" */
 	const char *tls_version;   /* "1.3"; NULL: it came without TLS */
 	struct str client_subject; /* of the certificate that the client has shown; "" for none */
 	struct str user_id;  /* likewise, for the log: "" unless the request says whose it is */

@@ -51,15 +51,20 @@ static bool is_field_value(struct str value)
 	return !is_bad;
 }
 
+void response_header_lent(struct response *response, struct str name, struct str value)
+{
+	assert(response->header_count < RESPONSE_HEADERS_MAX);
+	assert(is_field_value(value));
+	response->headers[response->header_count++] = (struct http_header){ name, value };
+}
+
 int response_header(struct response *response, const char *name, struct str value)
 {
 	struct str copy = arena_str(response->request->arena, value);
 
-	assert(response->header_count < RESPONSE_HEADERS_MAX);
-	assert(is_field_value(value));
 	if (!copy.data)
 		return -ENOMEM;
-	response->headers[response->header_count++] = (struct http_header){ str_cstr(name), copy };
+	response_header_lent(response, str_cstr(name), copy);
 	return 0;
 }
 
@@ -142,14 +147,12 @@ static int problem_say(
 	/* Only memory can fail here: then the status alone is the answer. */
 	if (problem_write(response, row, field, why) < 0)
 		buf_clear(&response->body);
-	response->headers[response->header_count++] =
-		(struct http_header){ STR("Cache-Control"), STR("no-store") };
+	response_header_lent(response, STR("Cache-Control"), STR("no-store"));
 	if (row->status == 401)
-		response->headers[response->header_count++] =
-			(struct http_header){ STR("WWW-Authenticate"),
-				problem == PROBLEM_INVALID_CREDENTIALS
-					? STR("Bearer")
-					: STR("Bearer error=\"invalid_token\"") };
+		response_header_lent(response, STR("WWW-Authenticate"),
+			problem == PROBLEM_INVALID_CREDENTIALS
+				? STR("Bearer")
+				: STR("Bearer error=\"invalid_token\""));
 	return 0;
 }
 

@@ -40,6 +40,8 @@ void response_deinit(struct response *response);
  */
 int response_header(struct response *response, const char *name, struct str value);
 int response_header_u64(struct response *response, const char *name, uint64_t value);
+/* The same without a copy: static text, or what is in the request's arena. */
+void response_header_lent(struct response *response, struct str name, struct str value);
 
 /*
  * The body is a public document: the same for everybody, with nothing in it that came with a
