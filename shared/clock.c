@@ -13,14 +13,24 @@ static _Atomic int64_t fake_wall_ms;
 
 #define READ(field) atomic_load_explicit(&(field), memory_order_relaxed)
 
-uint64_t clock_now_ns(void)
+static uint64_t monotonic_ns(clockid_t clock)
 {
 	struct timespec now;
 
 	if (READ(is_fake))
 		return READ(fake_monotonic_ns);
-	clock_gettime(CLOCK_MONOTONIC, &now);
+	clock_gettime(clock, &now);
 	return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
+}
+
+uint64_t clock_now_ns(void)
+{
+	return monotonic_ns(CLOCK_MONOTONIC);
+}
+
+uint64_t clock_lately_ns(void)
+{
+	return monotonic_ns(CLOCK_MONOTONIC_COARSE);
 }
 
 int64_t clock_wall_ms(void)

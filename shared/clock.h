@@ -19,6 +19,8 @@
 
 uint64_t clock_now_ns(void);
 int64_t clock_wall_ms(void);
+/* clock_now_ns() as it was at the kernel's last tick, milliseconds ago: several times cheaper. */
+uint64_t clock_lately_ns(void);
 
 /* now + ms, saturating below CLOCK_NEVER. */
 uint64_t clock_after_ms(uint64_t now_ns, uint64_t ms);

@@ -294,7 +294,7 @@ int lookup_await(struct lookup *lookup, const uint8_t key[static CACHE_KEY_BYTES
 		lookup_flush(lookup);
 	}
 	span = span_begin_detail("cache get", lookup->options.cache.name);
-	value = cache_find(lookup->cache, key, clock_now_ns());
+	value = cache_find(lookup->cache, key, clock_lately_ns());
 	PROBE2(cache__lookup, lookup->options.cache.name, value != NULL);
 	span_text(span, "authd.cache", lookup->options.cache.name);
 	span_text(span, "authd.cache.result", value ? "hit" : "miss");

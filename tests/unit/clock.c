@@ -19,11 +19,20 @@ TEST(adding_saturates_below_never)
 	assert_true(clock_after_ms(5, 2) == 5 + 2 * NS_PER_MS);
 }
 
+TEST(what_was_lately_is_a_little_before_now)
+{
+	uint64_t lately_ns = clock_lately_ns(), now_ns = clock_now_ns();
+
+	assert_true(lately_ns <= now_ns);
+	assert_true(clock_after_ms(lately_ns, 1000) > now_ns);
+}
+
 TEST(the_fake_moves_both_clocks_together)
 {
 	clock_fake(1000, 5000);
 	clock_fake_advance_ms(20);
 	assert_true(clock_now_ns() == 1000 + 20 * NS_PER_MS);
+	assert_true(clock_lately_ns() == clock_now_ns());
 	assert_int_equal(clock_wall_ms(), 5020);
 	clock_fake_off();
 }
