@@ -17,6 +17,7 @@ OPTIONS = {
     "ucontext": (["-Dfiber=ucontext"], SERVES),
     "libedit": (["-Dlineedit=libedit"], SHELL),
     "no-lineedit": (["-Dlineedit=none"], ["tests/ctl/test_ctl.py"]),
+    "lto": (["-Db_lto=true"], SERVES),
     "jemalloc": (["-Djemalloc=enabled"], ["tests/ctl/test_heap.py", "-k", "not without_jemalloc"]),
     "frame-pointers": (["-Dframe_pointers=true"], ["tests/ctl/test_profile.py"]),
     "bare": (["-Dmongodb=disabled", "-Dsmtp=disabled", "-Dotlp=disabled", "-Dsystemd=disabled", "-Dcompletions=disabled",
