@@ -91,7 +91,7 @@ def over_connections(bench, costs):
         grants, others = register_many(authd, TOKENS), register_many(authd, LOGINS, "other")
         tokens = lines_write(authd.folder / "tokens", [g["access_token"] for g in grants])
         try:
-            for count in bench.pick((0, 1000, 5000, 10000), (0, 1000, 5000)):
+            for count in bench.pick((0, 1000, 5000, 10000), (0, 5000)):
                 open_ones += connect_many(authd, count - len(open_ones), authd.paths["verify"], [grants[0]["access_token"]])
                 rss[count] = settled_rss_mb(authd.pids())
                 for path in ("verify", "me"):

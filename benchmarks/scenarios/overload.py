@@ -138,7 +138,7 @@ def plots(bench, peak, steps, turns):
 
 
 def hostile(bench, authd, streams):
-    seconds, pairs = bench.pick((20, 3), (5, 1))
+    seconds, pairs = bench.pick((15, 3), (5, 1))
     before = settled_rss_mb(authd.pids())
     turns = []
     with bench.quiet(authd.pids()):

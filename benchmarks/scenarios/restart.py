@@ -120,7 +120,7 @@ HEADER = ["", "requests", "failed", "p50 ms", "p99", "longest", "our longest lat
 
 
 def measured(bench, kind, engine):
-    count = bench.pick(50, 4)
+    count = bench.pick(50, 3)
     with_load = count * PACE_S + 2 * EDGE_S
     authd = Authd(io__engine=engine, password__cost=4)
     authd.options |= {"control.audit_file": authd.folder / "audit.log", "metrics.listen": authd.folder / "metrics.sock"}

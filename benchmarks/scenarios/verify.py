@@ -47,7 +47,7 @@ def compare(bench, name, systems, tokens, count, pairs, seconds, depth):
 
 
 def run(bench):
-    pairs, seconds = bench.pick((7, 4), (2, 1))
+    pairs, seconds = bench.pick((7, 3), (2, 1))
     with Authd(password__cost=4) as authd, Nginx() as nginx:
         granted = [g["access_token"] for g in register_many(authd, TOKENS_MANY)]
         tokens = lines_write(authd.folder / "tokens", granted[:TOKENS])
