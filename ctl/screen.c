@@ -39,6 +39,7 @@ enum color color_of_word(const char *word)
 		enum color color;
 	} words[] = {
 		{ "READY", COLOR_GOOD },
+		{ "NOT READY", COLOR_BAD },
 		{ "up", COLOR_GOOD },
 		{ "DRAINING", COLOR_WARN },
 		{ "DRAINED", COLOR_WARN },

@@ -11,7 +11,7 @@
 #define COUNTER COLUMN_COUNTER
 
 static const struct command_column status_columns[] = {
-	{ "state", COLUMN_TEXT, "READY, DRAINING or DRAINED", 0 },
+	{ "state", COLUMN_TEXT, "READY, NOT READY (the store), DRAINING or DRAINED", 0 },
 	{ "version", COLUMN_TEXT, "of authd", 0 },
 	{ "pid", COLUMN_INTEGER, "its process", 0 },
 	{ "boot", COLUMN_TEXT, "another one after every start", WIDE },

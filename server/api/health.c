@@ -107,14 +107,9 @@ int api_health_live(_unused_ struct call *call, struct response *response)
 
 int api_health_ready(_unused_ struct call *call, struct response *response)
 {
-	struct store_breakers breakers;
-	struct store_health health;
-	bool is_ready;
+	bool is_ready = store_is_ready() &&
+			!atomic_load_explicit(&core_current()->is_draining, memory_order_relaxed);
 
-	store_health(&health);
-	store_breakers(&breakers);
-	is_ready = health.is_up && worse(breakers) != BREAKER_OPEN &&
-		   !atomic_load_explicit(&core_current()->is_draining, memory_order_relaxed);
 	json_put_str(response_begin_plain(response, is_ready ? 200 : 503), "status",
 		is_ready ? STR("ready") : STR("not ready"));
 	return response_end(response);

@@ -15,13 +15,7 @@
 /* As /health/ready: the two must not disagree. */
 void meter_ready(struct metering *m)
 {
-	struct store_breakers breakers;
-	struct store_health health;
-
-	store_health(&health);
-	store_breakers(&breakers);
-	put(m, health.is_up && breakers.reads != BREAKER_OPEN && breakers.writes != BREAKER_OPEN &&
-			!m->context->is_draining());
+	put(m, store_is_ready() && !m->context->is_draining());
 }
 
 void meter_db_up(struct metering *m)

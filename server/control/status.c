@@ -33,12 +33,16 @@ static bool are_ended(void)
 	return true;
 }
 
+static struct str state_of(const struct control_context *context)
+{
+	if (context->is_draining())
+		return are_ended() ? STR("DRAINED") : STR("DRAINING");
+	return store_is_ready() ? STR("READY") : STR("NOT READY");
+}
+
 static void process_write(struct json_writer *w, const struct control_context *context)
 {
-	json_put_str(w, "state",
-		!context->is_draining() ? STR("READY")
-		: are_ended()           ? STR("DRAINED")
-					: STR("DRAINING"));
+	json_put_str(w, "state", state_of(context));
 	json_put_str(w, "version", str_cstr(context->version));
 	json_put_i64(w, "pid", getpid());
 	json_put_str(w, "boot", str_cstr(context->boot));
@@ -316,8 +320,10 @@ static void ready_rows(struct control_request *request)
 	struct store_health store;
 
 	store_health(&store);
-	check_row(request, "store", store.is_up,
-		store.is_up ? STR("answers") : str_cstr(store.reason));
+	check_row(request, "store", store_is_ready(),
+		!store.is_up       ? str_cstr(store.reason)
+		: store_is_ready() ? STR("answers")
+				   : STR("left alone for a while: authctl breaker list"));
 	check_row(request, "serving", !is_draining,
 		is_draining ? STR("shutting down") : STR("takes requests"));
 }

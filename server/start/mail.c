@@ -69,7 +69,7 @@ int mail_start(const struct config *config)
 		return r;
 	r = mailer_start(&options, &why);
 	if (r < 0)
-		return fail("mail", r, why);
+		return fail(options.is_smtp ? "mail" : "mail.folder", r, why);
 	if (!options.is_smtp)
 		log_event(LOG_LEVEL_WARN, "mail.files",
 			STR("mails are written to files, and nobody gets them"),

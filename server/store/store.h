@@ -338,6 +338,9 @@ struct store_breakers {
 };
 void store_breakers(struct store_breakers *ret_breakers);
 
+/* Up, and neither breaker refuses: clients may come. Any thread. */
+bool store_is_ready(void);
+
 /* How long from now some calls are refused for sure; 0 when all are tried. Any thread. */
 uint64_t store_retry_ns(void);
 

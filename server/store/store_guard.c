@@ -225,6 +225,15 @@ static uint64_t retry_ns(enum keeper_part part)
 	return MAX(breaker_retry_ns(&guard.breaker[part]), drained_ns(part));
 }
 
+bool store_is_ready(void)
+{
+	struct store_health health;
+
+	store_health(&health);
+	return health.is_up && state_of(KEEPER_READING) != BREAKER_OPEN &&
+	       state_of(KEEPER_WRITING) != BREAKER_OPEN;
+}
+
 uint64_t store_retry_ns(void)
 {
 	return MAX(retry_ns(KEEPER_READING), retry_ns(KEEPER_WRITING));

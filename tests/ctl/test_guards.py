@@ -40,6 +40,9 @@ def test_a_breaker_forced_open_refuses_and_closes_by_itself(authd):
     forced = rows(authd, "breaker", "open", "store-read", "--for", "1h", "--yes")
     assert forced["state"] == "open" and forced["mode"] == "forced open" and 0 < forced["forced"] <= 3600
     assert login(authd) == 503 and "store-read is forced open" in authd.ctl("status").stdout
+    # Whoever sends clients and whoever looks are told the same.
+    assert request(authd, "GET", "/health/ready")[0] == 503 and rows(authd, "status")["state"] == "NOT READY"
+    assert "left alone" in authd.ctl("health").stdout and authd.ctl("health").returncode == 6
     assert authd.ctl("doctor").returncode == 6
     assert rows(authd, "breaker", "open", "store-read", "--for", "1s", "--yes")["forced"] <= 1
     deadline = time.monotonic() + 10
