@@ -246,6 +246,7 @@ def test_handshakes_that_wait_for_a_place_are_seen(daemon):
         with contextlib.ExitStack() as stack:
             for _ in range(HANDSHAKES_MAX + 100):
                 stack.enter_context(tcp(daemon.tls_port)).sendall(CLIENT_HELLO)
+            until(lambda: handshakes_open()[0] == HANDSHAKES_MAX, "all places are taken")  # some in each pass of the loop
             in_progress, waiting = handshakes_open()
             listed = rows(daemon, "conn", "list", "--state", "waiting")
         until(lambda: handshakes_open() == [0, 0], "they are gone")
