@@ -285,7 +285,7 @@ static int replay_check(struct control_request *request, uint64_t now_ns)
 	return 0;
 }
 
-static void audit_check(struct control_request *request, uint64_t now_ns)
+static void permit_record(struct control_request *request, uint64_t now_ns)
 {
 	int r = request_record(request, "started", now_ns);
 
@@ -326,7 +326,7 @@ static int admit(struct control_request *request, const struct json *args, uint6
 		request->req_key = (struct str){};
 	}
 	if (is_good(request) && is_change && !request->is_dry_run)
-		audit_check(request, now_ns);
+		permit_record(request, now_ns);
 	return 0;
 }
 
