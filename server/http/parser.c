@@ -327,6 +327,13 @@ static enum problem problem_of_llhttp(const llhttp_t *llhttp, llhttp_errno_t err
 	return PROBLEM_MALFORMED_REQUEST;
 }
 
+/* conn.c has skipped the empty lines before a request; llhttp would take more of them. */
+static bool begins_with_line_end(const struct parser *parser, struct str used)
+{
+	return !parser->has_head && used.len && parser->bytes == used.len &&
+	       (*used.data == '\r' || *used.data == '\n');
+}
+
 /* What is wrong with the bytes that were used in this step, PROBLEM_NONE if nothing. */
 static enum problem step_check(struct parser *parser, struct str used, llhttp_errno_t error)
 {
@@ -337,6 +344,8 @@ static enum problem step_check(struct parser *parser, struct str used, llhttp_er
 		return PROBLEM_HEADERS_TOO_LARGE;
 	if (parser->problem != PROBLEM_NONE)
 		return parser->problem;
+	if (begins_with_line_end(parser, used))
+		return PROBLEM_MALFORMED_REQUEST;
 	if (has_lines && !head_lines_are_strict(used, &parser->last))
 		return PROBLEM_MALFORMED_REQUEST;
 	if (!parser->has_line && !line_is_strict(parser, used))

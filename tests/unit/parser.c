@@ -179,7 +179,8 @@ TEST(methods_that_nobody_knows_are_not_implemented_once_the_head_is_right)
 
 TEST(a_request_is_malformed_whatever_its_method)
 {
-	static const char *const texts[] = { " / HTTP/1.1\r\n", "FR(B / HTTP/1.1\r\n", "FROB\r\n",
+	static const char *const texts[] = { " / HTTP/1.1\r\n", "\r6",
+		"\r\nFROB / HTTP/1.1\r\n" HOST "\r\n", "FR(B / HTTP/1.1\r\n", "FROB\r\n",
 		"FROB/ HTTP/1.1\r\n", "FROB\t/ HTTP/1.1\r\n", "FROB  / HTTP/1.1\r\n",
 		"FROB / / HTTP/1.1\r\n", "FROB x HTTP/1.1\r\n", "FROB / HTTP/1.1\n" HOST "\r\n",
 		"FROB / HTTP/1.1\r\n\r\n", "FROB / HTTP/1.1\r\n" HOST HOST "\r\n",
