@@ -13,7 +13,7 @@ module.exports = {
   logFile: process.env.LOG_FILE ?? 'app.log',
   clusterWorkers: Number(process.env.CLUSTER_WORKERS ?? 1), // not in the plan: what more processes bring
 
-  accessTokenSeconds: 15 * 60,
+  accessTokenSeconds: Number(process.env.ACCESS_TOKEN_SECONDS ?? 15 * 60),
   refreshTokenSeconds: 30 * 24 * 3600,
   loginAttemptsMax: 10,
 

@@ -17,7 +17,7 @@ from loads import DAY, closed, day, offered_logins, restart
 from measure import median, rss_mb, settled_rss_mb
 from routes import NAMES, accounts_make
 from scenarios.memory import connect
-from systems import Missing
+from systems import TOKENS_S, Missing
 from systems.authd import Authd, AuthdMongo
 from systems.better_auth import BetterAuth
 from systems.express import Express
@@ -50,7 +50,7 @@ def limit_s(bench):
 
 
 def contenders(bench, cost):
-    options = {"password__cost": cost, "http__request_timeout": f"{limit_s(bench)}s",
+    options = {"password__cost": cost, "http__request_timeout": f"{limit_s(bench)}s", "token__ttl": f"{TOKENS_S}s",
                "admission__queue_time_max": f"{limit_s(bench) * 500}ms"}  # its default would be all of that time
     alone, ours = Authd(**options), AuthdMongo(**options)
     alone.name = ALONE

@@ -33,6 +33,7 @@ import time
 import urllib.request
 
 START_S = 60
+TOKENS_S = 24 * 3600  # what access tokens are good for: a whole run is longer than the usual 15 minutes
 
 
 class Missing(Exception):

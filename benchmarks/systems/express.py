@@ -2,6 +2,7 @@
 import os
 
 from routes import contract
+from systems import TOKENS_S
 from systems.node import Application
 
 BASE = "/api/auth"
@@ -15,7 +16,7 @@ class Express(Application):
 
     def __init__(self, phase, cost=12, time_limit_s=30, processes=1):
         super().__init__(PHASE=phase, BCRYPT_ROUNDS=cost, REQUEST_TIMEOUT_MS=int(time_limit_s * 1000),
-                         CLUSTER_WORKERS=processes, JWT_SECRET=os.urandom(32).hex())
+                         CLUSTER_WORKERS=processes, JWT_SECRET=os.urandom(32).hex(), ACCESS_TOKEN_SECONDS=TOKENS_S)
         self.name = NAMES[phase] + (f", {processes} processes" if processes > 1 else "")
         self.environment["LOG_FILE"] = self.folder / "app.log"
 
